@@ -1,0 +1,221 @@
+"""The communication graph, and the only place where nodes talk to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
+
+import networkx as nx
+import numpy as np
+import torch
+from torch import Tensor
+from torch_geometric.data import Data
+
+from gnn_l2o.errors import InputError
+from gnn_l2o.mixing import mixing_weights, spectral_gap
+
+
+class Network(Data):
+    r"""An undirected, connected communication graph with a mixing matrix, as a PyTorch Geometric graph.
+
+    An undirected edge is called a *link*; it stands once in ``link_index`` and once in each direction in
+    ``edge_index``. Vectors travel over links, so the hot paths work on U = E/2 rows. Several graphs may stand side by
+    side in one Network (block-diagonally); ``batch`` says which node belongs to which.
+
+    Build one with :meth:`from_networkx` or :meth:`from_edges`, which refuse self-loops, multi-edges, directed and
+    disconnected graphs.
+
+    Attributes:
+        edge_index: ``(2, E)``, row 0 the sender j, row 1 the receiver i; sorted by receiver, then sender.
+        reverse: ``(E,)``, the position of edge (i, j) for every edge (j, i).
+        link_index: ``(2, U)``, the two ends i < j of every link.
+        edge_link: ``(E,)``, the link of every edge.
+        weight: ``(U, 1)``, the mixing weight w_ij = w_ji > 0 of every link.
+        batch: ``(N,)``, the graph of every node.
+        gap: ``(G, 1)``, the spectral gap :math:`1 - \max(|\lambda_2|, |\lambda_N|)` of every graph's mixing matrix.
+
+    Shape:
+        N nodes, E directed edges, U = E/2 links, G graphs, d coordinates.
+    """
+
+    @classmethod
+    def from_networkx(cls, graph: nx.Graph, *, mixing: str = "metropolis") -> Self:
+        """Return the network of a networkx graph; its nodes are numbered in the order in which the graph lists them.
+
+        Args:
+            graph: undirected, connected, without self-loops or multi-edges.
+            mixing: the name of the mixing weights, see :func:`gnn_l2o.mixing.mixing_weights`.
+
+        Raises:
+            InputError: the graph is directed, a multigraph, has a self-loop, is empty or disconnected.
+        """
+        if graph.is_directed():
+            raise InputError("the graph is directed; expected an undirected one (graph.to_undirected() makes it one)")
+        if graph.is_multigraph():
+            raise InputError("the graph is a multigraph; expected at most one edge between two nodes (nx.Graph(graph))")
+        number = {node: k for k, node in enumerate(graph.nodes)}
+        return cls.from_edges([(number[u], number[v]) for u, v in graph.edges], len(number), mixing=mixing)
+
+    @classmethod
+    def from_edges(
+        cls, edges: Iterable[tuple[int, int]], num_nodes: int | None = None, *, mixing: str = "metropolis"
+    ) -> Self:
+        """Return the network with these undirected edges, each given once, in either order of its ends.
+
+        Args:
+            edges: pairs of node numbers.
+            num_nodes: N; by default the largest number that occurs, plus one.
+            mixing: the name of the mixing weights, see :func:`gnn_l2o.mixing.mixing_weights`.
+
+        Raises:
+            InputError: a self-loop, an edge given twice, a node out of range, or a disconnected graph.
+        """
+        links = np.array([(min(e), max(e)) for e in edges], dtype=np.int64).reshape(-1, 2)
+        num_nodes = int(links.max(initial=-1)) + 1 if num_nodes is None else num_nodes
+        _check_links(links, num_nodes)
+        links = links[np.lexsort((links[:, 1], links[:, 0]))]
+        weight = mixing_weights(mixing, links, num_nodes)
+        return cls._assemble(
+            torch.from_numpy(links.T.copy()),
+            weight=torch.from_numpy(weight).reshape(-1, 1),
+            batch=torch.zeros(num_nodes, dtype=torch.long),
+            gap=torch.tensor([[spectral_gap(links, weight, num_nodes)]], dtype=torch.float64),
+        )
+
+    @classmethod
+    def from_edge_index(cls, edge_index: Tensor, num_nodes: int | None = None, *, mixing: str = "metropolis") -> Self:
+        """Return the network of a PyTorch Geometric ``edge_index`` that holds every edge in both directions.
+
+        Raises:
+            InputError: an edge lacks its reverse, or as :meth:`from_edges`.
+        """
+        pairs = [(int(j), int(i)) for j, i in edge_index.t().tolist()]
+        one_way = set(pairs) - {(i, j) for j, i in pairs}
+        if one_way:
+            j, i = min(one_way)
+            raise InputError(
+                f"edge_index holds edge {j}->{i} but not {i}->{j}; expected both directions "
+                "(torch_geometric.utils.to_undirected adds them)"
+            )
+        return cls.from_edges([(j, i) for j, i in pairs if j <= i], num_nodes, mixing=mixing)
+
+    @classmethod
+    def concatenate(cls, networks: Sequence[Network]) -> Self:
+        """Return several networks side by side as one, without edges between them."""
+        sizes = torch.tensor([n.num_nodes for n in networks])
+        graphs = torch.tensor([n.num_graphs for n in networks])
+        nodes_before, graphs_before = sizes.cumsum(0) - sizes, graphs.cumsum(0) - graphs
+        return cls._assemble(
+            torch.cat([n.link_index + int(k) for n, k in zip(networks, nodes_before, strict=True)], dim=1),
+            weight=torch.cat([n.weight for n in networks]),
+            batch=torch.cat([n.batch + int(k) for n, k in zip(networks, graphs_before, strict=True)]),
+            gap=torch.cat([n.gap for n in networks]),
+        )
+
+    @classmethod
+    def _assemble(cls, link_index: Tensor, *, weight: Tensor, batch: Tensor, gap: Tensor) -> Self:
+        num_nodes, num_links = batch.numel(), link_index.size(1)
+        edge_index = torch.cat([link_index, link_index.flip(0)], dim=1)
+        order = torch.argsort(edge_index[1] * num_nodes + edge_index[0])
+        position = torch.argsort(order)  # where each edge went
+        other = torch.arange(2 * num_links, device=order.device).roll(num_links)  # each edge's reverse, before sorting
+        return cls(
+            edge_index=edge_index[:, order],
+            reverse=position[other[order]],
+            link_index=link_index,
+            edge_link=order % max(num_links, 1),
+            weight=weight,
+            batch=batch,
+            gap=gap,
+            num_nodes=num_nodes,
+        )
+
+    @property
+    def num_graphs(self) -> int:
+        """G, how many graphs stand side by side."""
+        return int(self.gap.size(0))
+
+    @property
+    def self_weight(self) -> Tensor:
+        r"""``(N, 1)``, the diagonal :math:`w_{ii} = 1 - \sum_j w_{ij}` of the mixing matrix."""
+        total = self.weight.new_zeros(self.num_nodes, 1)
+        for end in self.link_index:
+            total = total.index_add(0, end, self.weight)
+        return 1 - total
+
+    def differences(self, z: Tensor, *, directed: bool = False) -> Tensor:
+        """Exchange z over every edge once: return z_i - z_j, ``(U, d)`` for links or ``(E, d)`` for directed edges."""
+        i, j = self.edge_index.flip(0) if directed else self.link_index
+        return z.index_select(0, i) - z.index_select(0, j)
+
+    def collect(self, message: Tensor, *, directed: bool = False) -> Tensor:
+        r"""Sum at every node the messages of its edges; no communication. Return ``(N, d)``.
+
+        Args:
+            message: directed, ``(E, d)``: edge (j, i) adds to receiver i. Otherwise ``(U, d)``, odd in the direction
+                of the link, as :meth:`differences` and symmetric multiples of it are: link {i, j} with i < j adds to i
+                and subtracts from j.
+            directed: which of the two.
+        """
+        total = message.new_zeros(self.num_nodes, message.size(1))
+        if directed:
+            return total.index_add(0, self.edge_index[1], message)
+        i, j = self.link_index
+        return total.index_add(0, i, message).index_add(0, j, message, alpha=-1)
+
+    def swap(self, value: Tensor) -> Tensor:
+        """Exchange one vector of its own over every edge: ``(E, d)`` to ``(E, d)``, entry (j, i) becomes that of (i, j)."""
+        return value.index_select(0, self.reverse)
+
+    def mix(self, x: Tensor) -> Tensor:
+        r"""Return W x in the robust form :math:`x_i - \sum_j w_{ij} (x_i - x_j)` (He et al. 2024, Eq. (35)), ``(N, d)``.
+
+        The rows of W sum to one however w_ij is rounded, so a consensus is left exactly as it is.
+        """
+        return x - self.collect(self.weight * self.differences(x))
+
+    def matrix(self) -> Tensor:
+        """Return the mixing matrix W, ``(N, N)``, dense; for tests and small graphs."""
+        return self.mix(torch.eye(self.num_nodes, dtype=self.weight.dtype, device=self.weight.device))
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:  # type: ignore[override]
+        """Return a copy on ``device``, with its real numbers in ``dtype``."""
+
+        def move(value: Tensor) -> Tensor:
+            return value.to(device=device, dtype=dtype if value.is_floating_point() else None)
+
+        return self.__class__(**{k: move(v) if isinstance(v, Tensor) else v for k, v in self.to_dict().items()})
+
+    def __inc__(self, key: str, value: Any, *args: Any, **kwargs: Any) -> Any:
+        # Lets torch_geometric's own Batch and DataLoader join Networks: indices count edges, links or graphs.
+        match key:
+            case "reverse":
+                return self.num_edges
+            case "edge_link":
+                return self.link_index.size(1)
+            case "batch":
+                return self.num_graphs
+            case _:
+                return super().__inc__(key, value, *args, **kwargs)
+
+
+def _check_links(links: np.ndarray, num_nodes: int) -> None:
+    if num_nodes < 1:
+        raise InputError("the graph has no nodes; expected at least one")
+    if links.size and (links.min() < 0 or links.max() >= num_nodes):
+        bad = links[(links.min(1) < 0) | (links.max(1) >= num_nodes)][0]
+        raise InputError(f"edge ({bad[0]}, {bad[1]}) names a node outside 0..{num_nodes - 1}")
+    loops = links[links[:, 0] == links[:, 1]]
+    if loops.size:
+        raise InputError(
+            f"node {loops[0, 0]} has a self-loop; expected none (a node's own weight is w_ii, not an edge)"
+        )
+    unique, count = np.unique(links, axis=0, return_counts=True)
+    if (count > 1).any():
+        i, j = unique[count > 1][0]
+        raise InputError(f"edge ({i}, {j}) is given more than once; expected each undirected edge once")
+    graph = nx.empty_graph(num_nodes)
+    graph.add_edges_from(links.tolist())
+    parts = nx.number_connected_components(graph)
+    if parts > 1:
+        raise InputError(f"the graph falls into {parts} parts; expected a connected one")

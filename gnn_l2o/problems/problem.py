@@ -1,0 +1,123 @@
+"""What every decentralized problem offers; the losses themselves stand in the files beside this one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from gnn_l2o.regularizers import Regularizer
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Problem(ABC):
+    r"""Minimize :math:`F(x) = \frac1N \sum_i f_i(x) + r(x)`, f_i private to node i (He et al. 2024, Eq. (2)).
+
+    One object holds the losses of all nodes. It may hold several problems side by side, as a
+    :class:`~gnn_l2o.network.Network` may hold several graphs, with the same ``batch``; then every node's row belongs to
+    one problem and the sums run over that problem's nodes.
+
+    Attributes:
+        regularizer: r; its parameters are numbers, or one row for each problem.
+        batch: ``(N,)``, the problem of every node, ascending.
+
+    Shape:
+        N nodes (of all problems together), B problems, d coordinates.
+    """
+
+    regularizer: Regularizer
+    batch: Tensor
+
+    @property
+    @abstractmethod
+    def dim(self) -> int:
+        """d, the number of coordinates of x."""
+
+    @abstractmethod
+    def loss(self, x: Tensor) -> Tensor:
+        """Return f_i(x_i) for every node: ``(N, d)`` to ``(N, 1)``."""
+
+    @abstractmethod
+    def gradient(self, x: Tensor) -> Tensor:
+        """Return grad f_i(x_i) for every node: ``(N, d)`` to ``(N, d)``; differentiable in x."""
+
+    @abstractmethod
+    def smoothness(self) -> Tensor:
+        """Return L_i, the Lipschitz constant of grad f_i (for a loss without one, a local estimate): ``(N, 1)``."""
+
+    @abstractmethod
+    def hessian(self, x: Tensor, problem: int, free: Tensor) -> Tensor:
+        r"""Return rows and columns ``free`` of :math:`\nabla^2 \frac1N \sum_i f_i(x)` of one problem of the batch.
+
+        Args:
+            x: ``(d,)``.
+            problem: its number, 0 to B - 1.
+            free: ``(k,)``, the coordinates that are wanted.
+
+        Returns:
+            ``(k, k)``.
+        """
+
+    @classmethod
+    @abstractmethod
+    def concatenate(cls, problems: Sequence[Self]) -> Self:
+        """Return several problems of the same kind and dimension side by side.
+
+        Raises:
+            InputError: their kinds, dimensions or regularizers do not go together.
+        """
+
+    @abstractmethod
+    def repeat(self, copies: int) -> Self:
+        """Return ``copies`` copies of this problem side by side, copy after copy, that share their data in memory."""
+
+    @abstractmethod
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+        """Return a copy on ``device``, with its real numbers in ``dtype``."""
+
+    @property
+    def num_nodes(self) -> int:
+        """N, the nodes of all problems together."""
+        return self.batch.numel()
+
+    @property
+    def num_problems(self) -> int:
+        """B, the number of problems side by side."""
+        return int(self.batch[-1]) + 1
+
+    def average(self, x: Tensor) -> Tensor:
+        """Average over the nodes of each problem: ``(N, k)`` to ``(B, k)``. For measuring; no node can do this."""
+        if self.num_problems == 1:
+            return x.mean(dim=0, keepdim=True)
+        total = x.new_zeros(self.num_problems, x.size(1)).index_add(0, self.batch, x)
+        return total / torch.bincount(self.batch).to(x).unsqueeze(1)
+
+    def spread(self, value: Tensor) -> Tensor:
+        """Give every node the row of its problem: ``(B, k)`` to ``(N, k)``."""
+        return value.index_select(0, self.batch)
+
+    def objective(self, x: Tensor) -> Tensor:
+        r"""Return :math:`F(x) = \frac1N \sum_i f_i(x) + r(x)` of every problem: ``(B, d)`` to ``(B,)``."""
+        return self.average(self.loss(self.spread(x))).squeeze(1) + self.regularizer.value(x)
+
+    def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
+        r"""Return :math:`\operatorname{prox}_{r, \mathrm{Diag}(p)}(v)` at every node: ``(N, d)``.
+
+        Args:
+            v: ``(N, d)``.
+            step: p > 0, a number, ``(N, 1)`` or ``(N, d)``.
+        """
+        return self._node_regularizer.prox(v, step)
+
+    @property
+    def _node_regularizer(self) -> Regularizer:
+        return self.regularizer.at(self.batch)
+
+    def optimality(self, x: Tensor) -> Tensor:
+        r"""Return :math:`\operatorname{dist}(0, \nabla \frac1N \sum_i f_i(x) + \partial r(x))`: ``(B, d)`` to ``(B,)``."""
+        gradient = self.average(self.gradient(self.spread(x)))
+        return self.regularizer.least_subgradient(x, gradient).norm(dim=1)
