@@ -86,4 +86,4 @@ def map_tensors(function: Callable[[Tensor], Tensor], state: Any) -> Any:
 
 def detach(state: State) -> State:
     """Cut a state off its history, so that back-propagation stops there."""
-    return map_tensors(Tensor.detach, state)  # type: ignore[no-any-return]
+    return map_tensors(Tensor.detach, state)

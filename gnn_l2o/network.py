@@ -164,11 +164,11 @@ class Network(Data):
         return total.index_add(0, i, message).index_add(0, j, message, alpha=-1)
 
     def swap(self, value: Tensor) -> Tensor:
-        """Exchange one vector of its own over every edge: ``(E, d)`` to ``(E, d)``, entry (j, i) becomes that of (i, j)."""
+        """Exchange a vector for each edge: ``(E, d)`` to ``(E, d)``, entry (j, i) becomes what (i, j) was."""
         return value.index_select(0, self.reverse)
 
     def mix(self, x: Tensor) -> Tensor:
-        r"""Return W x in the robust form :math:`x_i - \sum_j w_{ij} (x_i - x_j)` (He et al. 2024, Eq. (35)), ``(N, d)``.
+        r"""Return W x, ``(N, d)``, in the robust form :math:`x_i - \sum_j w_{ij} (x_i - x_j)` (He et al. 2024, Eq. (35)).
 
         The rows of W sum to one however w_ij is rounded, so a consensus is left exactly as it is.
         """
@@ -178,7 +178,7 @@ class Network(Data):
         """Return the mixing matrix W, ``(N, N)``, dense; for tests and small graphs."""
         return self.mix(torch.eye(self.num_nodes, dtype=self.weight.dtype, device=self.weight.device))
 
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:  # type: ignore[override]
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         """Return a copy on ``device``, with its real numbers in ``dtype``."""
 
         def move(value: Tensor) -> Tensor:

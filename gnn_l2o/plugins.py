@@ -131,7 +131,7 @@ def _parse(kind: Kind, name: str, function: Callable[..., Any], text: str) -> di
 
 
 def _convert(what: str, text: str, hint: Any) -> Any:
-    """Turn the text of a parameter into the type its plug-in declares: int, float, str, bool, a Literal or ``| None``."""
+    """Turn text into the type a plug-in declares: int, float, str, bool, a Literal, any of them or None."""
     options = typing.get_args(hint)
     if typing.get_origin(hint) is Literal:
         if text not in options:

@@ -30,7 +30,7 @@ class Regularizer(ABC):
 
     @abstractmethod
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
-        r"""Return :math:`\arg\min_x r(x) + \frac12 \|x - v\|^2_{\mathrm{Diag}(p)^{-1}}` (He et al. 2024, below Eq. (20)).
+        r"""Return :math:`\arg\min_x r(x) + \frac12 \|x - v\|^2_{\mathrm{Diag}(p)^{-1}}` (He et al. 2024, under (20)).
 
         Args:
             v: ``(rows, d)``.
