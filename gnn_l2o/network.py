@@ -168,7 +168,7 @@ class Network(Data):
         return value.index_select(0, self.reverse)
 
     def mix(self, x: Tensor) -> Tensor:
-        r"""Return W x, ``(N, d)``, in the robust form :math:`x_i - \sum_j w_{ij} (x_i - x_j)` (He et al. 2024, Eq. (35)).
+        r"""Return W x, ``(N, d)``, in the robust form :math:`x_i - \sum_j w_{ij} (x_i - x_j)` (He et al. 2024, (35)).
 
         The rows of W sum to one however w_ij is rounded, so a consensus is left exactly as it is.
         """

@@ -118,6 +118,6 @@ class Problem(ABC):
         return self.regularizer.at(self.batch)
 
     def optimality(self, x: Tensor) -> Tensor:
-        r"""Return :math:`\operatorname{dist}(0, \nabla \frac1N \sum_i f_i(x) + \partial r(x))`, ``(B, d)`` to ``(B,)``."""
+        r"""Return :math:`\operatorname{dist}(0, \frac1N \sum_i \nabla f_i(x) + \partial r(x))`, ``(B, d)`` to ``(B,)``."""
         gradient = self.average(self.gradient(self.spread(x)))
         return self.regularizer.least_subgradient(x, gradient).norm(dim=1)
