@@ -89,14 +89,9 @@ class Network(Data):
         Raises:
             InputError: an edge lacks its reverse, or as :meth:`from_edges`.
         """
-        pairs = [(int(j), int(i)) for j, i in edge_index.t().tolist()]
-        one_way = set(pairs) - {(i, j) for j, i in pairs}
-        if one_way:
-            j, i = min(one_way)
-            raise InputError(
-                f"edge_index holds edge {j}->{i} but not {i}->{j}; expected both directions "
-                "(torch_geometric.utils.to_undirected adds them)"
-            )
+        num_nodes = int(edge_index.max()) + 1 if num_nodes is None else num_nodes
+        reverse_edges(edge_index, num_nodes)
+        pairs = edge_index.t().tolist()
         return cls.from_edges([(j, i) for j, i in pairs if j <= i], num_nodes, mixing=mixing)
 
     @classmethod
@@ -117,11 +112,10 @@ class Network(Data):
         num_nodes, num_links = batch.numel(), link_index.size(1)
         edge_index = torch.cat([link_index, link_index.flip(0)], dim=1)
         order = torch.argsort(edge_index[1] * num_nodes + edge_index[0])
-        position = torch.argsort(order)  # where each edge went
-        other = torch.arange(2 * num_links, device=order.device).roll(num_links)  # each edge's reverse, before sorting
+        edge_index = edge_index[:, order]
         return cls(
-            edge_index=edge_index[:, order],
-            reverse=position[other[order]],
+            edge_index=edge_index,
+            reverse=reverse_edges(edge_index, num_nodes),
             link_index=link_index,
             edge_link=order % max(num_links, 1),
             weight=weight,
@@ -197,6 +191,24 @@ class Network(Data):
                 return self.num_graphs
             case _:
                 return super().__inc__(key, value, *args, **kwargs)
+
+
+def reverse_edges(edge_index: Tensor, num_nodes: int) -> Tensor:
+    """Return the position of edge (i, j) for every edge (j, i): ``(2, E)`` to ``(E,)``.
+
+    Raises:
+        InputError: an edge lacks its reverse.
+    """
+    source, target = edge_index
+    by_source, by_target = torch.argsort(source * num_nodes + target), torch.argsort(target * num_nodes + source)
+    if not torch.equal(edge_index[:, by_source], edge_index.flip(0)[:, by_target]):
+        pairs = {(j, i) for j, i in edge_index.t().tolist()}
+        j, i = min(pair for pair in pairs if pair[::-1] not in pairs)
+        raise InputError(
+            f"edge_index holds edge {j}->{i} but not {i}->{j}; expected both directions "
+            "(torch_geometric.utils.to_undirected adds them)"
+        )
+    return torch.empty_like(by_source).scatter_(0, by_source, by_target)
 
 
 def _check_links(links: np.ndarray, num_nodes: int) -> None:

@@ -1,0 +1,136 @@
+"""The networks that emit p_ij1 and p_ij2."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from gnn_l2o.nn.features import signed_log, stack
+from gnn_l2o.nn.lstm import CoordinateLSTM, Memory
+from gnn_l2o.nn.node_preconditioner import Parametrization
+from gnn_l2o.nn.rule import Exchange, MiLoDoState
+
+Symmetrize = Literal["even", "mean"]
+
+
+class EdgePreconditioner(nn.Module):
+    r"""Emits the gains :math:`p_{ij1} = p_{ji1}` and :math:`p_{ij2}` of every edge (He et al. 2024, Eqs. (26)-(28)).
+
+    With ``parametrization="scale_free"`` one LSTM has two outputs o, o':
+
+    .. math:: p_{ij1} = \tfrac12 w_{ij} L_{ij} \exp(c \tanh o), \qquad p_{ij2} = w_{ij} \, \mathrm{sigmoid}(o'),
+
+    with :math:`L_{ij} = \min(L_i, L_j)`, from the logarithms of the present and the last difference and of the size of
+    z, and w_ij and (optionally) the spectral gap. With ``parametrization="paper"`` there are two networks
+    :math:`\phi_S, \phi_U` on the bare difference, :math:`\tilde p_{ij1} = w_{ij} \exp(o)` and
+    :math:`p_{ij2} = w_{ij} \mathrm{ReLU}(o')`. The weight w_ij is a factor, not a bias, so that the networks serve
+    every graph.
+
+    How the two ends come to the same :math:`p_{ij1}`:
+
+    - ``symmetrize="even"``: the networks see only what both ends know and what does not change when the ends are
+      exchanged (the difference's absolute value). Both compute the same, nothing is sent, and an undirected edge needs
+      one evaluation instead of two. Then :math:`p_{ij2} = p_{ji2}` too.
+    - ``symmetrize="mean"``: :math:`p_{ij1} = (\tilde p_{ij1} + \tilde p_{ji1}) / 2`, Eq. (28), which costs a second
+      vector an edge. Rows are directed edges.
+
+    Args:
+        hidden_features: width of the LSTMs.
+        parametrization: which of the two.
+        symmetrize: which of the two.
+        spectral_gap: whether the scale-free network sees the spectral gap of its graph.
+        reach: c.
+
+    Shape:
+        R rows of edges, N nodes, d coordinates.
+
+        - **z**: ``(N, d)``
+        - **difference**: ``(R, d)``
+        - **unit**: ``(N, 1)``, see :func:`~gnn_l2o.nn.features.first_step_size`
+        - **output**: :math:`p_{ij1}` and :math:`p_{ij2}`, each ``(R, d)``, and the new memory
+    """
+
+    def __init__(
+        self,
+        hidden_features: int = 20,
+        *,
+        parametrization: Parametrization = "scale_free",
+        symmetrize: Symmetrize = "even",
+        spectral_gap: bool = True,
+        reach: float = 3.0,
+    ) -> None:
+        super().__init__()
+        self.parametrization, self.symmetrize = parametrization, symmetrize
+        self.spectral_gap, self.reach = spectral_gap, reach
+        if parametrization == "paper":
+            networks = [CoordinateLSTM(1, hidden_features, 1), CoordinateLSTM(1, hidden_features, 1)]
+        else:
+            networks = [CoordinateLSTM(4 + spectral_gap, hidden_features, 2)]
+        self.lstms = nn.ModuleList(networks)
+
+    @property
+    def _networks(self) -> list[CoordinateLSTM]:
+        return cast(list[CoordinateLSTM], list(self.lstms))
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew."""
+        for lstm in self._networks:
+            lstm.reset_parameters()
+
+    def start_as_exact_diffusion(self, step_size: float) -> None:
+        r"""Make the first gains those of exact diffusion: :math:`w_{ij} / (2 \gamma)` and :math:`w_{ij} / 2`.
+
+        Here :math:`\gamma` is ``step_size`` (paper) or :math:`1 / L_{ij}` (scale-free).
+        """
+        if self.parametrization == "paper":
+            for lstm, output in zip(self._networks, (-math.log(2 * step_size), 0.5), strict=True):
+                lstm.silence([output])
+        else:
+            self._networks[0].silence([0.0, 0.0])
+
+    def initial_memory(self, like: Tensor) -> tuple[Memory, ...]:
+        """Return the memory before the first step, for differences as ``like``, ``(R, d)``."""
+        return tuple(lstm.initial_memory(like) for lstm in self._networks)
+
+    def forward(
+        self,
+        state: MiLoDoState,
+        z: Tensor,
+        difference: Tensor,
+        unit: Tensor,
+        memory: tuple[Memory, ...],
+        exchange: Exchange,
+    ) -> tuple[Tensor, Tensor, tuple[Memory, ...]]:
+        features = self._features(state, z, difference, unit)
+        results = [lstm(features, m) for lstm, m in zip(self._networks, memory, strict=True)]
+        outputs, memories = zip(*results, strict=True)
+        dual, primal = torch.cat(outputs)
+        weight, smoothness = state.context.weight, state.context.smoothness
+        if self.parametrization == "paper":
+            dual, primal = weight * torch.exp(dual), weight * primal.relu()
+        else:
+            least = torch.minimum(*(smoothness.index_select(0, end) for end in state.context.ends))
+            dual = 0.5 * weight * least * torch.exp(self.reach * torch.tanh(dual))
+            primal = weight * torch.sigmoid(primal)
+        if self.symmetrize == "mean":
+            dual = 0.5 * (dual + exchange.swap(dual))
+        return dual, primal, memories
+
+    def _features(self, state: MiLoDoState, z: Tensor, difference: Tensor, unit: Tensor) -> Tensor:
+        even = self.symmetrize == "even"
+        if self.parametrization == "paper":
+            return (difference.abs() if even else difference).unsqueeze(0)
+        context = state.context
+        i, j = context.ends
+        last = state.difference
+        unit = 0.5 * (unit.index_select(0, i) + unit.index_select(0, j))
+        return stack(
+            signed_log(difference.abs() if even else difference, unit),
+            signed_log(last.abs() if even else last, unit),
+            signed_log(z.index_select(0, i).abs() + z.index_select(0, j).abs(), unit),
+            context.weight,
+            *[context.gap.index_select(0, i)] * self.spectral_gap,
+        )

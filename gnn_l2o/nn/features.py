@@ -1,0 +1,36 @@
+"""Inputs of the preconditioners."""
+
+import math
+
+import torch
+from torch import Tensor
+
+_FLOOR = 1e-4  # values below it, in the node's own unit, all look like zero
+
+
+def signed_log(value: Tensor, unit: Tensor) -> Tensor:
+    r"""Return :math:`\operatorname{sign}(v) \log(1 + |v| / (\epsilon u)) / \log(1 + 1 / \epsilon)`, 1 where v = u.
+
+    It keeps the order of magnitude of what shrinks over many decades during a run, as the inputs of learned optimizers
+    must (Andrychowicz et al. 2016, appendix A).
+
+    Args:
+        value: v, ``(rows, d)``.
+        unit: u > 0, what counts as large, ``(rows, 1)``.
+    """
+    return torch.sign(value) * torch.log1p(value.abs() / (_FLOOR * unit)) / math.log1p(1 / _FLOOR)
+
+
+def first_step_size(gradient: Tensor, smoothness: Tensor) -> Tensor:
+    r"""Return the size of a node's first gradient step, :math:`\|\nabla f_i(x^0)\| / (\sqrt d L_i)`, ``(N, 1)``.
+
+    The unit in which a node measures everything: multiplying x by a constant, or f by one, changes no feature.
+    A node that starts at a minimum of its own loss has no such scale and takes 1.
+    """
+    size = gradient.square().mean(dim=1, keepdim=True).sqrt() / smoothness
+    return torch.where(size > 0, size, torch.ones_like(size))
+
+
+def stack(*features: Tensor) -> Tensor:
+    """Stack features, the first ``(rows, d)``, the others so or ``(rows, 1)``, to ``(features, rows, d)``."""
+    return torch.stack([f.expand_as(features[0]) for f in features])

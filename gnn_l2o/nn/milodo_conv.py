@@ -1,0 +1,162 @@
+"""MiLoDo as a layer of a PyTorch Geometric model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch_geometric.nn import MessagePassing
+from torch_geometric.utils import degree
+
+from gnn_l2o.errors import InputError
+from gnn_l2o.network import reverse_edges
+from gnn_l2o.nn.preconditioner import Preconditioner
+from gnn_l2o.nn.rule import GraphContext, MiLoDoState, milodo_step
+
+
+def _identity(v: Tensor, step: Tensor) -> Tensor:
+    return v
+
+
+class MiLoDoConv(MessagePassing):
+    r"""One iteration of MiLoDo, Eqs. (22)-(24) of He et al. 2024 (arXiv:2410.01700), on any graph.
+
+    .. math::
+        z_i &= \operatorname{prox}_{r, \mathrm{Diag}(p_i)}(x_i - p_i \odot (\nabla f_i(x_i) + y_i)) \\
+        y_i^+ &= y_i + \sum_{j \in \mathcal N(i)} p_{ij1} \odot (z_i - z_j) \\
+        x_i^+ &= z_i - \sum_{j \in \mathcal N(i)} p_{ij2} \odot (z_i - z_j)
+
+    The gains p are emitted by shared LSTMs that see every coordinate by itself, so one layer serves graphs of any size
+    and features of any dimension. The nodes agree, in the limit, on a minimizer of :math:`\sum_i f_i + r` over each
+    connected component, whatever the weights. State in, state out: the layer itself keeps nothing.
+
+    Args:
+        preconditioner: emits the gains; by default a new one, not told the spectral gap, that starts as exact
+            diffusion with step :math:`1 / L_i`.
+
+    Shape:
+        N nodes, E directed edges (each undirected edge twice), d coordinates.
+
+        - **x**, **gradient**: ``(N, d)``
+        - **edge_index**: ``(2, E)``, row 0 the sender j, row 1 the receiver i, without self-loops
+        - **output**: a :class:`~gnn_l2o.nn.rule.MiLoDoState`; its ``x`` is ``(N, d)``
+
+    Example:
+        >>> import torch
+        >>> own = torch.tensor([[0.0], [1.0], [5.0]])  # f_i(x) = (x - own_i)^2 / 2, minimal together at the mean, 2
+        >>> edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])  # the path 0 - 1 - 2
+        >>> conv = MiLoDoConv()
+        >>> state = conv.start(own, edge_index, gradient=torch.zeros_like(own))
+        >>> with torch.no_grad():
+        ...     for _ in range(100):
+        ...         state = conv(state, edge_index, gradient=state.x - own)
+        >>> state.x.squeeze()
+        tensor([2.0000, 2.0000, 2.0000])
+    """
+
+    def __init__(self, preconditioner: Preconditioner | None = None) -> None:
+        super().__init__(aggr="sum")
+        if preconditioner is None:
+            preconditioner = Preconditioner(spectral_gap=False)
+            preconditioner.start_as_exact_diffusion(step_size=1.0)
+        self.preconditioner = preconditioner
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew."""
+        super().reset_parameters()
+        self.preconditioner.reset_parameters()
+
+    def start(
+        self,
+        x: Tensor,
+        edge_index: Tensor,
+        gradient: Tensor,
+        *,
+        smoothness: Tensor | float = 1.0,
+        gap: Tensor | float | None = None,
+    ) -> MiLoDoState:
+        r"""Return the state before the first step. Metropolis weights are taken as w_ij.
+
+        Args:
+            x: the first iterates, ``(N, d)``.
+            edge_index: ``(2, E)``, every edge in both directions.
+            gradient: grad f_i at x, ``(N, d)``.
+            smoothness: L_i, a number or ``(N, 1)``.
+            gap: the spectral gap, a number or ``(N, 1)``; only for a preconditioner that was built to see it.
+
+        Raises:
+            InputError: an edge lacks its reverse or is a self-loop, or the gap is missing.
+        """
+        if gap is None and self.preconditioner.node.spectral_gap:
+            raise InputError("this layer's preconditioner sees the spectral gap; expected gap=..., got none")
+        if (edge_index[0] == edge_index[1]).any():
+            raise InputError("edge_index has self-loops; expected none (torch_geometric.utils.remove_self_loops)")
+        reverse_edges(edge_index, x.size(0))
+        j, i = edge_index
+        neighbours = degree(i, x.size(0), dtype=x.dtype).unsqueeze(1)
+        weight = 1 / (1 + torch.maximum(neighbours[i], neighbours[j]))
+        column = x.new_ones(x.size(0), 1)
+        context = GraphContext(
+            smoothness=column * smoothness,
+            self_weight=1 - torch.zeros_like(column).index_add(0, i, weight),
+            gap=column * (0.0 if gap is None else gap),
+            ends=edge_index.flip(0),
+            weight=weight,
+        )
+        return MiLoDoState(
+            x=x,
+            y=torch.zeros_like(x),
+            z=x,
+            previous_x=x,
+            difference=x.new_zeros(edge_index.size(1), x.size(1)),
+            gains=None,
+            memory=self.preconditioner.start(x, gradient, context),
+            context=context,
+            iteration=0,
+        )
+
+    def forward(
+        self,
+        state: MiLoDoState,
+        edge_index: Tensor,
+        gradient: Tensor,
+        prox: Callable[[Tensor, Tensor], Tensor] = _identity,
+        *,
+        refresh: bool = True,
+    ) -> MiLoDoState:
+        exchange = _Messages(self, edge_index, num_nodes=state.x.size(0))
+        return milodo_step(state, gradient, prox, self.preconditioner, exchange, refresh=refresh)
+
+    def differences(self, z: Tensor, edge_index: Tensor) -> Tensor:
+        """Return z_i - z_j of every edge: ``(N, d)`` to ``(E, d)``."""
+        return self.edge_updater(edge_index, z=z)
+
+    def deliver(self, update: Tensor, edge_index: Tensor, num_nodes: int) -> Tensor:
+        """Sum the updates that arrive at every node: ``(E, d)`` to ``(N, d)``."""
+        return self.propagate(edge_index, update=update, size=(num_nodes, num_nodes))
+
+    def edge_update(self, z_i: Tensor, z_j: Tensor) -> Tensor:
+        return z_i - z_j
+
+    def message(self, update: Tensor) -> Tensor:
+        return update
+
+
+@dataclass(frozen=True)
+class _Messages:
+    """The messages of a :class:`MiLoDoConv` on one graph, as the :class:`~gnn_l2o.nn.rule.Exchange` of the rule."""
+
+    conv: MiLoDoConv
+    edge_index: Tensor
+    num_nodes: int
+
+    def differences(self, z: Tensor) -> Tensor:
+        return self.conv.differences(z, self.edge_index)
+
+    def collect(self, message: Tensor) -> Tensor:
+        return self.conv.deliver(message, self.edge_index, self.num_nodes)
+
+    def swap(self, value: Tensor) -> Tensor:
+        return value.index_select(0, reverse_edges(self.edge_index, self.num_nodes))

@@ -1,0 +1,81 @@
+"""The network that emits p_i."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from gnn_l2o.nn.features import signed_log, stack
+from gnn_l2o.nn.lstm import CoordinateLSTM, Memory
+from gnn_l2o.nn.rule import MiLoDoState
+
+Parametrization = Literal["scale_free", "paper"]
+
+
+class NodePreconditioner(nn.Module):
+    r"""Emits the diagonal preconditioner :math:`p_i` of every node: :math:`\phi_M` of He et al. 2024, Eq. (25).
+
+    With ``parametrization="scale_free"``, o being the LSTM's output,
+
+    .. math:: p_i = \frac{1}{L_i} \exp(c \tanh o),
+
+    positive and bounded as Theorem 2 demands, from the signed logarithms of the gradient, the dual, the iterate, the
+    last disagreement with the neighbours and the last move, the weight w_ii and (optionally) the spectral gap.
+    With ``parametrization="paper"``, :math:`p_i = \mathrm{ReLU}(o)` from the bare gradient and dual.
+
+    Args:
+        hidden_features: width of the LSTM.
+        parametrization: which of the two.
+        spectral_gap: whether the scale-free network sees the spectral gap of its graph.
+        reach: c, the steps lie within :math:`e^{\pm c} / L_i`.
+
+    Shape:
+        - **gradient**: ``(N, d)``
+        - **unit**: ``(N, 1)``, see :func:`~gnn_l2o.nn.features.first_step_size`
+        - **output**: ``(N, d)``, and the new memory
+    """
+
+    def __init__(
+        self,
+        hidden_features: int = 20,
+        *,
+        parametrization: Parametrization = "scale_free",
+        spectral_gap: bool = True,
+        reach: float = 3.0,
+    ) -> None:
+        super().__init__()
+        self.parametrization, self.spectral_gap, self.reach = parametrization, spectral_gap, reach
+        in_features = 2 if parametrization == "paper" else 6 + spectral_gap
+        self.lstm = CoordinateLSTM(in_features, hidden_features, 1)
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew."""
+        self.lstm.reset_parameters()
+
+    def start_as_exact_diffusion(self, step_size: float) -> None:
+        r"""Make the first p_i those of exact diffusion: :math:`\gamma` (paper) or :math:`1 / L_i` (scale-free)."""
+        self.lstm.silence([step_size if self.parametrization == "paper" else 0.0])
+
+    def initial_memory(self, like: Tensor) -> Memory:
+        """Return the memory before the first step, for iterates as ``like``, ``(N, d)``."""
+        return self.lstm.initial_memory(like)
+
+    def forward(self, state: MiLoDoState, gradient: Tensor, unit: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        if self.parametrization == "paper":
+            output, memory = self.lstm(torch.stack([gradient, state.y]), memory)
+            return output[0].relu(), memory
+        context = state.context
+        force = context.smoothness * unit  # a gradient that moves a node by one unit
+        known = [context.self_weight] + [context.gap] * self.spectral_gap
+        features = stack(
+            signed_log(gradient + state.y, force),
+            signed_log(state.y, force),
+            signed_log(state.x, unit),
+            signed_log(state.z - state.x, unit),
+            signed_log(state.x - state.previous_x, unit),
+            *known,
+        )
+        output, memory = self.lstm(features, memory)
+        return torch.exp(self.reach * torch.tanh(output[0])) / context.smoothness, memory

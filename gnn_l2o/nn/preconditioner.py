@@ -1,0 +1,74 @@
+"""Node and edge preconditioner together: the learned source of MiLoDo's gains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner, Symmetrize
+from gnn_l2o.nn.features import first_step_size
+from gnn_l2o.nn.lstm import Memory
+from gnn_l2o.nn.node_preconditioner import NodePreconditioner, Parametrization
+from gnn_l2o.nn.rule import Exchange, GraphContext, MiLoDoState
+
+_Memory = tuple[Tensor, Memory, tuple[Memory, ...]]  # the nodes' unit, and the LSTMs' states
+
+
+class Preconditioner(nn.Module):
+    """Shared recurrent networks that emit p_i, p_ij1 and p_ij2 (a :class:`~gnn_l2o.nn.rule.GainSource`).
+
+    Args:
+        hidden_features: width of the LSTMs; the paper's is 20.
+        parametrization: ``"scale_free"`` or ``"paper"``, see :class:`NodePreconditioner` and
+            :class:`EdgePreconditioner`.
+        symmetrize: ``"even"`` or ``"mean"``, see :class:`EdgePreconditioner`.
+        spectral_gap: whether the scale-free networks see the spectral gap of their graph.
+    """
+
+    def __init__(
+        self,
+        hidden_features: int = 20,
+        *,
+        parametrization: Parametrization = "scale_free",
+        symmetrize: Symmetrize = "even",
+        spectral_gap: bool = True,
+    ) -> None:
+        super().__init__()
+        self.node = NodePreconditioner(hidden_features, parametrization=parametrization, spectral_gap=spectral_gap)
+        self.edge = EdgePreconditioner(
+            hidden_features, parametrization=parametrization, symmetrize=symmetrize, spectral_gap=spectral_gap
+        )
+
+    @property
+    def directed(self) -> bool:
+        """Whether the rows of edges are directed edges or links."""
+        return self.edge.symmetrize == "mean"
+
+    def reset_parameters(self) -> None:
+        """Draw all weights anew: the paper's random initialization (E.1)."""
+        self.node.reset_parameters()
+        self.edge.reset_parameters()
+
+    def start_as_exact_diffusion(self, step_size: float) -> None:
+        """Make the rule start as exact diffusion: the paper's special initialization (E.1)."""
+        self.node.start_as_exact_diffusion(step_size)
+        self.edge.start_as_exact_diffusion(step_size)
+
+    def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> _Memory:
+        # LSTM states start at zero: the paper draws them, which makes runs irreproducible.
+        unit = first_step_size(gradient, context.smoothness)
+        edges = context.weight.expand(-1, x.size(1))
+        return unit, self.node.initial_memory(x), self.edge.initial_memory(edges)
+
+    def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, _Memory]:
+        unit, node, edge = state.memory
+        step, node = self.node(state, gradient, unit, node)
+        return step, (unit, node, edge)
+
+    def edge_gains(
+        self, state: MiLoDoState, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
+    ) -> tuple[Tensor, Tensor, _Memory]:
+        unit, node, edge = memory
+        dual, primal, edge = self.edge(state, z, difference, unit, edge, exchange)
+        return dual, primal, (unit, node, edge)

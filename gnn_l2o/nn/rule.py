@@ -1,0 +1,148 @@
+"""The update rule of MiLoDo, whatever emits its gains and however its nodes talk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Gains:
+    """The p's of the rule; R rows of edges, see :class:`Exchange`.
+
+    Attributes:
+        step: p_i > 0, ``(N, d)`` or ``(N, 1)``.
+        dual: p_ij1 = p_ji1 > 0, ``(R, d)`` or ``(R, 1)``.
+        primal: p_ij2, ``(R, d)`` or ``(R, 1)``.
+    """
+
+    step: Tensor
+    dual: Tensor
+    primal: Tensor
+
+
+@dataclass(frozen=True)
+class GraphContext:
+    """What a node knows of itself and its edges before it starts; all of it may be used by what emits the gains.
+
+    Attributes:
+        smoothness: L_i, ``(N, 1)``.
+        self_weight: w_ii, ``(N, 1)``.
+        gap: spectral gap of the node's graph, ``(N, 1)``.
+        ends: the nodes i and j of every row of edges, ``(2, R)``; z_i - z_j is the difference that belongs to the row.
+        weight: w_ij, ``(R, 1)``.
+    """
+
+    smoothness: Tensor
+    self_weight: Tensor
+    gap: Tensor
+    ends: Tensor
+    weight: Tensor
+
+
+@dataclass(frozen=True)
+class MiLoDoState:
+    """State of the rule: iterates, the gains last emitted and the memory of what emits them.
+
+    Attributes:
+        x: ``(N, d)``, the iterates.
+        y: ``(N, d)``, the duals; over every graph they sum to zero.
+        z: ``(N, d)``, the last output of the prox.
+        previous_x: ``(N, d)``, the iterates one step ago.
+        difference: ``(R, d)``, the last differences z_i - z_j.
+        gains: the last ones, ``None`` before the first step.
+        memory: whatever the source of the gains keeps.
+        context: what does not change during a run.
+        iteration: steps taken so far.
+    """
+
+    x: Tensor
+    y: Tensor
+    z: Tensor
+    previous_x: Tensor
+    difference: Tensor
+    gains: Gains | None
+    memory: Any
+    context: GraphContext
+    iteration: int
+
+
+class Exchange(Protocol):
+    """How neighbours talk. Edges stand in R rows: once an undirected edge, or once in each direction."""
+
+    def differences(self, z: Tensor) -> Tensor:
+        """Send z over every edge and return z_i - z_j: ``(N, d)`` to ``(R, d)``."""
+
+    def collect(self, message: Tensor) -> Tensor:
+        """Sum the messages of its edges at every node i: ``(R, d)`` to ``(N, d)``."""
+
+    def swap(self, value: Tensor) -> Tensor:
+        """Send every row to the other end of its edge: ``(R, d)`` to ``(R, d)``."""
+
+
+class GainSource(Protocol):
+    """What emits the p's: networks, constants, anything. It keeps nothing between calls but its ``memory``."""
+
+    def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> Any:
+        """Return the memory before the first step."""
+
+    def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, Any]:
+        """Return p_i, and the memory for :meth:`edge_gains` (He et al. 2024, Eq. (25))."""
+
+    def edge_gains(
+        self, state: MiLoDoState, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
+    ) -> tuple[Tensor, Tensor, Any]:
+        """Return p_ij1, p_ij2 and the memory for the next step (Eqs. (26)-(28))."""
+
+
+def milodo_step(
+    state: MiLoDoState,
+    gradient: Tensor,
+    prox: Callable[[Tensor, Tensor], Tensor],
+    source: GainSource,
+    exchange: Exchange,
+    *,
+    refresh: bool = True,
+) -> MiLoDoState:
+    r"""Return the state after one iteration of MiLoDo (He et al. 2024, Eqs. (22)-(24)).
+
+    .. math::
+        z_i &= \operatorname{prox}_{r, \mathrm{Diag}(p_i)}(x_i - p_i \odot (\nabla f_i(x_i) + y_i)) && (22) \\
+        y_i^+ &= y_i + \sum_j p_{ij1} \odot (z_i - z_j), \quad p_{ij1} = p_{ji1} > 0                && (23) \\
+        x_i^+ &= z_i - \sum_j p_{ij2} \odot (z_i - z_j)                                            && (24)
+
+    Whatever the gains, every fixed point with duals that sum to zero is a consensus on a minimizer (Theorem 2).
+
+    Args:
+        state: before the step.
+        gradient: grad f_i(x_i), ``(N, d)``.
+        prox: (v, p) to prox_{r, Diag(p)}(v).
+        source: emits the gains.
+        exchange: carries z to the neighbours.
+        refresh: ask the source for new gains, or hold those of the last step.
+    """
+    if refresh or state.gains is None:
+        step, memory = source.node_gains(state, gradient)
+    else:
+        step, memory = state.gains.step, state.memory
+    z = prox(state.x - step * (gradient + state.y), step)
+    difference = exchange.differences(z)
+    if refresh or state.gains is None:
+        dual, primal, memory = source.edge_gains(state, z, difference, memory, exchange)
+        gains = Gains(step, dual, primal)
+    else:
+        gains = state.gains
+    return MiLoDoState(
+        x=z - exchange.collect(gains.primal * difference),
+        y=state.y + exchange.collect(gains.dual * difference),
+        z=z,
+        previous_x=state.x,
+        difference=difference,
+        gains=gains,
+        memory=memory,
+        context=state.context,
+        iteration=state.iteration + 1,
+    )
