@@ -1,5 +1,8 @@
 """Decentralized problems: the losses of all nodes at once."""
 
+from gnn_l2o.problems.least_squares import LeastSquares
+from gnn_l2o.problems.linear_model import LinearModel
+from gnn_l2o.problems.logistic import Logistic
 from gnn_l2o.problems.problem import Problem
 
-__all__ = ["Problem"]
+__all__ = ["LeastSquares", "LinearModel", "Logistic", "Problem"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import torch
@@ -84,7 +85,7 @@ class Problem(ABC):
         """N, the nodes of all problems together."""
         return self.batch.numel()
 
-    @property
+    @cached_property
     def num_problems(self) -> int:
         """B, the number of problems side by side."""
         return int(self.batch[-1]) + 1
@@ -94,7 +95,7 @@ class Problem(ABC):
         if self.num_problems == 1:
             return x.mean(dim=0, keepdim=True)
         total = x.new_zeros(self.num_problems, x.size(1)).index_add(0, self.batch, x)
-        return total / torch.bincount(self.batch).to(x).unsqueeze(1)
+        return total / self._sizes
 
     def spread(self, value: Tensor) -> Tensor:
         """Give every node the row of its problem: ``(B, k)`` to ``(N, k)``."""
@@ -113,11 +114,16 @@ class Problem(ABC):
         """
         return self._node_regularizer.prox(v, step)
 
-    @property
+    @cached_property
     def _node_regularizer(self) -> Regularizer:
         return self.regularizer.at(self.batch)
 
+    @cached_property
+    def _sizes(self) -> Tensor:
+        """Return how many nodes each problem has, ``(B, 1)``."""
+        return torch.bincount(self.batch).unsqueeze(1)
+
     def optimality(self, x: Tensor) -> Tensor:
-        r"""Return :math:`\operatorname{dist}(0, \frac1N \sum_i \nabla f_i(x) + \partial r(x))`, ``(B, d)`` to ``(B,)``."""
+        r"""Return :math:`\mathrm{dist}(0, \frac1N \sum_i \nabla f_i(x) + \partial r(x))`: ``(B, d)`` to ``(B,)``."""
         gradient = self.average(self.gradient(self.spread(x)))
         return self.regularizer.least_subgradient(x, gradient).norm(dim=1)
