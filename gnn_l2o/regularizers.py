@@ -170,7 +170,7 @@ class Box(Regularizer):
     upper: float | Tensor
 
     def __post_init__(self) -> None:
-        if torch.any(torch.as_tensor(self.lower) > torch.as_tensor(self.upper)):
+        if torch.any(torch.as_tensor(self.lower, dtype=torch.float64) > self.upper):
             raise InputError(f"a box has lower <= upper, got lower={self.lower}, upper={self.upper}")
 
     def value(self, x: Tensor) -> Tensor:
@@ -180,7 +180,7 @@ class Box(Regularizer):
         return torch.where(outside, torch.inf, 0.0).to(x)
 
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
-        return v.clamp(torch.as_tensor(self.lower).to(v), torch.as_tensor(self.upper).to(v))
+        return v.clamp(_like(v, self.lower), _like(v, self.upper))
 
     def least_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         # The normal cone at the lower face is (-inf, 0], which cancels what pushes outwards; at the upper one [0, inf).
@@ -233,7 +233,7 @@ class GroupL1(Regularizer):
     def least_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         x_group, g_group = self._groups(x), self._groups(gradient)
         norm, slope = x_group.norm(dim=2, keepdim=True), g_group.norm(dim=2, keepdim=True)
-        weight = torch.as_tensor(self.weight).to(x).reshape(-1, 1, 1)
+        weight = _like(x, self.weight).reshape(-1, 1, 1)
         tiny = torch.finfo(x.dtype).tiny
         at_zero = g_group * (1 - weight / slope.clamp(min=tiny)).clamp(min=0)
         return torch.where(norm == 0, at_zero, g_group + weight * x_group / norm.clamp(min=tiny)).reshape(x.shape)
@@ -260,6 +260,11 @@ def _soft(v: Tensor, threshold: Tensor | float) -> Tensor:
     if not isinstance(threshold, Tensor):
         return v - v.clamp(-threshold, threshold)
     return v - torch.minimum(torch.maximum(v, -threshold), threshold)
+
+
+def _like(x: Tensor, value: Tensor | float) -> Tensor:
+    # Not as_tensor(value).to(x), which rounds a number to the default type, float32, on its way.
+    return torch.as_tensor(value, dtype=x.dtype, device=x.device)
 
 
 def _check_not_negative(regularizer: Regularizer) -> None:
