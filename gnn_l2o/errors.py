@@ -1,7 +1,9 @@
 """Errors that a user can mend, and how they are worded."""
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -9,7 +11,33 @@ class InputError(ValueError):
 
     The scripts print it after the name of the offending flag and exit with code 2. Everything else that is raised is
     a defect of the library and keeps its traceback.
+
+    Attributes:
+        given: the arguments that it is about, by name, as far as :func:`about` was told.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.given: dict[str, object] = {}
+
+
+@contextmanager
+def about(**given: object) -> Iterator[None]:
+    """Note on every :class:`InputError` raised inside which arguments it is about, for a script to name the flags.
+
+    Example:
+        >>> try:
+        ...     with about(topology="rng", nodes=10):
+        ...         raise unknown("topology", "rng", ["ring"])
+        ... except InputError as error:
+        ...     print(error.given)
+        {'topology': 'rng', 'nodes': 10}
+    """
+    try:
+        yield
+    except InputError as error:
+        error.given = {**given, **error.given}
+        raise
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
@@ -23,3 +51,19 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return InputError(f"unknown {kind} {name!r}{hint} (known: {', '.join(names) or 'none'})")
+
+
+@contextlib.contextmanager
+def blame(flag: str) -> Iterator[None]:
+    """Put ``flag`` in front of the error of what stands inside, as the scripts do to say which argument is meant.
+
+    Example:
+        >>> with blame("--topology rng"):
+        ...     raise InputError("unknown topology 'rng'")
+        Traceback (most recent call last):
+        gnn_l2o.errors.InputError: --topology rng: unknown topology 'rng'
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{flag}: {error}") from None
