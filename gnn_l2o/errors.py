@@ -1,6 +1,5 @@
 """Errors that a user can mend, and how they are worded."""
 
-import contextlib
 import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -51,19 +50,3 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InputError:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]!r}?" if close else ""
     return InputError(f"unknown {kind} {name!r}{hint} (known: {', '.join(names) or 'none'})")
-
-
-@contextlib.contextmanager
-def blame(flag: str) -> Iterator[None]:
-    """Put ``flag`` in front of the error of what stands inside, as the scripts do to say which argument is meant.
-
-    Example:
-        >>> with blame("--topology rng"):
-        ...     raise InputError("unknown topology 'rng'")
-        Traceback (most recent call last):
-        gnn_l2o.errors.InputError: --topology rng: unknown topology 'rng'
-    """
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{flag}: {error}") from None
