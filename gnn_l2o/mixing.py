@@ -6,6 +6,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 
 from gnn_l2o.errors import unknown
+from gnn_l2o.fastest_mixing import fastest_mixing
 
 
 def metropolis(links: np.ndarray, num_nodes: int) -> np.ndarray:
@@ -15,6 +16,37 @@ def metropolis(links: np.ndarray, num_nodes: int) -> np.ndarray:
     """
     degree = np.bincount(links.ravel(), minlength=num_nodes)
     return 1.0 / (1.0 + degree[links].max(axis=1, initial=0))
+
+
+def lazy(links: np.ndarray, num_nodes: int) -> np.ndarray:
+    r"""Weights of :math:`\frac12 (I + W)`, W by Metropolis: no negative eigenvalues, as some methods' proofs ask."""
+    return metropolis(links, num_nodes) / 2
+
+
+def max_degree(links: np.ndarray, num_nodes: int) -> np.ndarray:
+    r"""The same weight :math:`w_{ij} = 1 / (1 + \max_k \deg k)` on every link.
+
+    The 1 keeps :math:`w_{ii} > 0`; without it an even ring would have :math:`\lambda_N = -1` and never mix.
+    """
+    degree = np.bincount(links.ravel(), minlength=num_nodes)
+    return np.full(len(links), 1.0 / (1.0 + degree.max()))
+
+
+def fastest(links: np.ndarray, num_nodes: int) -> np.ndarray:
+    """Weights with the largest spectral gap there is, to five digits (Boyd, Diaconis, Xiao 2004).
+
+    Unlike the others they take a computation that sees the whole graph, see :func:`.fastest_mixing`. A link that the
+    optimum would not use keeps a weight of at least 1e-6.
+
+    Raises:
+        InputError: the graph has too many links for the computation.
+    """
+    start = metropolis(links, num_nodes)
+    start_gap = spectral_gap(links, start, num_nodes)
+    if start_gap > 1 - 1e-9:  # W averages exactly, as on complete graphs: there is nothing left to gain
+        return start
+    found = fastest_mixing(links, num_nodes, start, tolerance=1e-5 * start_gap)
+    return found if spectral_gap(links, found, num_nodes) > start_gap else start
 
 
 def spectral_gap(links: np.ndarray, weight: np.ndarray, num_nodes: int) -> float:
@@ -29,7 +61,7 @@ def spectral_gap(links: np.ndarray, weight: np.ndarray, num_nodes: int) -> float
     adjacency = scipy.sparse.coo_array((weight, (i, j)), shape=(num_nodes, num_nodes)).tocsr()
     adjacency = adjacency + adjacency.T
     own = 1.0 - np.asarray(adjacency.sum(axis=1)).ravel()
-    if num_nodes <= 64:  # where LAPACK is quicker than Lanczos, and Lanczos has no room for its basis
+    if num_nodes <= 1000:  # where LAPACK is quicker than Lanczos, which is slow on the small gaps of sparse graphs
         dense = adjacency.toarray() + np.diag(own) - 1.0 / num_nodes
         return float(1 - np.abs(scipy.linalg.eigvalsh(dense)).max())
 
@@ -38,11 +70,11 @@ def spectral_gap(links: np.ndarray, weight: np.ndarray, num_nodes: int) -> float
 
     operator = scipy.sparse.linalg.LinearOperator((num_nodes, num_nodes), matvec=deflated, dtype=np.float64)
     start = np.random.default_rng(0).standard_normal(num_nodes)
-    value = scipy.sparse.linalg.eigsh(operator, k=1, which="LM", v0=start, return_eigenvectors=False)
+    value = scipy.sparse.linalg.eigsh(operator, k=1, which="LM", ncv=100, v0=start, return_eigenvectors=False)
     return float(1 - abs(value[0]))
 
 
-MIXING = {"metropolis": metropolis}
+MIXING = {"metropolis": metropolis, "lazy": lazy, "max_degree": max_degree, "fastest": fastest}
 
 
 def mixing_weights(name: str, links: np.ndarray, num_nodes: int) -> np.ndarray:
