@@ -52,8 +52,14 @@ class Plugin:
 
     @property
     def defaults(self) -> dict[str, Any]:
-        """The parameters that may be given, with their defaults."""
+        """The parameters that may be given, with their defaults (``inspect.Parameter.empty``: must be given)."""
         return {p.name: p.default for p in _parameters(self.function)}
+
+    @property
+    def usage(self) -> str:
+        """The name with all its parameters at their defaults, as a user may type it: ``"grid:rows=none"``."""
+        values = ",".join(f"{name}={_spell(name, default)}" for name, default in self.defaults.items())
+        return f"{self.name}:{values}" if values else self.name
 
 
 def folders(kind: str) -> list[Path]:
@@ -65,6 +71,16 @@ def folders(kind: str) -> list[Path]:
 def available(kind: Kind) -> list[str]:
     """Return the names of all plug-ins of this kind, sorted."""
     return sorted({f.stem for folder in folders(kind) for f in folder.glob("*.py") if not f.stem.startswith("_")})
+
+
+def listing(kind: Kind) -> list[Plugin]:
+    """Return every plug-in of this kind with no parameters chosen, sorted by name: what ``--list`` shows.
+
+    Example:
+        >>> [(p.usage, p.description[:4]) for p in listing("topology") if p.name == "grid"]
+        [('grid:rows=none', 'Grid')]
+    """
+    return [Plugin(name, name, _function(kind, _find(kind, name)), {}) for name in available(kind)]
 
 
 def load(kind: Kind, spec: str) -> Plugin:
@@ -79,9 +95,7 @@ def load(kind: Kind, spec: str) -> Plugin:
     """
     head, _, tail = spec.partition(":")
     path = _find(kind, head)
-    function = getattr(_load_module(path), FUNCTIONS[kind], None)
-    if not callable(function):
-        raise InputError(f"{path} does not define {FUNCTIONS[kind]}(); every {kind} file must")
+    function = _function(kind, path)
     return Plugin(spec, path.stem, function, _parse(kind, path.stem, function, tail))
 
 
@@ -94,6 +108,18 @@ def _find(kind: Kind, head: str) -> Path:
         if (folder / f"{head}.py").is_file() and not head.startswith("_"):
             return folder / f"{head}.py"
     raise unknown(kind, head, available(kind))
+
+
+def _function(kind: Kind, path: Path) -> Callable[..., Any]:
+    function = getattr(_load_module(path), FUNCTIONS[kind], None)
+    if not callable(function):
+        raise InputError(f"{path} does not define {FUNCTIONS[kind]}(); every {kind} file must")
+    if "seed" not in inspect.signature(function).parameters:
+        raise InputError(f"{FUNCTIONS[kind]}() in {path} must take a seed, as in {FUNCTIONS[kind]}(..., *, seed: int)")
+    for parameter in _parameters(function):
+        if parameter.annotation is inspect.Parameter.empty:
+            raise InputError(f"parameter {parameter.name} of {FUNCTIONS[kind]}() in {path} must declare its type")
+    return function
 
 
 def _load_module(path: Path) -> types.ModuleType:
@@ -140,7 +166,7 @@ def _convert(what: str, text: str, hint: Any) -> Any:
     if isinstance(hint, types.UnionType):
         if text.lower() == "none":
             return None
-        hint = next(t for t in options if t is not types.NoneType)
+        return _convert(what, text, next(t for t in options if t is not types.NoneType))
     if hint is bool:
         if text.lower() not in ("true", "false"):
             raise InputError(f"{what}: expected true or false, got {text!r}")
@@ -149,3 +175,10 @@ def _convert(what: str, text: str, hint: Any) -> Any:
         return hint(text)
     except ValueError:
         raise InputError(f"{what}: expected {hint.__name__}, got {text!r}") from None
+
+
+def _spell(name: str, default: Any) -> str:
+    """The inverse of :func:`_convert`; a parameter without a default is shown in capitals."""
+    if default is inspect.Parameter.empty:
+        return name.upper()
+    return str(default).lower() if default is None or isinstance(default, bool) else str(default)
