@@ -1,0 +1,80 @@
+"""From the name of a topology to a Network, and from lists of names and sizes to the cells of an experiment."""
+
+import inspect
+from collections.abc import Iterable, Sequence
+
+import networkx as nx
+
+from gnn_l2o import plugins
+from gnn_l2o.errors import InputError
+from gnn_l2o.network import Network
+from gnn_l2o.plugins import Plugin
+
+
+def build_network(spec: str, nodes: int | None = None, *, seed: int = 0, mixing: str = "metropolis") -> Network:
+    """Return the network that a topology's name stands for.
+
+    Args:
+        spec: the name of a file in ``topologies/`` or a path, with parameters: ``"erdos_renyi:p=0.3"``.
+        nodes: N; may be left out where the topology brings its own, as ``real`` and ``from_file`` do.
+        seed: of the random topologies.
+        mixing: the name of the mixing weights, see :func:`gnn_l2o.mixing.mixing_weights`.
+
+    Raises:
+        InputError: there is no such topology, it does not take these parameters or this number of nodes, or a file
+            outside the project returned a graph that is no Network.
+
+    Example:
+        >>> build_network("ring", 10).num_edges
+        20
+    """
+    return Network.from_networkx(_generate(plugins.load("topology", spec), nodes, seed), mixing=mixing)
+
+
+def expand(specs: Iterable[str], sizes: Sequence[int]) -> list[tuple[str, int]]:
+    """Return every topology with every size; one that brings its own number of nodes stands there once, with that.
+
+    Args:
+        specs: as for :func:`build_network`.
+        sizes: numbers of nodes; may be empty if all topologies bring their own.
+
+    Returns:
+        Pairs of a spec and a number of nodes, in the order given, without repetitions.
+
+    Raises:
+        InputError: there is no such topology, or no size for one that needs it.
+
+    Example:
+        >>> expand(["ring", "real:name=topozoo/Abilene"], [10, 50])
+        [('ring', 10), ('ring', 50), ('real:name=topozoo/Abilene', 11)]
+    """
+    cells = []
+    for spec in specs:
+        plugin = plugins.load("topology", spec)
+        if has_own_size(plugin):
+            cells.append((spec, len(_generate(plugin, None, seed=0))))
+        elif not sizes:
+            raise InputError(f"topology {plugin.name} needs a number of nodes")
+        else:
+            cells += [(spec, nodes) for nodes in sizes]
+    return list(dict.fromkeys(cells))
+
+
+def has_own_size(topology: Plugin) -> bool:
+    """Return whether the graph's source fixes its number of nodes: its ``generate`` has no parameter ``nodes``."""
+    return "nodes" not in inspect.signature(topology.function).parameters
+
+
+def _generate(topology: Plugin, nodes: int | None, seed: int) -> nx.Graph:
+    if has_own_size(topology):
+        graph = topology(seed=seed)
+        expected = len(graph) if nodes is None else nodes
+        if len(graph) != expected:
+            raise InputError(f"{topology.spec} has {len(graph)} nodes of its own, got nodes={nodes}")
+        return graph
+    if nodes is None:
+        raise InputError(f"topology {topology.name} needs a number of nodes")
+    graph = topology(nodes, seed=seed)
+    if len(graph) != nodes:
+        raise InputError(f"topology {topology.name} returned a graph of {len(graph)} nodes, expected {nodes}")
+    return graph

@@ -1,0 +1,14 @@
+"""Everybody joined to everybody."""
+
+import networkx as nx
+
+from gnn_l2o.graphs import require_nodes
+
+
+def generate(nodes: int, *, seed: int = 0) -> nx.Graph:
+    """Complete: every two nodes are joined, so that one exchange averages exactly.
+
+    Degree N - 1, N (N - 1) / 2 edges; spectral gap 1. Any number of nodes.
+    """
+    require_nodes("a complete graph", nodes, least=1)
+    return nx.complete_graph(nodes)

@@ -1,0 +1,42 @@
+"""Backbones of real networks."""
+
+import difflib
+import warnings
+from pathlib import Path
+
+import networkx as nx
+import topohub
+
+from gnn_l2o.errors import InputError
+from gnn_l2o.graphs import numbered
+
+
+def generate(*, seed: int = 0, name: str = "topozoo/Abilene") -> nx.Graph:
+    """Real network: a backbone of the Internet Topology Zoo, SNDlib or CAIDA, by name, from the package topohub.
+
+    It brings its own number of nodes, 3 to 594 (synthetic ``backbone/...`` up to 3,815). Parallel cables are merged
+    into one edge, self-loops are dropped, positions and names left out.
+
+    Args:
+        seed: not used.
+        name: the group and the name, such as ``topozoo/Geant2012``, ``sndlib/germany50`` or ``caida/2024-08/5384``.
+    """
+    known = _known()
+    if name not in known:
+        raise _unknown(name, known)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # topohub leaves closing its file to Python
+        source = nx.node_link_graph(topohub.get(name), edges="edges")
+    return numbered(source.nodes, source.edges())
+
+
+def _known() -> list[str]:
+    folder = Path(topohub.__file__).parent / "data"
+    return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.json"))
+
+
+def _unknown(name: str, known: list[str]) -> InputError:
+    # Hundreds of names do not fit on one line; and who leaves out the group has only the name to be compared.
+    spelled = {(path if "/" in name else path.rpartition("/")[2]).lower(): path for path in known}
+    close = spelled[difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=0)[0]]
+    return InputError(f"unknown real network {name!r}; did you mean {close!r}? (topohub knows {len(known)})")
