@@ -1,0 +1,24 @@
+# make setup: a virtual environment in .venv with the tested versions
+# make test:  style, types and tests
+# make demo:  the shipped optimizer on unseen networks
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: setup test demo
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	touch $@
+
+test: setup
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m pytest --quiet
+
+demo: setup
+	$(BIN)/python examples/demo.py
