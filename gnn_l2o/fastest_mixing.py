@@ -21,8 +21,8 @@ def fastest_mixing(links: np.ndarray, num_nodes: int, start: np.ndarray, toleran
         -s I \preceq I - \sum_l w_l a_l a_l^\top - \tfrac1N 1 1^\top \preceq s I, \quad
         w_l \ge \varepsilon, \quad \sum_{l \ni i} w_l \le 1,
 
-    with :math:`a_l = e_i - e_j` for link l = {i, j}, by a barrier method (Boyd, Vandenberghe 2004, ch. 11) whose Hessian
-    is cheap because the :math:`a_l a_l^\top` have rank one (as Xiao, Boyd 2004 do for linear averaging).
+    with :math:`a_l = e_i - e_j` for link l = {i, j}, by a barrier method (Boyd, Vandenberghe 2004, ch. 11). Its Hessian
+    is cheap because the :math:`a_l a_l^\top` have rank one, as Xiao, Boyd 2004 show for linear averaging.
 
     The optimum may give a link no weight at all. A Network speaks over every link, so that each keeps at least
     :math:`\varepsilon = 10^{-6}`.
