@@ -1,1 +1,12 @@
-"""."""
+"""Handcrafted decentralized methods, one file each."""
+
+from typing import Any
+
+from gnn_l2o.handcrafted.pg_extra import PGExtra
+from gnn_l2o.handcrafted.prox_dgd import ProxDGD
+from gnn_l2o.handcrafted.prox_ed import ProxED
+from gnn_l2o.handcrafted.tunable import Choice, Handcrafted, Range, Setting
+
+HANDCRAFTED: dict[str, type[Handcrafted[Any]]] = {method.name: method for method in (ProxDGD, PGExtra, ProxED)}
+
+__all__ = ["HANDCRAFTED", "Choice", "Handcrafted", "PGExtra", "ProxDGD", "ProxED", "Range", "Setting"]
