@@ -13,8 +13,7 @@ from gnn_l2o.algorithm import run
 from gnn_l2o.errors import InputError
 from gnn_l2o.handcrafted import HANDCRAFTED, Choice, Handcrafted, PGExtra, ProxDGD, ProxED, Range
 from gnn_l2o.network import Network
-from gnn_l2o.problems import LeastSquares, Problem
-from gnn_l2o.problems.solve import solve
+from gnn_l2o.problems import LeastSquares, Problem, solve
 from gnn_l2o.regularizers import L1, Box, ElasticNet, Regularizer, Zero
 
 GRAPHS = {
