@@ -4,5 +4,6 @@ from gnn_l2o.problems.least_squares import LeastSquares
 from gnn_l2o.problems.linear_model import LinearModel
 from gnn_l2o.problems.logistic import Logistic
 from gnn_l2o.problems.problem import Problem
+from gnn_l2o.problems.solve import NotCertifiedError, Solution, solve
 
-__all__ = ["LeastSquares", "LinearModel", "Logistic", "Problem"]
+__all__ = ["LeastSquares", "LinearModel", "Logistic", "NotCertifiedError", "Problem", "Solution", "solve"]
