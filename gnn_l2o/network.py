@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
@@ -197,16 +198,16 @@ def reverse_edges(edge_index: Tensor, num_nodes: int) -> Tensor:
     """Return the position of edge (i, j) for every edge (j, i): ``(2, E)`` to ``(E,)``.
 
     Raises:
-        InputError: an edge lacks its reverse.
+        InputError: an edge lacks its reverse, or one of the two stands there more often.
     """
     source, target = edge_index
     by_source, by_target = torch.argsort(source * num_nodes + target), torch.argsort(target * num_nodes + source)
     if not torch.equal(edge_index[:, by_source], edge_index.flip(0)[:, by_target]):
-        pairs = {(j, i) for j, i in edge_index.t().tolist()}
-        j, i = min(pair for pair in pairs if pair[::-1] not in pairs)
+        count = Counter((j, i) for j, i in edge_index.t().tolist())
+        j, i = min((j, i) for j, i in count if count[j, i] > count[i, j])
         raise InputError(
-            f"edge_index holds edge {j}->{i} but not {i}->{j}; expected both directions "
-            "(torch_geometric.utils.to_undirected adds them)"
+            f"edge_index holds edge {j}->{i} {'more often than' if count[i, j] else 'but not'} {i}->{j}; "
+            "expected both directions, each once (torch_geometric.utils.to_undirected makes it so)"
         )
     return torch.empty_like(by_source).scatter_(0, by_source, by_target)
 

@@ -48,6 +48,11 @@ class Regularizer(ABC):
     def free(self, x: Tensor) -> Tensor:
         """Return the coordinates in which r is smooth around x, ``(rows, d)`` bool: where Newton's method may move."""
 
+    @property
+    def kind(self) -> str:
+        """What regularizers must share to stand in one batch."""
+        return type(self).__name__
+
     def at(self, rows: Tensor) -> Self:
         """Return the regularizer whose row k of parameters is this one's row ``rows[k]``."""
         changed = {k: v.index_select(0, rows) for k, v in vars(self).items() if isinstance(v, Tensor)}
@@ -71,7 +76,7 @@ class Regularizer(ABC):
             InputError: they are of different kinds.
         """
         first = regularizers[0]
-        kinds = sorted({type(r).__name__ for r in regularizers})
+        kinds = sorted({r.kind for r in regularizers})
         if len(kinds) > 1:
             raise InputError(f"problems with the regularizers {' and '.join(kinds)} cannot stand in one batch")
         joined = {}
@@ -211,6 +216,10 @@ class GroupL1(Regularizer):
         _check_not_negative(self)
         if self.size < 1:
             raise InputError(f"group_l1 needs size >= 1, got {self.size}")
+
+    @property
+    def kind(self) -> str:
+        return f"GroupL1(size={self.size})"
 
     def value(self, x: Tensor) -> Tensor:
         return (self.weight * self._groups(x).norm(dim=2)).sum(dim=1)
