@@ -9,7 +9,7 @@ from gnn_l2o.graphs import connected, require_nodes
 
 
 def generate(nodes: int, *, seed: int = 0, radius: float | None = None) -> nx.Graph:
-    """Random geometric: nodes fall anywhere on the unit square, and those within the radius of each other are joined.
+    """Geometric (random): nodes fall anywhere on the unit square, and those within the radius of each other are joined.
 
     Degree about pi radius^2 N, less at the border; spectral gap of order radius^2. A model of wireless networks.
 
