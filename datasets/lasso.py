@@ -4,17 +4,40 @@ import numpy as np
 
 from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares
-from gnn_l2o.regularizers import L1
+from gnn_l2o.samples import linear_model, node_sizes, penalty, require_at_least
 
 
 def sample(
-    network: Network, *, seed: int, features: int = 300, samples: int = 10, l1_weight: float = 0.1, noise: float = 0.1
+    network: Network,
+    *,
+    seed: int,
+    features: int = 300,
+    samples: int = 10,
+    l1_weight: float = 0.1,
+    l2_weight: float = 0.0,
+    noise: float = 0.1,
+    imbalance: float = 0.0,
 ) -> LeastSquares:
-    r"""LASSO with a sparse truth and noise (He et al. 2024, E.2)."""
+    r"""LASSO with a sparse truth (synthetic): b = A x* + noise, A standard normal, x* three quarters zero.
+
+    :math:`f_i(x) = \frac{1}{2 m_i} \|A_i x - b_i\|^2` and
+    :math:`r(x) = \lambda_1 \|x\|_1 + \frac{\lambda_2}{2} \|x\|^2` (He et al. 2024, E.2, which has
+    :math:`\lambda_2 = 0`; otherwise this is the elastic net).
+
+    Args:
+        network: whose nodes hold the data.
+        seed: of the draws.
+        features: d.
+        samples: m, of a node on average.
+        l1_weight: lambda_1.
+        l2_weight: lambda_2.
+        noise: standard deviation of the noise in b.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+    """
+    require_at_least(1, features=features, samples=samples)
     generator = np.random.default_rng(seed)
-    nodes = network.num_nodes
-    a = generator.standard_normal((nodes * samples, features))
-    truth = generator.standard_normal(features)
-    truth[np.argsort(np.abs(truth))[: 3 * features // 4]] = 0
-    b = a @ truth + noise * generator.standard_normal(nodes * samples)
-    return LeastSquares.from_nodes(np.split(a, nodes), np.split(b, nodes), L1(l1_weight))
+    total = network.num_nodes * samples
+    a, truth = linear_model(total, features, generator)
+    b = a @ truth + noise * generator.standard_normal(total)
+    ends = np.cumsum(node_sizes(total, network.num_nodes, imbalance, generator))[:-1]
+    return LeastSquares.from_nodes(np.split(a, ends), np.split(b, ends), penalty(l1_weight, l2_weight))

@@ -177,7 +177,7 @@ class LinearModel(Problem):
     def _weight(self) -> Tensor:
         """Return 1 / m_i for the samples of node i and 0 for its padding, ``(M, 1, m)``."""
         sample = torch.arange(self.features.size(1), device=self.count.device) < self.count
-        return (sample / self.count).to(self.features).unsqueeze(1)
+        return (sample.to(self.features) / self.count).unsqueeze(1)
 
     @cached_property
     def _smoothness(self) -> Tensor:

@@ -1,0 +1,43 @@
+"""Breast cancer in Wisconsin: real data that comes with scikit-learn."""
+
+import numpy as np
+from sklearn.datasets import load_breast_cancer
+
+from gnn_l2o.network import Network
+from gnn_l2o.problems import Logistic
+from gnn_l2o.samples import node_sizes, penalty, require_at_least, split, standardized
+
+
+def sample(
+    network: Network,
+    *,
+    seed: int,
+    samples: int | None = None,
+    l1_weight: float = 0.01,
+    l2_weight: float = 0.0,
+    alpha: float | None = None,
+    imbalance: float = 0.0,
+) -> Logistic:
+    r"""Breast cancer (real, 569 samples of 30 features): logistic regression of benign against malignant tumours.
+
+    f_i is the mean cross-entropy, without an intercept, over standardized features;
+    :math:`r(x) = \lambda_1 \|x\|_1 + \frac{\lambda_2}{2} \|x\|^2`. Source: Wolberg, Mangasarian, Street, Street 1993,
+    UCI Machine Learning Repository.
+
+    Args:
+        network: whose nodes hold the data.
+        seed: of the draws; different seeds hand out the samples differently.
+        samples: of a node on average; by default all 569 samples are handed out.
+        l1_weight: lambda_1.
+        l2_weight: lambda_2.
+        alpha: split by labels, see :func:`gnn_l2o.samples.split`.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+    """
+    data, labels = load_breast_cancer(return_X_y=True)
+    data = standardized(data)
+    if samples is not None:
+        require_at_least(1, samples=samples)
+    generator = np.random.default_rng(seed)
+    total = labels.size if samples is None else network.num_nodes * samples
+    parts = split(labels, node_sizes(total, network.num_nodes, imbalance, generator), generator, alpha)
+    return Logistic.from_nodes([data[p] for p in parts], [labels[p] for p in parts], penalty(l1_weight, l2_weight))

@@ -1,0 +1,39 @@
+"""Linear regression."""
+
+import numpy as np
+
+from gnn_l2o.network import Network
+from gnn_l2o.problems import LeastSquares
+from gnn_l2o.regularizers import Zero
+from gnn_l2o.samples import linear_model, node_sizes, require_at_least
+
+
+def sample(
+    network: Network,
+    *,
+    seed: int,
+    features: int = 50,
+    samples: int = 10,
+    noise: float = 0.1,
+    imbalance: float = 0.0,
+) -> LeastSquares:
+    r"""Linear regression (synthetic): the data of lasso, without a regularizer.
+
+    :math:`f_i(x) = \frac{1}{2 m_i} \|A_i x - b_i\|^2` and r = 0, by default of the size of LASSO(10, 50, 10, 0)
+    (He et al. 2024, Fig. 11). With fewer samples on all nodes together than features the solution is not unique.
+
+    Args:
+        network: whose nodes hold the data.
+        seed: of the draws.
+        features: d.
+        samples: m, of a node on average.
+        noise: standard deviation of the noise in b.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+    """
+    require_at_least(1, features=features, samples=samples)
+    generator = np.random.default_rng(seed)
+    total = network.num_nodes * samples
+    a, truth = linear_model(total, features, generator)
+    b = a @ truth + noise * generator.standard_normal(total)
+    ends = np.cumsum(node_sizes(total, network.num_nodes, imbalance, generator))[:-1]
+    return LeastSquares.from_nodes(np.split(a, ends), np.split(b, ends), Zero())

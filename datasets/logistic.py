@@ -1,0 +1,40 @@
+"""Logistic regression with a sparse truth."""
+
+import numpy as np
+
+from gnn_l2o.network import Network
+from gnn_l2o.problems import Logistic
+from gnn_l2o.samples import linear_model, node_sizes, penalty, require_at_least
+
+
+def sample(
+    network: Network,
+    *,
+    seed: int,
+    features: int = 50,
+    samples: int = 100,
+    l1_weight: float = 0.1,
+    l2_weight: float = 0.0,
+    imbalance: float = 0.0,
+) -> Logistic:
+    r"""Logistic regression (synthetic): the label of a is 1 where a'x* >= 0, a standard normal, x* three quarters zero.
+
+    f_i is the mean cross-entropy and :math:`r(x) = \lambda_1 \|x\|_1 + \frac{\lambda_2}{2} \|x\|^2` (He et al. 2024,
+    E.2, which has :math:`\lambda_2 = 0`). The labels are separable: with both weights 0 there is no solution.
+
+    Args:
+        network: whose nodes hold the data.
+        seed: of the draws.
+        features: d.
+        samples: m, of a node on average.
+        l1_weight: lambda_1.
+        l2_weight: lambda_2.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+    """
+    require_at_least(1, features=features, samples=samples)
+    generator = np.random.default_rng(seed)
+    total = network.num_nodes * samples
+    a, truth = linear_model(total, features, generator)
+    labels = (a @ truth >= 0).astype(np.float64)
+    ends = np.cumsum(node_sizes(total, network.num_nodes, imbalance, generator))[:-1]
+    return Logistic.from_nodes(np.split(a, ends), np.split(labels, ends), penalty(l1_weight, l2_weight))

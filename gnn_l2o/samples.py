@@ -1,0 +1,123 @@
+"""What the files in ``datasets/`` share: checks, the synthetic model of the paper, and splits over the nodes."""
+
+import numpy as np
+
+from gnn_l2o.errors import InputError
+from gnn_l2o.regularizers import L1, ElasticNet
+
+SPARSITY = 0.75  # the part of the entries of a synthetic truth that is zero (He et al. 2024, E.2)
+
+
+def require_at_least(least: int, **values: int) -> None:
+    """Raise an :class:`InputError` if one of the values, given by name, is less than ``least``.
+
+    Example:
+        >>> require_at_least(1, features=300, samples=0)
+        Traceback (most recent call last):
+        gnn_l2o.errors.InputError: samples must be at least 1, got 0
+    """
+    for name, value in values.items():
+        if value < least:
+            raise InputError(f"{name} must be at least {least}, got {value}")
+
+
+def penalty(l1_weight: float, l2_weight: float) -> L1 | ElasticNet:
+    r"""Return :math:`\lambda_1 \|x\|_1 + \frac{\lambda_2}{2} \|x\|^2`, as L1 if it is no more: its prox is cheaper."""
+    return ElasticNet(l1_weight, l2_weight) if l2_weight else L1(l1_weight)
+
+
+def linear_model(samples: int, features: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    r"""Draw the features and the sparse truth of a synthetic problem (He et al. 2024, E.2).
+
+    Args:
+        samples: of all nodes together.
+        features: d.
+        generator: the source of randomness.
+
+    Returns:
+        A, ``(samples, d)``, standard normal, and :math:`x^\star`, ``(d,)``, standard normal with the 75 % of its
+        entries that are smallest in magnitude set to zero.
+    """
+    a = generator.standard_normal((samples, features))
+    truth = generator.standard_normal(features)
+    truth[np.argsort(np.abs(truth))[: int(SPARSITY * features)]] = 0
+    return a, truth
+
+
+def standardized(data: np.ndarray) -> np.ndarray:
+    """Return the columns of ``(M, d)`` shifted and scaled to mean 0 and variance 1; constant ones become 0."""
+    deviation = data.std(axis=0)
+    return (data - data.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+
+
+def node_sizes(total: int, nodes: int, imbalance: float, generator: np.random.Generator) -> np.ndarray:
+    """Return how many of ``total`` samples each node holds, at least one: ``(nodes,)``.
+
+    Args:
+        total: samples to hand out; all of them are.
+        nodes: N.
+        imbalance: the standard deviation of the logarithm of the nodes' shares. At 0 all hold equally many (or differ
+            by one), at 1 the largest of ten holds about twenty times as many as the smallest.
+        generator: the source of randomness.
+
+    Raises:
+        InputError: there are more nodes than samples, or the imbalance is negative.
+    """
+    if not imbalance >= 0:
+        raise InputError(f"imbalance must be at least 0, got {imbalance}")
+    if nodes > total:
+        raise InputError(f"{total} samples cannot fill {nodes} nodes; expected at most {total} nodes")
+    share = np.exp(imbalance * generator.standard_normal(nodes))
+    exact = (total - nodes) * share / share.sum()
+    size = np.floor(exact).astype(np.int64)
+    most_short = np.argsort(size - exact, kind="stable")[: total - nodes - size.sum()]
+    size[most_short] += 1
+    return 1 + size
+
+
+def split(
+    labels: np.ndarray, sizes: np.ndarray, generator: np.random.Generator, alpha: float | None = None
+) -> list[np.ndarray]:
+    r"""Draw the samples of every node from a pool, without replacement.
+
+    Args:
+        labels: ``(M,)``, the class of every sample in the pool.
+        sizes: ``(N,)``, how many samples each node gets, M altogether at most.
+        generator: the source of randomness.
+        alpha: None for a split uniformly at random. Otherwise node i draws its class proportions from
+            :math:`\mathrm{Dirichlet}(\alpha p)`, p those of the pool (Hsu, Qi, Brown 2019): nearly one class a node
+            for small :math:`\alpha`, nearly p for large. A class that runs out is replaced by the others.
+
+    Returns:
+        For every node the positions of its samples.
+
+    Raises:
+        InputError: the pool is too small, or alpha is not positive.
+    """
+    if sizes.sum() > labels.size:
+        raise InputError(f"the nodes ask for {sizes.sum()} samples together, but there are only {labels.size}")
+    if alpha is None:
+        return np.split(generator.permutation(labels.size)[: sizes.sum()], np.cumsum(sizes)[:-1])
+    if not 0 < alpha < np.inf:
+        raise InputError(f"alpha must be positive, got {alpha}")
+    return _dirichlet_split(labels, sizes, generator, alpha)
+
+
+def _dirichlet_split(
+    labels: np.ndarray, sizes: np.ndarray, generator: np.random.Generator, alpha: float
+) -> list[np.ndarray]:
+    stock = [generator.permutation(np.flatnonzero(labels == c)) for c in np.unique(labels)]
+    left = np.array([s.size for s in stock])
+    prior = left / left.sum()
+    parts = [np.empty(0, dtype=np.int64)] * sizes.size
+    for node in generator.permutation(sizes.size):  # in random order, as the last ones must take what is left
+        mix = generator.dirichlet(alpha * prior)
+        take = np.zeros_like(left)
+        while take.sum() < sizes[node]:
+            wanted = np.where(take < left, mix, 0)
+            wanted = wanted if wanted.any() else left - take
+            draw = generator.multinomial(sizes[node] - take.sum(), wanted / wanted.sum())
+            take = np.minimum(take + draw, left)
+        parts[node] = np.concatenate([s[n - k : n] for s, n, k in zip(stock, left, take, strict=True)])
+        left = left - take
+    return parts
