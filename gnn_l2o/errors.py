@@ -19,6 +19,11 @@ class InputError(ValueError):
         super().__init__(message)
         self.given: dict[str, object] = {}
 
+    def on_command_line(self) -> str:
+        """Return the message behind the flags that it is about, as a script prints it."""
+        flags = [f"--{name}" if value is True else f"--{name} {value}" for name, value in self.given.items()]
+        return f"{' '.join(flags)}: {self}" if flags else str(self)
+
 
 @contextmanager
 def about(**given: object) -> Iterator[None]:

@@ -83,6 +83,15 @@ def listing(kind: Kind) -> list[Plugin]:
     return [Plugin(name, name, _function(kind, _find(kind, name)), {}) for name in available(kind)]
 
 
+def overview() -> str:
+    """Return all topologies and datasets with their parameters and one line of description, as a text."""
+    lines = []
+    for kind, folder in FOLDERS.items():
+        if kind in FUNCTIONS:
+            lines += ["", f"{folder}:", *(f"  {p.usage}\n      {p.description}" for p in listing(kind))]
+    return "\n".join(lines[1:])
+
+
 def load(kind: Kind, spec: str) -> Plugin:
     """Return the plug-in that ``spec`` names.
 

@@ -68,14 +68,16 @@ class MiLoDo(Algorithm[MiLoDoState]):
             ends=ends,
             weight=network.weight[rows].to(x0),
         )
+        gradient = problem.gradient(x0)
         return MiLoDoState(
             x=x0,
             y=torch.zeros_like(x0),
             z=x0,
             previous_x=x0,
+            previous_gradient=gradient,
             difference=x0.new_zeros(ends.size(1), x0.size(1)),
             gains=None,
-            memory=self.source.start(x0, problem.gradient(x0), context),
+            memory=self.source.start(x0, gradient, context),
             context=context,
             iteration=0,
         )

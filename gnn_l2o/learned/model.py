@@ -137,9 +137,9 @@ def available_models() -> list[str]:
 
 
 def _find(name: str) -> Path:
-    if Path(name).is_dir():
-        return Path(name).resolve()
     for folder in plugins.folders("model"):
         if (folder / name).is_dir():
             return folder / name
+    if Path(name).is_dir():
+        return Path(name).resolve()
     raise unknown("model", name, available_models())

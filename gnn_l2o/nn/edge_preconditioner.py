@@ -21,13 +21,14 @@ class EdgePreconditioner(nn.Module):
 
     With ``parametrization="scale_free"`` one LSTM has two outputs o, o':
 
-    .. math:: p_{ij1} = \tfrac12 w_{ij} L_{ij} \exp(c \tanh o), \qquad p_{ij2} = w_{ij} \, \mathrm{sigmoid}(o'),
+    .. math:: p_{ij1} = \frac{2 w_{ij}}{\max(c_i, c_j)} \, \mathrm{sigmoid}(o), \qquad
+              p_{ij2} = w_{ij} \, \mathrm{sigmoid}(o'),
 
-    with :math:`L_{ij} = \min(L_i, L_j)`, from the logarithms of the present and the last difference and of the size of
-    z, and w_ij and (optionally) the spectral gap. With ``parametrization="paper"`` there are two networks
-    :math:`\phi_S, \phi_U` on the bare difference, :math:`\tilde p_{ij1} = w_{ij} \exp(o)` and
-    :math:`p_{ij2} = w_{ij} \mathrm{ReLU}(o')`. The weight w_ij is a factor, not a bias, so that the networks serve
-    every graph.
+    with :math:`c_i` the longest step of node i (:attr:`.GraphContext.longest_step`), from the logarithms of the
+    present and the last difference and of the size of z, and w_ij and (optionally) the spectral gap. With
+    ``parametrization="paper"`` there are two networks :math:`\phi_S, \phi_U` on the bare difference,
+    :math:`\tilde p_{ij1} = w_{ij} \exp(o)` and :math:`p_{ij2} = w_{ij} \mathrm{ReLU}(o')`. The weight w_ij is a
+    factor, not a bias, so that the networks serve every graph.
 
     How the two ends come to the same :math:`p_{ij1}`:
 
@@ -42,7 +43,6 @@ class EdgePreconditioner(nn.Module):
         parametrization: which of the two.
         symmetrize: which of the two.
         spectral_gap: whether the scale-free network sees the spectral gap of its graph.
-        reach: c.
 
     Shape:
         R rows of edges, N nodes, d coordinates.
@@ -60,11 +60,10 @@ class EdgePreconditioner(nn.Module):
         parametrization: Parametrization = "scale_free",
         symmetrize: Symmetrize = "even",
         spectral_gap: bool = True,
-        reach: float = 3.0,
     ) -> None:
         super().__init__()
         self.parametrization, self.symmetrize = parametrization, symmetrize
-        self.spectral_gap, self.reach = spectral_gap, reach
+        self.spectral_gap = spectral_gap
         if parametrization == "paper":
             networks = [CoordinateLSTM(1, hidden_features, 1), CoordinateLSTM(1, hidden_features, 1)]
         else:
@@ -80,16 +79,16 @@ class EdgePreconditioner(nn.Module):
         for lstm in self._networks:
             lstm.reset_parameters()
 
-    def start_as_exact_diffusion(self, step_size: float) -> None:
-        r"""Make the first gains those of exact diffusion: :math:`w_{ij} / (2 \gamma)` and :math:`w_{ij} / 2`.
+    def emit(self, dual: float, primal: float) -> None:
+        r"""Make the networks emit :math:`p_{ij1}` = ``dual`` :math:`w_{ij}` and :math:`p_{ij2}` = ``primal`` w_ij.
 
-        Here :math:`\gamma` is ``step_size`` (paper) or :math:`1 / L_{ij}` (scale-free).
+        In the scale-free parametrization :math:`p_{ij1}` = ``dual`` :math:`w_{ij} / \max(c_i, c_j)`.
         """
         if self.parametrization == "paper":
-            for lstm, output in zip(self._networks, (-math.log(2 * step_size), 0.5), strict=True):
+            for lstm, output in zip(self._networks, (math.log(dual), primal), strict=True):
                 lstm.silence([output])
         else:
-            self._networks[0].silence([0.0, 0.0])
+            self._networks[0].silence([_logit(dual / 2), _logit(primal)])
 
     def initial_memory(self, like: Tensor) -> tuple[Memory, ...]:
         """Return the memory before the first step, for differences as ``like``, ``(R, d)``."""
@@ -108,12 +107,12 @@ class EdgePreconditioner(nn.Module):
         results = [lstm(features, m) for lstm, m in zip(self._networks, memory, strict=True)]
         outputs, memories = zip(*results, strict=True)
         dual, primal = torch.cat(outputs)
-        weight, smoothness = state.context.weight, state.context.smoothness
+        weight, step = state.context.weight, state.context.longest_step
         if self.parametrization == "paper":
             dual, primal = weight * torch.exp(dual), weight * primal.relu()
         else:
-            least = torch.minimum(*(smoothness.index_select(0, end) for end in state.context.ends))
-            dual = 0.5 * weight * least * torch.exp(self.reach * torch.tanh(dual))
+            longer = torch.maximum(*(step.index_select(0, end) for end in state.context.ends))
+            dual = 2 * weight / longer * torch.sigmoid(dual)
             primal = weight * torch.sigmoid(primal)
         if self.symmetrize == "mean":
             dual = 0.5 * (dual + exchange.swap(dual))
@@ -134,3 +133,7 @@ class EdgePreconditioner(nn.Module):
             context.weight,
             *[context.gap.index_select(0, i)] * self.spectral_gap,
         )
+
+
+def _logit(value: float) -> float:
+    return math.log(value / (1 - value))

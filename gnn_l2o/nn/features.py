@@ -31,6 +31,27 @@ def first_step_size(gradient: Tensor, smoothness: Tensor) -> Tensor:
     return torch.where(size > 0, size, torch.ones_like(size))
 
 
+def secant_curvature(move: Tensor, change: Tensor, smoothness: Tensor) -> Tensor:
+    r"""Return :math:`1 + \frac14 \log_{10} \frac{\langle s_i, u_i \rangle}{L_i \|s_i\|^2}`, cut to [0, 1], ``(N, 1)``.
+
+    s is the last move, u the change of the gradient it made: how much of its greatest curvature a node met on its way
+    (the quotient is that of Barzilai, Borwein 1988). Where it stays far below 1 the nodes' losses are steep in
+    different directions, and longer steps are safe; where the losses are alike it comes to 1. It is 0 before the first
+    move.
+
+    Args:
+        move: s, ``(N, d)``.
+        change: u, ``(N, d)``.
+        smoothness: L_i, ``(N, 1)``.
+
+    Returns:
+        ``(N, 1)``.
+    """
+    tiny = torch.finfo(move.dtype).tiny
+    curvature = (move * change).sum(dim=1, keepdim=True) / (smoothness * move.square().sum(dim=1, keepdim=True) + tiny)
+    return 1 + curvature.clamp(1e-4, 1.0).log10() / 4
+
+
 def stack(*features: Tensor) -> Tensor:
     """Stack features, the first ``(rows, d)``, the others so or ``(rows, 1)``, to ``(features, rows, d)``."""
     return torch.stack([f.expand_as(features[0]) for f in features])

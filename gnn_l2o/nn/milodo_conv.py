@@ -34,7 +34,7 @@ class MiLoDoConv(MessagePassing):
 
     Args:
         preconditioner: emits the gains; by default a new one, not told the spectral gap, that starts as exact
-            diffusion with step :math:`1 / L_i`.
+            diffusion with half the longest step.
 
     Shape:
         N nodes, E directed edges (each undirected edge twice), d coordinates.
@@ -60,7 +60,7 @@ class MiLoDoConv(MessagePassing):
         super().__init__(aggr="sum")
         if preconditioner is None:
             preconditioner = Preconditioner(spectral_gap=False)
-            preconditioner.start_as_exact_diffusion(step_size=1.0)
+            preconditioner.start_as_exact_diffusion(0.5)
         self.preconditioner = preconditioner
 
     def reset_parameters(self) -> None:
@@ -110,6 +110,7 @@ class MiLoDoConv(MessagePassing):
             y=torch.zeros_like(x),
             z=x,
             previous_x=x,
+            previous_gradient=gradient,
             difference=x.new_zeros(edge_index.size(1), x.size(1)),
             gains=None,
             memory=self.preconditioner.start(x, gradient, context),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.nn.features import signed_log, stack
+from gnn_l2o.nn.features import secant_curvature, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory
 from gnn_l2o.nn.rule import MiLoDoState
 
@@ -19,17 +20,17 @@ class NodePreconditioner(nn.Module):
 
     With ``parametrization="scale_free"``, o being the LSTM's output,
 
-    .. math:: p_i = \frac{1}{L_i} \exp(c \tanh o),
+    .. math:: p_i = c_i \, \mathrm{sigmoid}(o), \qquad c_i = \frac{1 + 1 / w_{ii}}{L_i},
 
-    positive and bounded as Theorem 2 demands, from the signed logarithms of the gradient, the dual, the iterate, the
-    last disagreement with the neighbours and the last move, the weight w_ii and (optionally) the spectral gap.
+    positive and bounded as Theorem 2 demands (for :math:`c_i` see :attr:`.GraphContext.longest_step`), from the
+    signed logarithms of the gradient, the dual, the iterate, the last disagreement with the neighbours and the last
+    move, the curvature met on the way, the weight w_ii and (optionally) the spectral gap.
     With ``parametrization="paper"``, :math:`p_i = \mathrm{ReLU}(o)` from the bare gradient and dual.
 
     Args:
         hidden_features: width of the LSTM.
         parametrization: which of the two.
         spectral_gap: whether the scale-free network sees the spectral gap of its graph.
-        reach: c, the steps lie within :math:`e^{\pm c} / L_i`.
 
     Shape:
         - **gradient**: ``(N, d)``
@@ -43,20 +44,19 @@ class NodePreconditioner(nn.Module):
         *,
         parametrization: Parametrization = "scale_free",
         spectral_gap: bool = True,
-        reach: float = 3.0,
     ) -> None:
         super().__init__()
-        self.parametrization, self.spectral_gap, self.reach = parametrization, spectral_gap, reach
-        in_features = 2 if parametrization == "paper" else 6 + spectral_gap
+        self.parametrization, self.spectral_gap = parametrization, spectral_gap
+        in_features = 2 if parametrization == "paper" else 7 + spectral_gap
         self.lstm = CoordinateLSTM(in_features, hidden_features, 1)
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
         self.lstm.reset_parameters()
 
-    def start_as_exact_diffusion(self, step_size: float) -> None:
-        r"""Make the first p_i those of exact diffusion: :math:`\gamma` (paper) or :math:`1 / L_i` (scale-free)."""
-        self.lstm.silence([step_size if self.parametrization == "paper" else 0.0])
+    def emit(self, step: float) -> None:
+        """Make the network emit p_i = ``step`` (paper) or ``step`` c_i (scale-free), whatever it sees."""
+        self.lstm.silence([step if self.parametrization == "paper" else math.log(step / (1 - step))])
 
     def initial_memory(self, like: Tensor) -> Memory:
         """Return the memory before the first step, for iterates as ``like``, ``(N, d)``."""
@@ -75,7 +75,8 @@ class NodePreconditioner(nn.Module):
             signed_log(state.x, unit),
             signed_log(state.z - state.x, unit),
             signed_log(state.x - state.previous_x, unit),
+            secant_curvature(state.x - state.previous_x, gradient - state.previous_gradient, context.smoothness),
             *known,
         )
         output, memory = self.lstm(features, memory)
-        return torch.exp(self.reach * torch.tanh(output[0])) / context.smoothness, memory
+        return context.longest_step * torch.sigmoid(output[0]), memory

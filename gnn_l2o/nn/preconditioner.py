@@ -50,10 +50,28 @@ class Preconditioner(nn.Module):
         self.node.reset_parameters()
         self.edge.reset_parameters()
 
+    def emit(self, step: float, dual: float, primal: float) -> None:
+        r"""Make the networks emit constants whatever they see, from which training then departs.
+
+        The gains become :math:`p_i = s c_i`, :math:`p_{ij1} = t w_{ij} / \max(c_i, c_j)`, :math:`p_{ij2} = u w_{ij}`,
+        c_i being :attr:`.GraphContext.longest_step`, or 1 in the paper's parametrization.
+
+        Args:
+            step: s, less than 1 in the scale-free parametrization.
+            dual: t, less than 2 in the scale-free parametrization.
+            primal: u, less than 1 in the scale-free parametrization.
+        """
+        self.node.emit(step)
+        self.edge.emit(dual, primal)
+
     def start_as_exact_diffusion(self, step_size: float) -> None:
-        """Make the rule start as exact diffusion: the paper's special initialization (E.1)."""
-        self.node.start_as_exact_diffusion(step_size)
-        self.edge.start_as_exact_diffusion(step_size)
+        r"""Make the rule start as exact diffusion with step :math:`\gamma`, the paper's special initialization (E.1).
+
+        Args:
+            step_size: :math:`\gamma`; in the scale-free parametrization in units of :math:`c_i`, so that it is exact
+                diffusion with one step size where all c_i are equal.
+        """
+        self.emit(step_size, 1 / (2 * step_size), 0.5)
 
     def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> _Memory:
         # LSTM states start at zero: the paper draws them, which makes runs irreproducible.

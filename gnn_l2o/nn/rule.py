@@ -42,6 +42,17 @@ class GraphContext:
     ends: Tensor
     weight: Tensor
 
+    @property
+    def longest_step(self) -> Tensor:
+        r""":math:`c_i = (1 + 1 / w_{ii}) / L_i`, ``(N, 1)``: the step beyond which a node is unstable by itself.
+
+        Suppose only node i has a curvature, :math:`\lambda \le L_i`, and averages by W. A step multiplies its error by
+        :math:`w_{ii} (1 - p_i \lambda)`, so that it shrinks while :math:`p_i \lambda < 1 + 1 / w_{ii}`. A lone node has
+        the bound :math:`2 / L` of gradient descent; the more a node averages, the longer its steps may be. Where the
+        curvatures of neighbours are alike the bound is too high, which a preconditioner has to find out.
+        """
+        return (1 + 1 / self.self_weight) / self.smoothness
+
 
 @dataclass(frozen=True)
 class MiLoDoState:
@@ -52,6 +63,7 @@ class MiLoDoState:
         y: ``(N, d)``, the duals; over every graph they sum to zero.
         z: ``(N, d)``, the last output of the prox.
         previous_x: ``(N, d)``, the iterates one step ago.
+        previous_gradient: ``(N, d)``, grad f_i there.
         difference: ``(R, d)``, the last differences z_i - z_j.
         gains: the last ones, ``None`` before the first step.
         memory: whatever the source of the gains keeps.
@@ -63,6 +75,7 @@ class MiLoDoState:
     y: Tensor
     z: Tensor
     previous_x: Tensor
+    previous_gradient: Tensor
     difference: Tensor
     gains: Gains | None
     memory: Any
@@ -140,6 +153,7 @@ def milodo_step(
         y=state.y + exchange.collect(gains.dual * difference),
         z=z,
         previous_x=state.x,
+        previous_gradient=gradient,
         difference=difference,
         gains=gains,
         memory=memory,

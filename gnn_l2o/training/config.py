@@ -1,0 +1,215 @@
+"""What a training run is made of, and the recipe file that says it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args, get_type_hints
+
+import tomli_w
+import torch
+
+from gnn_l2o.errors import InputError, unknown
+from gnn_l2o.learned import Architecture
+from gnn_l2o.nn import Preconditioner
+
+LossName = Literal["log_gap", "objective"]
+Init = Literal["averaging", "special", "random"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of truncated back-propagation through time, (K_T, K) in the words of He et al. 2024, Section 5.
+
+    Attributes:
+        lr: learning rate of Adam.
+        truncation_length: K_T, iterations that are differentiated together, one update after each.
+        iterations: K, iterations of a batch.
+        epochs: passes over the training problems.
+    """
+
+    lr: float
+    truncation_length: int
+    iterations: int
+    epochs: int
+
+    def __post_init__(self) -> None:
+        if self.lr <= 0 or min(self.truncation_length, self.iterations, self.epochs) < 1:
+            raise InputError(f"a stage needs lr > 0 and lengths and epochs of at least 1, got {self}")
+        if self.iterations % self.truncation_length:
+            raise InputError(
+                f"a stage's iterations are a multiple of its truncation_length, "
+                f"got {self.iterations} and {self.truncation_length}"
+            )
+
+
+PAPER_STAGES = (
+    Stage(5e-4, 5, 10, 20),
+    Stage(1e-4, 10, 20, 10),
+    Stage(5e-5, 20, 40, 10),
+    Stage(1e-5, 40, 80, 10),
+    Stage(1e-5, 20, 100, 5),
+)  # He et al. 2024, Section 5 and E.3
+
+DEFAULT_STAGES = (
+    Stage(3e-3, 20, 20, 2),
+    Stage(2e-3, 50, 50, 2),
+    Stage(1e-3, 100, 100, 3),
+    Stage(5e-4, 200, 200, 3),
+    Stage(2e-4, 400, 400, 3),
+)  # back-propagated whole: held gains make long horizons cheap
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Everything that decides the outcome of a training run; two runs of equal configurations agree.
+
+    Attributes:
+        dataset: specs of the datasets; each training problem takes one, one topology and one size at random.
+        topology: specs of the topologies.
+        nodes: sizes of the graphs.
+        mixing: mixing weights.
+        problems: training problems.
+        validation_problems: problems held out to choose the best weights.
+        validation_iterations: how long those are run.
+        batch_size: problems in a batch.
+        loss: ``"log_gap"``, or ``"objective"``, the paper's (29).
+        init: ``"special"`` starts as exact diffusion, ``"random"`` draws the weights (E.1); ``"averaging"`` starts as
+            exact diffusion with less dual gain and nearly full averaging, where longer steps are stable.
+        lr_init: step size at the start, by default 0.4 of the longest step, or 0.03 in the paper's parametrization.
+        weight_decay: of Adam.
+        clip: bound on the norm of the gradient of an update.
+        seed: of everything.
+        stages: in their order.
+        architecture: of the optimizer.
+    """
+
+    dataset: tuple[str, ...]
+    topology: tuple[str, ...] = ("ring",)
+    nodes: tuple[int, ...] = (10,)
+    mixing: str = "metropolis"
+    problems: int = 512
+    validation_problems: int = 32
+    validation_iterations: int = 1000
+    batch_size: int = 32
+    loss: LossName = "log_gap"
+    init: Init = "averaging"
+    lr_init: float | None = None
+    weight_decay: float = 0.0
+    clip: float = 1.0
+    seed: int = 0
+    stages: tuple[Stage, ...] = DEFAULT_STAGES
+    architecture: Architecture = field(default_factory=Architecture)
+
+    def __post_init__(self) -> None:
+        for name in ("problems", "validation_problems", "validation_iterations", "batch_size"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} is at least 1, got {getattr(self, name)}")
+        limit = math.inf if self.architecture.parametrization == "paper" else 1.0
+        if not 0 < self.first_step < limit:
+            raise InputError(f"lr_init lies between 0 and {limit}, got {self.lr_init}")
+        if self.clip <= 0:
+            raise InputError(f"clip is positive, got {self.clip}")
+        for name, options in (("loss", get_args(LossName)), ("init", get_args(Init))):
+            if getattr(self, name) not in options:
+                raise unknown(name, getattr(self, name), options)
+
+    @property
+    def first_step(self) -> float:
+        """The step size at the start of training, see ``lr_init``."""
+        if self.lr_init is not None:
+            return self.lr_init
+        return 0.03 if self.architecture.parametrization == "paper" else 0.4  # 0.03: He et al. 2024, Table 3, Prox-ED
+
+    def build(self) -> Preconditioner:
+        """Return the networks as they are before training."""
+        torch.manual_seed(self.seed)
+        preconditioner = self.architecture.build()
+        if self.init == "special":
+            preconditioner.start_as_exact_diffusion(self.first_step)
+        elif self.init == "averaging":
+            preconditioner.emit(self.first_step, dual=0.2 / self.first_step, primal=0.9)
+        return preconditioner
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as a recipe's tables."""
+        training = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        architecture = dataclasses.asdict(training.pop("architecture"))
+        stages = [dataclasses.asdict(stage) for stage in training.pop("stages")]
+        training = {k: list(v) if isinstance(v, tuple) else v for k, v in training.items() if v is not None}
+        return {"architecture": architecture, "training": {**training, "stages": stages}}
+
+    @classmethod
+    def from_dict(cls, recipe: Mapping[str, Any]) -> TrainingConfig:
+        """Return the configuration that a recipe's tables describe.
+
+        Raises:
+            InputError: a setting is unknown, missing or of the wrong type.
+        """
+        training = dict(recipe.get("training", {}))
+        known = {f.name for f in dataclasses.fields(cls)} - {"architecture"}
+        for name in training:
+            if name not in known:
+                raise unknown("training setting", name, known)
+        if "dataset" not in training:
+            raise InputError("the recipe has no [training] dataset")
+        stages = training.pop("stages", None)
+        training = {k: tuple(v) if isinstance(v, list) else v for k, v in training.items()}
+        if stages is not None:
+            training["stages"] = parse_stages(stages)
+        return cls(**training, architecture=Architecture.from_dict(dict(recipe.get("architecture", {}))))
+
+    def to_toml(self) -> str:
+        """Return the configuration as the text of a ``recipe.toml``."""
+        return tomli_w.dumps(self.to_dict())
+
+
+def read_recipe(path: Path) -> TrainingConfig:
+    """Return the configuration in a ``recipe.toml``.
+
+    Raises:
+        InputError: the file cannot be read, or says something unknown.
+    """
+    try:
+        return TrainingConfig.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"cannot read the recipe {path}: {error}") from None
+
+
+def read_stages(path: Path) -> tuple[Stage, ...]:
+    """Return the stages of a JSON file: a list of objects with the attributes of :class:`Stage`.
+
+    Raises:
+        InputError: the file cannot be read, or is not such a list.
+    """
+    try:
+        return parse_stages(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"cannot read the stages {path}: {error}") from None
+
+
+def parse_stages(values: Any) -> tuple[Stage, ...]:
+    """Return the stages that a list of mappings describes.
+
+    Raises:
+        InputError: it is no such list, or a stage has a setting too many, too few or of the wrong type.
+    """
+    if not isinstance(values, list) or not values or not all(isinstance(v, dict) for v in values):
+        raise InputError("stages are a non-empty list of objects with lr, truncation_length, iterations and epochs")
+    types = get_type_hints(Stage)
+    stages = []
+    for value in values:
+        for name in value:
+            if name not in types:
+                raise unknown("stage setting", name, types)
+        for name, kind in types.items():
+            given = value.get(name)
+            if isinstance(given, bool) or not isinstance(given, (int, float) if kind is float else int):
+                raise InputError(f"a stage needs {name} as {kind.__name__}, got {given!r}")
+        stages.append(Stage(**{**value, "lr": float(value["lr"])}))
+    return tuple(stages)

@@ -1,0 +1,67 @@
+"""The training curve, as a table and as a picture."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from gnn_l2o.files import write_atomically, write_text
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """An epoch of training.
+
+    Attributes:
+        stage, epoch: which, from 1.
+        updates: weight updates so far.
+        loss: its mean over the epoch's batches.
+        validation: mean log10 of the relative gap on the held-out problems.
+        best: the least so far.
+        setbacks: times that training had to return to its best weights.
+        seconds: time spent so far.
+    """
+
+    stage: int
+    epoch: int
+    updates: int
+    loss: float
+    validation: float
+    best: float
+    setbacks: int
+    seconds: float
+
+
+def write_curve(folder: Path, curve: Sequence[CurvePoint]) -> None:
+    """Write ``curve.csv`` and ``curve.png``."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow([f.name for f in dataclasses.fields(CurvePoint)])
+    writer.writerows([f"{v:.6g}" if isinstance(v, float) else v for v in dataclasses.astuple(p)] for p in curve)
+    write_text(folder / "curve.csv", table.getvalue())
+    write_atomically(folder / "curve.png", _draw(curve).savefig)
+
+
+def _draw(curve: Sequence[CurvePoint]) -> Figure:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    updates = [p.updates for p in curve]
+    axes.plot(updates, [p.validation if np.isfinite(p.validation) else np.nan for p in curve], "o-", label="held out")
+    axes.plot(updates, [p.best for p in curve], "--", label="best so far")
+    for before, after in itertools.pairwise(curve):
+        if after.stage != before.stage:
+            axes.axvline(before.updates, color="0.8", zorder=0)
+    axes.set_xlabel("weight updates (lines: stages)")
+    axes.set_ylabel("mean log10 of the relative gap")
+    axes.legend()
+    return figure

@@ -1,0 +1,114 @@
+"""The problems that an optimizer is trained on."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gnn_l2o import plugins
+from gnn_l2o.network import Network
+from gnn_l2o.problems import Problem, solve
+from gnn_l2o.regularizers import Regularizer
+from gnn_l2o.topology import build_network, expand
+from gnn_l2o.training.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Problems side by side, each on its own graph, with what the loss needs to know of them.
+
+    Attributes:
+        problem: B problems.
+        network: their B graphs.
+        optimum: F*, ``(B,)``.
+        start: F(0), ``(B,)``.
+    """
+
+    problem: Problem
+    network: Network
+    optimum: Tensor
+    start: Tensor
+
+    @property
+    def x0(self) -> Tensor:
+        """The first iterates, zero: ``(N, d)``."""
+        return self.start.new_zeros(self.problem.num_nodes, self.problem.dim)
+
+    @classmethod
+    def join(cls, batches: Sequence[Batch]) -> Batch:
+        """Return the batch of all problems of several batches."""
+        return cls(
+            problem=type(batches[0].problem).concatenate([b.problem for b in batches]),
+            network=Network.concatenate([b.network for b in batches]),
+            optimum=torch.cat([b.optimum for b in batches]),
+            start=torch.cat([b.start for b in batches]),
+        )
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Batch:
+        """Return a copy on ``device``, with its real numbers in ``dtype``."""
+        return Batch(
+            self.problem.to(device, dtype),
+            self.network.to(device, dtype),
+            self.optimum.to(device, dtype),
+            self.start.to(device, dtype),
+        )
+
+
+Purpose = Literal["training", "validation"]
+_STREAM = {"training": 1, "validation": 2}
+
+
+class Pool:
+    """Problems drawn from a training mixture, solved, and kept in groups whose members fit into one batch.
+
+    Args:
+        config: its ``dataset``, ``topology``, ``nodes``, ``mixing`` and ``seed`` are the mixture.
+        purpose: problems for training and for validation have different seeds.
+        count: how many problems.
+        dtype: of the problems; they are solved in double precision all the same.
+    """
+
+    def __init__(self, config: TrainingConfig, purpose: Purpose, count: int, dtype: torch.dtype) -> None:
+        random = np.random.default_rng([config.seed, _STREAM[purpose]])
+        cells = expand(config.topology, config.nodes)
+        datasets = [plugins.load("dataset", spec) for spec in config.dataset]
+        groups: dict[tuple[type[Problem], type[Regularizer], int], list[Batch]] = {}
+        for _ in range(count):
+            dataset = datasets[random.integers(len(datasets))]
+            topology, nodes = cells[random.integers(len(cells))]
+            seed = int(random.integers(2**31))
+            network = build_network(topology, nodes, seed=seed, mixing=config.mixing)
+            problem = dataset(network, seed=seed)
+            kind = (type(problem), type(problem.regularizer), problem.dim)
+            unsolved = torch.zeros(1, dtype=torch.float64)
+            groups.setdefault(kind, []).append(Batch(problem, network, unsolved, unsolved))
+        self.groups = [[b.to(dtype=dtype) for b in _solved(members)] for members in groups.values()]
+
+    def batches(self, size: int, random: np.random.Generator | None = None) -> list[Batch]:
+        """Return all problems in batches of ``size`` or less, in random order and company, or as they stand."""
+        batches = []
+        for members in self.groups:
+            order = np.arange(len(members)) if random is None else random.permutation(len(members))
+            chunks = [order[k : k + size] for k in range(0, len(order), size)]
+            batches += [Batch.join([members[k] for k in chunk]) for chunk in chunks]
+        return batches if random is None else [batches[k] for k in random.permutation(len(batches))]
+
+
+def _solved(members: list[Batch], chunk: int = 32) -> list[Batch]:
+    """Fill in F* and F(0), solving ``chunk`` problems side by side."""
+    solved = []
+    for k in range(0, len(members), chunk):
+        part = members[k : k + chunk]
+        problem = Batch.join(part).problem
+        optimum = solve(problem).value
+        start = problem.objective(optimum.new_zeros(problem.num_problems, problem.dim))
+        solved += [
+            dataclasses.replace(b, optimum=optimum[j : j + 1], start=start[j : j + 1]) for j, b in enumerate(part)
+        ]
+    return solved

@@ -1,0 +1,386 @@
+import copy
+
+import hypothesis.strategies as st
+import networkx as nx
+import pytest
+import torch
+from hypothesis import given, settings
+from torch import Tensor, nn
+
+from gnn_l2o import plugins
+from gnn_l2o.algorithm import run
+from gnn_l2o.learned import Architecture, ExactDiffusionGains, MiLoDo, RefreshSchedule
+from gnn_l2o.network import Network
+from gnn_l2o.nn import CoordinateLSTM, Gains, MiLoDoConv, MiLoDoState, Preconditioner
+from gnn_l2o.problems import LeastSquares, Problem, solve
+from gnn_l2o.regularizers import L1, Box, Regularizer, Zero
+from gnn_l2o.topology import build_network
+
+TOPOLOGIES = [name for name in plugins.available("topology") if name != "from_file"]
+ARCHITECTURES = [
+    Architecture(parametrization=parametrization, symmetrize=symmetrize, hidden_features=5, warmup=8)
+    for parametrization in ("scale_free", "paper")
+    for symmetrize in ("even", "mean")
+]
+
+
+def network_of(topology: str, nodes: int = 8) -> Network:
+    fixed = topology == "real"
+    return build_network(topology, None if fixed else nodes, seed=3)
+
+
+def least_squares(num_nodes: int, regularizer: Regularizer, dim: int = 4, samples: int = 3) -> LeastSquares:
+    a, b = torch.randn(num_nodes, samples, dim), torch.randn(num_nodes, samples)
+    return LeastSquares.from_nodes(list(a), list(b), regularizer)
+
+
+def random_optimizer(architecture: Architecture, spread: float = 1.0) -> MiLoDo:
+    """Return an optimizer whose gains vary with the node, edge, coordinate and iteration."""
+    preconditioner = architecture.build()
+    if architecture.parametrization == "paper":
+        preconditioner.start_as_exact_diffusion(0.05)
+    for lstm in (m for m in preconditioner.modules() if isinstance(m, CoordinateLSTM)):
+        with torch.no_grad():
+            lstm.outer.weight.uniform_(-spread, spread).mul_(0.02 if architecture.parametrization == "paper" else 1.0)
+    return architecture.algorithm(preconditioner)
+
+
+def after(algorithm: MiLoDo, problem: Problem, network: Network, steps: int, x0: Tensor | None = None) -> MiLoDoState:
+    x0 = torch.zeros(problem.num_nodes, problem.dim) if x0 is None else x0
+    with torch.no_grad():
+        for k, state in enumerate(run(algorithm, problem, network, x0)):
+            if k == steps:
+                return state
+    raise AssertionError
+
+
+class RandomGains:
+    """Draws symmetric positive gains anew at every step and remembers them."""
+
+    def __init__(self) -> None:
+        self.drawn: list[Gains] = []
+
+    def start(self, x, gradient, context):
+        return None
+
+    def node_gains(self, state, gradient):
+        return torch.rand_like(state.x) * 0.1 + 0.01, None
+
+    def edge_gains(self, state, z, difference, memory, exchange):
+        dual, primal = torch.rand_like(difference) + 0.1, torch.rand_like(difference) * 0.2
+        return dual, primal, None
+
+
+# The rule
+
+
+def test_a_step_is_equations_22_to_24_written_out():
+    network = Network.from_networkx(nx.erdos_renyi_graph(6, 0.6, seed=1))
+    problem = least_squares(6, L1(0.1))
+    algorithm = MiLoDo(RandomGains())
+    before = after(algorithm, problem, network, 2)
+    state = algorithm.step(problem, network, before)
+    step, dual, primal = state.gains.step, state.gains.dual, state.gains.primal
+    z = torch.empty_like(before.x)
+    for i in range(6):
+        a, b = problem.features[i], problem.targets[i]
+        gradient = a.T @ (a @ before.x[i] - b) / 3
+        v = before.x[i] - step[i] * (gradient + before.y[i])
+        z[i] = v.sign() * (v.abs() - step[i] * 0.1).clamp(min=0)
+    x, y = z.clone(), before.y.clone()
+    for e, (i, j) in enumerate(network.link_index.T.tolist()):
+        for here, there in ((i, j), (j, i)):
+            y[here] += dual[e] * (z[here] - z[there])
+            x[here] -= primal[e] * (z[here] - z[there])
+    torch.testing.assert_close(state.z, z)
+    torch.testing.assert_close(state.y, y)
+    torch.testing.assert_close(state.x, x)
+
+
+def dense_exact_diffusion(problem: LeastSquares, network: Network, step_size: float, steps: int) -> Tensor:
+    """x+ = (I + W) / 2 (x + psi+ - psi), psi+ = x - a grad f(x), psi = x at first (Yuan et al. 2018)."""
+    mixing = 0.5 * (torch.eye(problem.num_nodes) + network.matrix())
+    x = torch.zeros(problem.num_nodes, problem.dim)
+    psi = x
+    for _ in range(steps):
+        new = x - step_size * problem.gradient(x)
+        x, psi = mixing @ (x + new - psi), new
+    return x
+
+
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_constant_gains_are_exact_diffusion(topology):
+    network = network_of(topology)
+    problem = least_squares(network.num_nodes, Zero())
+    state = after(MiLoDo(ExactDiffusionGains(0.05)), problem, network, 200)
+    expected = dense_exact_diffusion(problem, network, 0.05, 200)
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(state.x, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_special_initialization_starts_as_exact_diffusion(architecture):
+    network = network_of("ring")
+    problem = least_squares(network.num_nodes, Zero())
+    # Equal smoothness and equal weights, where the longest step (1 + 1 / w_ii) / L_i is the same at all nodes.
+    scale = problem.smoothness().sqrt().reshape(-1, 1, 1)
+    problem = LeastSquares.from_nodes(list(problem.features / scale), list(problem.targets), Zero())
+    preconditioner = architecture.build()
+    step_size = 0.3
+    longest = 4.0 if architecture.parametrization == "scale_free" else 1.0
+    preconditioner.start_as_exact_diffusion(step_size / longest)
+    state = after(architecture.algorithm(preconditioner), problem, network, 50)
+    torch.testing.assert_close(state.x, dense_exact_diffusion(problem, network, step_size, 50))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_the_duals_sum_to_zero(topology, architecture):
+    network = network_of(topology)
+    problem = least_squares(network.num_nodes, L1(0.05))
+    state = after(random_optimizer(architecture, spread=0.2), problem, network, 15)
+    assert state.y.abs().max() > 1e-3  # they did move
+    torch.testing.assert_close(state.y.sum(0), torch.zeros(4), rtol=0, atol=1e-10)
+
+
+def test_without_symmetry_the_duals_drift():
+    class OneSided(RandomGains):
+        pass
+
+    network = network_of("ring")
+    problem = least_squares(network.num_nodes, L1(0.05))
+    state = after(MiLoDo(OneSided(), directed=True), problem, network, 30)
+    assert state.y.sum(0).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("regularizer", [Zero(), L1(0.1), Box(-0.2, 0.3)])
+@pytest.mark.parametrize("topology", TOPOLOGIES)
+def test_the_certified_optimum_is_a_fixed_point_whatever_the_weights(topology, regularizer, architecture):
+    network = network_of(topology)
+    nodes = network.num_nodes
+    problem = least_squares(nodes, regularizer)
+    optimum = solve(problem).x.expand(nodes, -1)
+    gradient = problem.gradient(optimum)
+    algorithm = random_optimizer(architecture)
+    state = algorithm.init(problem, network, optimum)
+    moved = after(algorithm, problem, network, 3).x
+    assert (moved - optimum).abs().max() > 1e-2  # elsewhere it moves
+    # At the optimum the duals are y_i = -grad f_i - g with one subgradient g of r, g = -mean grad f_i.
+    state = MiLoDoState(**{**vars(state), "y": gradient.mean(0) - gradient})
+    with torch.no_grad():
+        for _ in range(5):
+            state = algorithm.step(problem, network, state)
+    torch.testing.assert_close(state.x, optimum, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@given(order=st.permutations(range(7)))
+@settings(max_examples=10, deadline=None)
+def test_renaming_the_nodes_renames_the_iterates(architecture, order):
+    torch.manual_seed(0)
+    graph = nx.erdos_renyi_graph(7, 0.5, seed=2)
+    permutation = torch.tensor(order)  # node i is now called order[i]
+    problem = least_squares(7, L1(0.05))
+    algorithm = random_optimizer(architecture)
+    expected = torch.empty(7, 4)
+    expected[permutation] = after(algorithm, problem, Network.from_networkx(graph), 6).x
+    renamed = Network.from_edges([(order[u], order[v]) for u, v in graph.edges], 7)
+    back = torch.argsort(permutation)
+    shuffled = LeastSquares.from_nodes(list(problem.features[back]), list(problem.targets[back]), L1(0.05))
+    torch.testing.assert_close(after(algorithm, shuffled, renamed, 6).x, expected)
+
+
+# The networks
+
+
+def test_the_coordinate_lstm_is_torchs_cell_and_a_perceptron():
+    lstm = CoordinateLSTM(3, 5, 2)
+    features, h, c = torch.randn(3, 4, 6), torch.randn(5, 4, 6), torch.randn(5, 4, 6)
+    output, (new_h, new_c) = lstm(features, (h, c))
+    for row in range(4):
+        for k in range(6):
+            expected = lstm.cell(features[:, row, k], (h[:, row, k], c[:, row, k]))
+            torch.testing.assert_close((new_h[:, row, k], new_c[:, row, k]), expected)
+            torch.testing.assert_close(output[:, row, k], lstm.outer(lstm.inner(expected[0]).relu()))
+
+
+class DensePaperOptimizer:
+    """Algorithm 1 of He et al. 2024, node by node and neighbour by neighbour, with networks of each node's own."""
+
+    def __init__(self, preconditioner: Preconditioner, network: Network) -> None:
+        self.nodes = [copy.deepcopy(preconditioner) for _ in range(network.num_nodes)]
+        self.mixing = network.matrix()
+        self.neighbours = [
+            [j for j in range(network.num_nodes) if j != i and self.mixing[i, j] > 0] for i in range(network.num_nodes)
+        ]
+
+    @staticmethod
+    def evaluate(lstm: CoordinateLSTM, inputs: list[Tensor], memory):
+        h, c = lstm.cell(torch.stack(inputs, dim=-1), memory)
+        return lstm.outer(lstm.inner(h).relu()).squeeze(-1), (h, c)
+
+    def run(self, problem: LeastSquares, weight: float, steps: int) -> Tensor:
+        n, d, width = len(self.nodes), problem.dim, self.nodes[0].node.lstm.hidden_features
+        zero = torch.zeros(d, width)
+        x, y = [torch.zeros(d) for _ in range(n)], [torch.zeros(d) for _ in range(n)]
+        memory_m = [(zero, zero)] * n
+        memory_s = {(i, j): (zero, zero) for i in range(n) for j in self.neighbours[i]}
+        memory_u = dict(memory_s)
+        for _ in range(steps):
+            z = []
+            for i in range(n):
+                a, b = problem.features[i], problem.targets[i]
+                gradient = a.T @ (a @ x[i] - b) / len(b)
+                output, memory_m[i] = self.evaluate(self.nodes[i].node.lstm, [gradient, y[i]], memory_m[i])
+                p = output.relu()
+                v = x[i] - p * (gradient + y[i])
+                z.append(v.sign() * (v.abs() - p * weight).clamp(min=0))
+            p1, p2 = {}, {}
+            for i in range(n):
+                phi_s, phi_u = self.nodes[i].edge.lstms
+                for j in self.neighbours[i]:
+                    s, memory_s[i, j] = self.evaluate(phi_s, [z[i] - z[j]], memory_s[i, j])
+                    u, memory_u[i, j] = self.evaluate(phi_u, [z[i] - z[j]], memory_u[i, j])
+                    p1[i, j], p2[i, j] = self.mixing[i, j] * s.exp(), self.mixing[i, j] * u.relu()
+            for i in range(n):
+                x[i] = z[i].clone()
+                for j in self.neighbours[i]:
+                    y[i] = y[i] + (p1[i, j] + p1[j, i]) / 2 * (z[i] - z[j])
+                    x[i] = x[i] - p2[i, j] * (z[i] - z[j])
+        return torch.stack(x)
+
+
+def test_shared_weights_equal_copied_weights_in_a_per_node_implementation():
+    architecture = Architecture(parametrization="paper", symmetrize="mean", hidden_features=5, warmup=100)
+    network = network_of("erdos_renyi", 5)
+    problem = least_squares(5, L1(0.05))
+    algorithm = random_optimizer(architecture)
+    with torch.no_grad():
+        expected = DensePaperOptimizer(algorithm.source, network).run(problem, 0.05, 10)
+    assert expected.abs().max() > 0.01
+    torch.testing.assert_close(after(algorithm, problem, network, 10).x, expected)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_one_set_of_weights_runs_on_every_graph_and_dimension(architecture):
+    algorithm = random_optimizer(architecture)
+    for topology in TOPOLOGIES:
+        network = network_of(topology, 16)
+        for dim in (1, 7):
+            problem = least_squares(network.num_nodes, L1(0.05), dim=dim)
+            assert after(algorithm, problem, network, 3).x.isfinite().all()
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_one_and_two_nodes(nodes, architecture):
+    network = Network.from_edges([(0, 1)][: nodes - 1], nodes)
+    problem = least_squares(nodes, L1(0.05), samples=6)
+    preconditioner = architecture.build()
+    preconditioner.start_as_exact_diffusion(0.05 if architecture.parametrization == "paper" else 0.4)
+    state = after(architecture.algorithm(preconditioner), problem, network, 3000)
+    torch.testing.assert_close(state.x, solve(problem).x.expand(nodes, -1), rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("scale", ["variables", "losses"])
+def test_the_scale_free_optimizer_is_scale_free(scale):
+    network = network_of("grid")
+    problem = least_squares(network.num_nodes, L1(0.05))
+    a, b = problem.features, problem.targets
+    if scale == "variables":  # x becomes 10 x
+        other, factor = LeastSquares.from_nodes(list(a), list(10 * b), L1(0.5)), 10
+    else:  # F becomes 49 F
+        other, factor = LeastSquares.from_nodes(list(7 * a), list(7 * b), L1(0.05 * 49)), 1
+    algorithm = random_optimizer(ARCHITECTURES[0])
+    expected = factor * after(algorithm, problem, network, 15).x
+    torch.testing.assert_close(after(algorithm, other, network, 15).x, expected)
+
+
+# The schedule and the state
+
+
+def test_the_refresh_schedule():
+    assert [k for k in range(12) if RefreshSchedule(warmup=3, every=4).due(k)] == [0, 1, 2, 3, 7, 11]
+    assert [k for k in range(12) if RefreshSchedule(warmup=2, every=0).due(k)] == [0, 1]
+
+
+def test_held_gains_and_memory_stay_and_refreshed_ones_do_not():
+    network = network_of("ring")
+    problem = least_squares(network.num_nodes, L1(0.05))
+    algorithm = random_optimizer(ARCHITECTURES[0])
+    x0 = torch.zeros(problem.num_nodes, problem.dim)
+    states = [s for _, s in zip(range(12), run(algorithm, problem, network, x0), strict=False)]
+    assert not torch.equal(states[7].gains.step, states[8].gains.step)
+    assert states[8].gains.step is states[11].gains.step
+    assert states[8].memory is states[11].memory
+
+
+def test_a_step_changes_no_state_it_was_given():
+    network = network_of("ring")
+    problem = least_squares(network.num_nodes, L1(0.05))
+    algorithm = random_optimizer(ARCHITECTURES[1])
+    state = after(algorithm, problem, network, 2)
+    kept = copy.deepcopy(state)
+    with torch.no_grad():
+        first, second = (algorithm.step(problem, network, state) for _ in range(2))
+    torch.testing.assert_close(vars(state)["x"], kept.x, rtol=0, atol=0)
+    torch.testing.assert_close(state.memory[1], kept.memory[1], rtol=0, atol=0)
+    torch.testing.assert_close(first.x, second.x, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_gradient_of_an_unrolled_run_is_right(architecture):
+    network = network_of("ring", 3)
+    problem = least_squares(3, L1(0.01), dim=2)
+    algorithm = random_optimizer(architecture)
+    weight = next(p for n, p in algorithm.source.named_parameters() if n.endswith("node.lstm.inner.weight"))
+
+    def final(value: Tensor) -> Tensor:
+        changed = {"node.lstm.inner.weight": value}
+        with nn.utils.stateless._reparametrize_module(algorithm.source, changed):
+            state = algorithm.init(problem, network, torch.ones(3, 2))
+            for _ in range(3):
+                state = algorithm.step(problem, network, state)
+            return state.x
+
+    assert torch.autograd.gradcheck(final, weight.detach().clone().requires_grad_())
+
+
+# The layer
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_layer_does_what_the_algorithm_does(architecture):
+    network = network_of("erdos_renyi", 9)
+    problem = least_squares(9, L1(0.05))
+    algorithm = random_optimizer(architecture)
+    conv = MiLoDoConv(algorithm.source)
+    x0 = torch.randn(9, 4)
+    shuffled = network.edge_index[:, torch.randperm(network.num_edges)]
+    state = conv.start(
+        x0, shuffled, problem.gradient(x0), smoothness=problem.smoothness(), gap=network.gap.expand(9, 1)
+    )
+    with torch.no_grad():
+        for k in range(12):
+            state = conv(state, shuffled, problem.gradient(state.x), problem.prox, refresh=k < 8)
+    torch.testing.assert_close(state.x, after(algorithm, problem, network, 12, x0).x)
+
+
+def test_the_layer_refuses_graphs_it_cannot_serve():
+    conv = MiLoDoConv()
+    x = torch.zeros(3, 2)
+    with pytest.raises(ValueError, match="edge 0->1 but not 1->0; expected both directions"):
+        conv.start(x, torch.tensor([[0], [1]]), x)
+    with pytest.raises(ValueError, match="self-loops"):
+        conv.start(x, torch.tensor([[0, 1, 2], [1, 0, 2]]), x)
+    with pytest.raises(ValueError, match="sees the spectral gap"):
+        MiLoDoConv(Preconditioner()).start(x, torch.tensor([[0, 1], [1, 0]]), x)
+
+
+def test_the_layer_is_reproducible_and_prints_itself():
+    conv = MiLoDoConv()
+    first = [p.clone() for p in conv.parameters()]
+    conv.reset_parameters()
+    assert any(not torch.equal(a, b) for a, b in zip(first, conv.parameters(), strict=True))
+    assert "CoordinateLSTM(8, 20, 1)" in repr(MiLoDoConv(Preconditioner()))

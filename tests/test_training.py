@@ -1,0 +1,253 @@
+import dataclasses
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from gnn_l2o.algorithm import detach, run
+from gnn_l2o.errors import InputError
+from gnn_l2o.learned import Architecture, load_model
+from gnn_l2o.training import PAPER_STAGES, Stage, TrainingConfig, TrainingRun, read_recipe, read_stages
+from gnn_l2o.training.losses import FLOOR, loss_at, measured_iterations, relative_gap
+from gnn_l2o.training.pool import Pool
+from gnn_l2o.training.rollout import run_segment, validate
+
+TINY = TrainingConfig(
+    dataset=("lasso:features=6,samples=4", "logistic:features=5,samples=6"),
+    topology=("ring", "star"),
+    nodes=(3, 5),
+    problems=6,
+    validation_problems=3,
+    validation_iterations=15,
+    batch_size=3,
+    stages=(Stage(1e-2, 3, 6, 2), Stage(1e-3, 4, 4, 1)),
+    architecture=Architecture(hidden_features=4, warmup=3),
+)
+
+
+@pytest.fixture(autouse=True)
+def single_precision():
+    torch.set_default_dtype(torch.float32)  # what training runs in
+
+
+class Killed(BaseException):
+    """Stands for the signal: nothing in the library catches it."""
+
+
+def weights_of(run: TrainingRun) -> dict[str, torch.Tensor]:
+    return run.preconditioner.state_dict()
+
+
+def assert_same_weights(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> None:
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert torch.equal(value, second[name]), name
+
+
+# Configurations
+
+
+def test_a_recipe_says_all_and_is_read_back(tmp_path):
+    config = dataclasses.replace(TINY, lr_init=0.07, seed=5)
+    (tmp_path / "recipe.toml").write_text(config.to_toml())
+    assert read_recipe(tmp_path / "recipe.toml") == config
+
+
+def test_the_stages_of_the_paper_in_the_references_format(tmp_path):
+    path = tmp_path / "stages.json"
+    path.write_text(json.dumps([dataclasses.asdict(stage) for stage in PAPER_STAGES]))
+    assert read_stages(path) == PAPER_STAGES
+    lengths = [(s.truncation_length, s.iterations) for s in PAPER_STAGES]
+    assert lengths == [(5, 10), (10, 20), (20, 40), (40, 80), (20, 100)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "cannot read the stages"),
+        ("[]", "non-empty list"),
+        ('[{"lr": 0.1, "truncation_length": 5, "iterations": 10}]', "needs epochs as int, got None"),
+        ('[{"lr": 0.1, "truncation": 5}]', "unknown stage setting 'truncation'; did you mean 'truncation_length'?"),
+        ('[{"lr": 0.1, "truncation_length": 4, "iterations": 10, "epochs": 1}]', "multiple of its truncation_length"),
+        ('[{"lr": "0.1", "truncation_length": 5, "iterations": 10, "epochs": 1}]', "needs lr as float, got '0.1'"),
+        ('[{"lr": 0.1, "truncation_length": 5, "iterations": 10, "epochs": 0}]', "at least 1"),
+    ],
+)
+def test_bad_stages_are_refused(tmp_path, text, message):
+    path = tmp_path / "stages.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_stages(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"problems": 0}, "problems is at least 1, got 0"),
+        ({"loss": "gap"}, "unknown loss 'gap'; did you mean 'log_gap'?"),
+        ({"clip": 0.0}, "positive"),
+        ({"lr_init": 1.5}, "lr_init lies between 0 and 1.0, got 1.5"),
+    ],
+)
+def test_bad_settings_are_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(TINY, **change)
+
+
+def test_unknown_settings_of_a_recipe_are_refused():
+    with pytest.raises(InputError, match=r"unknown architecture setting 'hidden'; did you mean 'hidden_features'\?"):
+        TrainingConfig.from_dict({"architecture": {"hidden": 3}, "training": {"dataset": ["lasso"]}})
+    with pytest.raises(InputError, match=r"no \[training\] dataset"):
+        TrainingConfig.from_dict({"architecture": {}})
+
+
+# The pool and the loss
+
+
+def test_the_pool_mixes_graphs_and_sizes_and_knows_the_optima():
+    pool = Pool(dataclasses.replace(TINY, problems=12), "training", 12, torch.float64)
+    batches = pool.batches(4, np.random.default_rng(0))
+    assert sum(len(b.optimum) for b in batches) == 12
+    sizes = {tuple(torch.bincount(b.network.batch).tolist()) for b in batches}
+    assert any(len(set(s)) > 1 for s in sizes)  # graphs of different sizes in one batch
+    for batch in batches:
+        assert torch.equal(batch.problem.batch, batch.network.batch)
+        zero = torch.zeros(len(batch.start), batch.problem.dim, dtype=torch.float64)
+        torch.testing.assert_close(batch.start, batch.problem.objective(zero))
+        assert (batch.optimum < batch.start).all()
+        torch.testing.assert_close(relative_gap(batch, batch.x0), torch.ones_like(batch.start))
+
+
+def test_training_and_validation_problems_differ_and_come_again():
+    first, again = (Pool(TINY, "training", 4, torch.float32).batches(4) for _ in range(2))
+    held_out = Pool(TINY, "validation", 4, torch.float32).batches(4)
+    assert [b.optimum.tolist() for b in first] == [b.optimum.tolist() for b in again]
+    known = {v for b in first for v in b.optimum.tolist()}
+    assert not known & {v for b in held_out for v in b.optimum.tolist()}
+
+
+def test_the_losses():
+    batch = Pool(TINY, "training", 1, torch.float64).batches(1)[0]
+    x = torch.randn(batch.problem.num_nodes, batch.problem.dim, dtype=torch.float64)
+    mean = x.mean(0)
+    rows = mean.expand(len(x), -1)
+    objective = batch.problem.loss(rows).mean() + batch.problem.regularizer.value(mean.unsqueeze(0))[0]
+    gap = (objective - batch.optimum[0]) / (batch.start[0] - batch.optimum[0])
+    torch.testing.assert_close(loss_at("objective", batch, relative_gap(batch, x)), objective)
+    torch.testing.assert_close(loss_at("log_gap", batch, relative_gap(batch, x)), torch.log(gap + FLOOR))
+
+
+def test_the_objective_is_measured_everywhere_and_the_gap_at_log_spaced_iterations():
+    assert measured_iterations("objective", 5) == [1, 2, 3, 4, 5]
+    spaced = measured_iterations("log_gap", 400)
+    assert spaced[0] == 1 and spaced[-1] == 400 and len(spaced) < 40
+    assert all(b - a == 1 or b / a < 1.34 for a, b in itertools.pairwise(spaced))
+
+
+def test_a_segments_loss_is_the_mean_over_its_iterations_and_its_gradient_ends_at_the_cut():
+    batch = Pool(TINY, "training", 2, torch.float32).batches(2)[0]
+    preconditioner = TINY.architecture.build()
+    algorithm = TINY.architecture.algorithm(preconditioner)
+    start = algorithm.init(batch.problem, batch.network, batch.x0)
+    states = [s for _, s in zip(range(7), run(algorithm, batch.problem, batch.network, batch.x0), strict=False)]
+    measured = measured_iterations("objective", 6)
+    first = run_segment(algorithm, batch, start, 3, "objective", measured)
+    expected = torch.stack([loss_at("objective", batch, relative_gap(batch, s.x)) for s in states[1:4]]).mean()
+    torch.testing.assert_close(first.loss, expected)
+
+    x = first.state.x.detach().requires_grad_()
+    second = run_segment(algorithm, batch, detach(first.state), 3, "objective", measured)
+    assert second.state.iteration == 6 and not second.diverged
+    assert torch.autograd.grad(second.loss, first.state.x, allow_unused=True, retain_graph=True) == (None,)
+    # Only what was not cut off sees the input: with the state put in by hand the gradient is there.
+    linked = run_segment(algorithm, batch, dataclasses.replace(detach(first.state), x=x), 3, "objective", measured)
+    assert torch.autograd.grad(linked.loss, x)[0].abs().max() > 0
+
+
+def test_validation_is_infinite_where_a_run_diverges():
+    batch = Pool(TINY, "validation", 2, torch.float32).batches(2)[0]
+    preconditioner = TINY.architecture.build()
+    preconditioner.emit(0.3, 0.5, 0.5)
+    good = validate(TINY.architecture.algorithm(preconditioner), [batch], 40)
+    assert -7 < good < 0
+    preconditioner.emit(0.3, 9.0, 0.5)
+    assert validate(TINY.architecture.algorithm(preconditioner), [batch], 400) == math.inf
+
+
+# Runs
+
+
+def test_training_lowers_the_loss_and_saves_the_best_weights(tmp_path):
+    config = dataclasses.replace(TINY, stages=(Stage(2e-2, 6, 6, 10),))
+    training = TrainingRun(config, tmp_path)
+    training.run()
+    curve = training.progress.curve
+    assert curve[-1].loss < curve[0].loss - 0.05
+    assert training.progress.best == min(p.validation for p in curve) < math.inf
+    loaded = load_model(tmp_path)
+    assert_same_weights(loaded.source.state_dict(), training.best_weights)
+    torch.testing.assert_close(validate(loaded, training.validation, 15), training.progress.best, rtol=0, atol=1e-6)
+    assert (tmp_path / "curve.png").stat().st_size > 1000
+    assert len((tmp_path / "curve.csv").read_text().splitlines()) == len(curve) + 1
+
+
+@pytest.mark.parametrize("killed_after", [1, 5, 9])
+def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(tmp_path, killed_after):
+    whole = TrainingRun(TINY, tmp_path / "whole")
+    whole.run()
+
+    def kill(training: TrainingRun) -> None:
+        kill.calls += 1
+        if kill.calls > killed_after:
+            raise Killed
+
+    kill.calls = 0
+    with pytest.raises(Killed):
+        TrainingRun(TINY, tmp_path / "cut", report=kill, checkpoint_seconds=0).run()
+    resumed = TrainingRun(TINY, tmp_path / "cut", resume=True)
+    assert 0 < resumed.progress.iterations < whole.progress.iterations
+    resumed.run()
+    assert_same_weights(weights_of(resumed), weights_of(whole))
+    assert_same_weights(resumed.best_weights, whole.best_weights)
+    untimed = [[dataclasses.replace(p, seconds=0) for p in r.progress.curve] for r in (resumed, whole)]
+    assert untimed[0] == untimed[1]
+
+
+def test_a_run_is_resumed_only_with_its_own_settings(tmp_path):
+    with pytest.raises(InputError, match="no checkpoint"):
+        TrainingRun(TINY, tmp_path, resume=True)
+    TrainingRun(dataclasses.replace(TINY, stages=(Stage(1e-3, 3, 3, 1),)), tmp_path).run()
+    with pytest.raises(InputError, match=r"batch_size = 3, got 2; a run is resumed with the settings"):
+        TrainingRun(dataclasses.replace(TINY, batch_size=2), tmp_path, resume=True)
+    (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
+    with pytest.raises(InputError, match="cannot be read"):
+        TrainingRun(TINY, tmp_path, resume=True)
+
+
+def test_divergence_takes_the_weights_back_and_halves_the_learning_rate(tmp_path):
+    training = TrainingRun(dataclasses.replace(TINY, stages=(Stage(1e-3, 5, 200, 12),)), tmp_path)
+    training.run_before = weights_of(training)
+    good = {k: v.clone() for k, v in weights_of(training).items()}
+    training.best_weights = good
+    training.preconditioner.emit(0.9, 9.0, 0.9)  # dual gains at which every problem diverges
+    stage = training.config.stages[0]
+    batch = training.pool.batches(3)[0]
+    for _ in range(9):
+        training._train_on(batch, stage)
+    assert training.progress.setbacks == 0
+    training._train_on(batch, stage)
+    assert training.progress.setbacks == 1
+    assert_same_weights(weights_of(training), good)
+    training._train_on(batch, stage)
+    assert training.optimizer.param_groups[0]["lr"] == stage.lr / 2
+
+
+def test_an_update_without_a_finite_gradient_changes_nothing(tmp_path):
+    training = TrainingRun(TINY, tmp_path)
+    before = {k: v.clone() for k, v in weights_of(training).items()}
+    bad = sum(p.sum() for p in training.preconditioner.parameters()) * math.nan
+    assert not training._update(bad, TINY.stages[0])
+    assert_same_weights(weights_of(training), before)

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Train a decentralized optimizer on a mixture of problems and graphs. See ``python train_gnn.py --help``."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, get_args
+
+import torch
+from rich.console import Console
+
+from gnn_l2o import plugins
+from gnn_l2o.errors import InputError, about
+from gnn_l2o.learned import Architecture
+from gnn_l2o.nn.edge_preconditioner import Symmetrize
+from gnn_l2o.nn.node_preconditioner import Parametrization
+from gnn_l2o.topology import build_network, expand
+from gnn_l2o.training import TrainingConfig, TrainingRun, read_recipe, read_stages
+from gnn_l2o.training.card import write_card
+from gnn_l2o.training.config import Init, LossName
+from gnn_l2o.training.progress import ProgressPrinter
+
+DATASET_SHORTHANDS = ("features", "samples", "l1_weight", "noise")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; flags that are not given stay ``None``, so that a recipe or a default decides."""
+    parser = argparse.ArgumentParser(prog="train_gnn.py", description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add("--list", action="store_true", help="list topologies and datasets with their parameters, and exit")
+    add("--output", type=Path, help="folder of the trained model, e.g. models/mine")
+    add("--recipe", type=Path, help="a recipe.toml with all settings; flags given beside it override it")
+    add("--resume", action="store_true", help="go on from the checkpoint in the output folder")
+    add("--overwrite", action="store_true", help="replace the model in the output folder")
+
+    mixture = parser.add_argument_group("training mixture", "every training problem takes one of each at random")
+    add = mixture.add_argument
+    add(
+        "--dataset", "--optimizee", nargs="+", metavar="NAME[:KEY=VALUE,...]", help="e.g. lasso:features=300,samples=10"
+    )
+    add("--topology", nargs="+", metavar="NAME[:KEY=VALUE,...]", help="e.g. ring erdos_renyi:p=0.3")
+    add("--nodes", "--agents", nargs="+", type=int, help="sizes of the graphs")
+    add("--mixing", help="mixing weights")
+    for name in DATASET_SHORTHANDS:
+        add(f"--{name}", metavar="VALUE", help=f"short for {name}=VALUE after each --dataset that does not say it")
+    add("--problems", type=int, help="number of training problems")
+    add("--validation_problems", type=int, help="number of problems held out to choose the best weights")
+    add("--validation_iterations", type=int, help="how long these are run")
+
+    model = parser.add_argument_group("architecture")
+    add = model.add_argument
+    add("--parametrization", choices=get_args(Parametrization), help="how the networks' outputs become gains")
+    add("--symmetrize", choices=get_args(Symmetrize), help="how the two ends of an edge come to the same gain")
+    add("--hidden_features", type=int, help="width of the LSTMs")
+    add("--spectral_gap", action=argparse.BooleanOptionalAction, default=None, help="let the networks see it")
+    add("--warmup", type=int, help="refresh the gains in each of the first so many iterations")
+    add("--refresh_every", type=int, help="and in every so-manieth afterwards; 0 holds them")
+
+    training = parser.add_argument_group("training")
+    add = training.add_argument
+    add("--stages_config", type=Path, help="JSON: a list of {lr, truncation_length, iterations, epochs}")
+    add("--batch_size", type=int, help="problems in a batch")
+    add("--loss", choices=get_args(LossName), help="what is minimized")
+    add("--init", choices=get_args(Init), help="where training starts")
+    add("--lr_init", type=float, help="step size at the start, in units of the longest step (paper: absolute)")
+    add("--optimizer", choices=["adam"], help="of the weights")
+    add("--weight_decay", type=float, help="of the optimizer")
+    add("--clip", type=float, help="bound on the norm of an update's gradient")
+    add("--seed", type=int, help="of everything")
+    add("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
+    add("--device", default="cpu", help="where to compute (default: %(default)s)")
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the script; return its exit code."""
+    parser = build_parser()
+    args = parser.parse_args(argv)
+    if args.list:
+        print(plugins.overview())
+        return 0
+    command = shlex.join(["python", "train_gnn.py", *(sys.argv[1:] if argv is None else argv)])
+    torch.set_num_threads(args.threads)
+    try:
+        config = configuration(args)
+        check_mixture(config)
+        folder = output_folder(args)
+        printer = ProgressPrinter(Console())
+        run = TrainingRun(config, folder, resume=args.resume, device=args.device, report=printer)
+        run.run()
+    except InputError as error:
+        parser.error(error.on_command_line())
+    write_card(run, command)
+    printer.finish(run)
+    return 0
+
+
+def configuration(args: argparse.Namespace) -> TrainingConfig:
+    """Return what the recipe and the flags say together.
+
+    Raises:
+        InputError: they say something impossible.
+    """
+    if args.recipe is None and args.resume and args.output is not None:
+        args.recipe = args.output / "recipe.toml"
+    with about(recipe=args.recipe):
+        settings: dict[str, Any] = {} if args.recipe is None else read_recipe(args.recipe).to_dict()
+    architecture, training = settings.get("architecture", {}), settings.get("training", {})
+    given = {k: v for k, v in vars(args).items() if v is not None}
+    architecture |= {k: given[k] for k in Architecture.__dataclass_fields__ if k in given}
+    training |= {k: given[k] for k in TrainingConfig.__dataclass_fields__ if k in given}
+    if args.stages_config is not None:
+        with about(stages_config=args.stages_config):
+            training["stages"] = [vars(stage) for stage in read_stages(args.stages_config)]
+    if "dataset" not in training:
+        raise InputError("--dataset is needed, e.g. --dataset lasso:features=300,samples=10 (or --recipe)")
+    training["dataset"] = [with_shorthands(spec, given) for spec in training["dataset"]]
+    return TrainingConfig.from_dict({"architecture": architecture, "training": training})
+
+
+def with_shorthands(spec: str, given: dict[str, Any]) -> str:
+    """Append ``--features`` and the like to a dataset's spec where it does not set them itself."""
+    head, _, tail = spec.partition(":")
+    items = [item for item in tail.split(",") if item]
+    said = {item.partition("=")[0].strip() for item in items}
+    items += [f"{name}={given[name]}" for name in DATASET_SHORTHANDS if name in given and name not in said]
+    return f"{head}:{','.join(items)}" if items else head
+
+
+def check_mixture(config: TrainingConfig) -> None:
+    """Draw one problem of every kind in the mixture, so that what cannot be is refused before anything is written.
+
+    Raises:
+        InputError: a dataset or topology is unknown, has other parameters, or does not allow one of the sizes.
+    """
+    networks = []
+    for topology, nodes in expand(config.topology, config.nodes):
+        with about(topology=topology, nodes=nodes):
+            networks.append(build_network(topology, nodes, seed=config.seed, mixing=config.mixing))
+    for spec in config.dataset:
+        with about(dataset=spec):
+            dataset = plugins.load("dataset", spec)
+            for network in networks:
+                dataset(network, seed=config.seed)
+
+
+def output_folder(args: argparse.Namespace) -> Path:
+    """Return the output folder.
+
+    Raises:
+        InputError: it is not given, or holds a model that is neither to be resumed nor to be replaced.
+    """
+    if args.output is None:
+        raise InputError("--output is needed, e.g. --output models/mine")
+    folder: Path = args.output
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output {folder}: expected a folder, got a file")
+    if (folder / "recipe.toml").exists() and not (args.resume or args.overwrite):
+        raise InputError(f"--output {folder}: holds a model already; --resume goes on with it, --overwrite replaces it")
+    return folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())
