@@ -86,9 +86,8 @@ def listing(kind: Kind) -> list[Plugin]:
 def overview() -> str:
     """Return all topologies and datasets with their parameters and one line of description, as a text."""
     lines = []
-    for kind, folder in FOLDERS.items():
-        if kind in FUNCTIONS:
-            lines += ["", f"{folder}:", *(f"  {p.usage}\n      {p.description}" for p in listing(kind))]
+    for kind in FUNCTIONS:
+        lines += ["", f"{FOLDERS[kind]}:", *(f"  {p.usage}\n      {p.description}" for p in listing(kind))]
     return "\n".join(lines[1:])
 
 
