@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from gnn_l2o.errors import InputError
+from gnn_l2o.fastest_mixing import _Barrier
 from gnn_l2o.mixing import MIXING, mixing_weights, spectral_gap
 
 GRAPHS = {
@@ -133,6 +134,17 @@ def test_fastest_agrees_with_the_projected_subgradient_method(name: str) -> None
 @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
 def test_fastest_is_never_slower_than_metropolis(graph: nx.Graph) -> None:
     assert modulus(found(graph, "fastest")) <= modulus(found(graph, "metropolis")) + 1e-14
+
+
+def test_the_derivatives_of_the_barrier_are_those_of_its_value() -> None:
+    links = links_of(GRAPHS["boyd"])
+    barrier, point = _Barrier(links, 8), np.append(mixing_weights("metropolis", links, 8), 1.3)
+    steps = 1e-5 * np.eye(len(point))
+    gradient, hessian = barrier.derivatives(point)
+    slopes = [(barrier.value(point + step) - barrier.value(point - step)) / 2e-5 for step in steps]
+    curvatures = [(barrier.derivatives(point + h)[0] - barrier.derivatives(point - h)[0]) / 2e-5 for h in steps]
+    np.testing.assert_allclose(gradient, slopes, rtol=1e-6)
+    np.testing.assert_allclose(hessian, curvatures, rtol=1e-6, atol=1e-5)
 
 
 def test_fastest_leaves_exact_averaging_alone_however_many_links() -> None:

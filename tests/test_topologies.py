@@ -123,7 +123,7 @@ def test_a_complete_graph_has_every_edge() -> None:
     assert edges(generate("complete", 6)) == set(combinations(range(6), 2))
 
 
-@pytest.mark.parametrize("nodes", [1, 2, 10, 16, 33])
+@pytest.mark.parametrize("nodes", [1, 2, 10, 11, 16, 33])
 def test_an_exponential_graph_joins_powers_of_two(nodes: int) -> None:
     powers = [2**k for k in range(10) if 2**k < nodes]
     expected = {
@@ -260,6 +260,13 @@ def test_a_graph_comes_back_from_its_file(ending: str, write, tmp_path: Path) ->
 def test_parallel_edges_and_loops_of_a_file_are_left_out(tmp_path: Path) -> None:
     nx.write_graphml(nx.MultiGraph([("a", "b"), ("a", "b"), ("b", "b"), ("b", "c")]), tmp_path / "graph.graphml")
     assert edges(generate(f"from_file:path={tmp_path}/graph.graphml")) == {(0, 1), (1, 2)}
+
+
+def test_labels_of_a_gml_file_may_be_missing_or_double(tmp_path: Path) -> None:
+    for label in ("", ' label "None"'):
+        nodes = "".join(f" node [ id {k}{label} ]" for k in (7, 3, 5))
+        (tmp_path / "graph.gml").write_text(f"graph [{nodes} edge [ source 7 target 3 ] edge [ source 3 target 5 ] ]")
+        assert edges(generate(f"from_file:path={tmp_path}/graph.gml")) == {(0, 1), (0, 2)}
 
 
 def test_nodes_with_names_keep_the_order_of_the_file(tmp_path: Path) -> None:
