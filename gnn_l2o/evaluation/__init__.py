@@ -1,1 +1,25 @@
-"""."""
+"""Measuring algorithms: runs, tuned baselines, results, figures and tables."""
+
+from gnn_l2o.evaluation.experiment import evaluate
+from gnn_l2o.evaluation.figures import save_figures
+from gnn_l2o.evaluation.instances import Instance
+from gnn_l2o.evaluation.metrics import Metrics
+from gnn_l2o.evaluation.results import Cell, Results, Run
+from gnn_l2o.evaluation.runner import Trace, measure
+from gnn_l2o.evaluation.table import table
+from gnn_l2o.evaluation.tuning import Tuning, tune
+
+__all__ = [
+    "Cell",
+    "Instance",
+    "Metrics",
+    "Results",
+    "Run",
+    "Trace",
+    "Tuning",
+    "evaluate",
+    "measure",
+    "save_figures",
+    "table",
+    "tune",
+]

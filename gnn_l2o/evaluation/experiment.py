@@ -1,0 +1,202 @@
+"""Compares algorithms on datasets over networks: the whole evaluation, from specs to files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gnn_l2o.algorithm import Algorithm
+from gnn_l2o.errors import InputError, about
+from gnn_l2o.evaluation.figures import delete_figures, save_figures
+from gnn_l2o.evaluation.instances import Instance
+from gnn_l2o.evaluation.plan import DTYPES, Plan, Site, choose_methods, choose_models
+from gnn_l2o.evaluation.results import RESULTS, Results, Run
+from gnn_l2o.evaluation.runner import measure
+from gnn_l2o.evaluation.tuning import BUDGET, tune
+from gnn_l2o.problems import Problem
+
+Report = Callable[[str, float], None]
+
+
+def evaluate(
+    models: Sequence[str | Path | Algorithm[Any]] = (),
+    datasets: Sequence[str] = ("lasso",),
+    topologies: Sequence[str] = ("ring",),
+    nodes: Sequence[int] = (10,),
+    *,
+    algorithms: Sequence[str] | None = None,
+    instances: int = 5,
+    iterations: int = 2000,
+    seed: int = 0,
+    mixing: str = "metropolis",
+    dtype: str = "float64",
+    tuning_budget: int = BUDGET,
+    tuning_instances: int = 3,
+    output: str | Path | None = None,
+    overwrite: bool = False,
+    resume: bool = False,
+    command: str = "gnn_l2o.evaluate",
+    report: Report | None = None,
+) -> Results:
+    """Run learned and tuned handcrafted optimizers on unseen problems and measure them.
+
+    Everything is checked before anything is written. Every instance has data of its own and, where its topology is
+    random, a graph of its own. Handcrafted methods are tuned for each dataset, topology and size on other instances
+    (:func:`~gnn_l2o.evaluation.tuning.tune`). Results are saved after each run; an evaluation that was cut short goes
+    on with ``resume=True`` and gives the same results, wall times apart, as one that was not.
+
+    Args:
+        models: names or paths of trained optimizers, or algorithms of any kind; they are not tuned. Those with a
+            method ``to`` are moved to ``dtype`` by it.
+        datasets: specs, ``"lasso:features=300"``.
+        topologies: specs, ``"erdos_renyi:p=0.3"``.
+        nodes: sizes; a topology of fixed size is run once, at its own.
+        algorithms: names of handcrafted methods; all by default.
+        instances: problems for each dataset, topology and size.
+        iterations: of each run.
+        seed: of everything.
+        mixing: the mixing weights of all networks.
+        dtype: precision of the runs, ``"float64"`` or ``"float32"``; what is measured is measured in float64.
+        tuning_budget: settings tried for each handcrafted method.
+        tuning_instances: problems they are tried on.
+        output: folder for ``results.json``, ``summary.csv`` and ``figures/``; nothing is written without it.
+        overwrite: replace the results that ``output`` holds.
+        resume: continue them; without any, begin.
+        command: what the results file says was called.
+        report: is told what is being done, and which fraction of all is behind.
+
+    Raises:
+        InputError: an argument is wrong; its ``given`` says which.
+    """
+    plan = Plan(
+        models=choose_models(models),
+        methods=choose_methods(algorithms),
+        datasets=tuple(dict.fromkeys(datasets)),
+        topologies=tuple(dict.fromkeys(topologies)),
+        nodes=tuple(dict.fromkeys(nodes)),
+        instances=instances,
+        iterations=iterations,
+        seed=seed,
+        mixing=mixing,
+        dtype=dtype,
+        tuning_budget=tuning_budget,
+        tuning_instances=tuning_instances,
+    )
+    folder = None if output is None else Path(output)
+    results = _open(Results(command, seed, plan.settings), folder, overwrite=overwrite, resume=resume)
+    sites = plan.sites()
+    if folder is not None:
+        results.save(folder)
+        if not resume:
+            delete_figures(folder)
+    _Evaluation(plan, results, folder, report, len(sites)).run(sites)
+    return results
+
+
+def _open(fresh: Results, folder: Path | None, *, overwrite: bool, resume: bool) -> Results:
+    """Return the results to go on with: those in the folder, or none yet.
+
+    Raises:
+        InputError: the folder cannot be used.
+    """
+    if overwrite and resume:
+        with about(resume=True):
+            raise InputError("cannot be combined with overwrite")
+    if folder is None:
+        if overwrite or resume:
+            with about(**{"resume" if resume else "overwrite": True}):
+                raise InputError("needs an output folder")
+        return fresh
+    with about(output=folder):
+        _check_writable(folder)
+        if overwrite or not (folder / RESULTS).exists():
+            return fresh
+        if not resume:
+            raise InputError("holds another run already; resume continues it, overwrite replaces it")
+        kept = Results.load(folder)
+        for name, value in fresh.settings.items():
+            if kept.settings.get(name) != value:
+                raise InputError(f"holds a run with {name} {kept.settings.get(name)}, not {value}; cannot resume it")
+        return kept
+
+
+def _check_writable(folder: Path) -> None:
+    existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not existing.is_dir():
+        raise InputError(f"{existing} is not a folder")
+    if not os.access(existing, os.W_OK):
+        raise InputError(f"cannot write into {existing}")
+
+
+class _Evaluation:
+    """Fills results with what they lack, saving them after each step."""
+
+    def __init__(self, plan: Plan, results: Results, folder: Path | None, report: Report | None, sites: int) -> None:
+        self._plan, self._results, self._folder, self._report = plan, results, folder, report
+        self._algorithms = [*plan.methods, *plan.models]
+        self._steps = sites * (len(plan.methods) + plan.instances * len(self._algorithms))
+        self._done = 0
+
+    def run(self, sites: Sequence[Site]) -> None:
+        for site in sites:
+            self._tune(site)
+            for number in range(self._plan.instances):
+                self._run_instance(site, number)
+            if self._folder is not None:
+                save_figures(self._results, self._folder, [site.cell])
+
+    def _tune(self, site: Site) -> None:
+        missing = [name for name in self._plan.methods if self._results.find_tuning(site.cell, name) is None]
+        self._done += len(self._plan.methods) - len(missing)
+        instances = site.tuning_instances() if missing else []
+        for name in missing:
+            self._tell(site, f"tuning {name}")
+            tuning = tune(
+                self._plan.methods[name],
+                instances,
+                iterations=self._plan.iterations,
+                budget=self._plan.tuning_budget,
+                dtype=DTYPES[self._plan.dtype],
+            )
+            self._results.add_tuning(site.cell, name, tuning)
+            self._save()
+
+    def _run_instance(self, site: Site, number: int) -> None:
+        missing = [name for name in self._algorithms if self._results.find(site.cell, name, number) is None]
+        self._done += len(self._algorithms) - len(missing)
+        if not missing:
+            return
+        instance = site.instance(number)
+        for name in missing:
+            self._tell(site, f"{name}, instance {number + 1} of {self._plan.instances}")
+            self._results.runs.append(self._measure(site, instance, number, name))
+            self._save()
+
+    def _measure(self, site: Site, instance: Instance, number: int, name: str) -> Run:
+        problem, network, x0 = instance.cast(DTYPES[self._plan.dtype])
+        algorithm, chosen = self._algorithm(site, name, problem)
+        trace = measure(algorithm, problem, network, x0, metrics=instance.metrics(), iterations=self._plan.iterations)
+        return Run.from_trace(trace, algorithm.cost, algorithm=name, cell=site.cell, instance=number, **chosen)
+
+    def _algorithm(self, site: Site, name: str, problem: Problem) -> tuple[Algorithm[Any], dict[str, Any]]:
+        """Return an algorithm, and what the record says of its parameters."""
+        if name in self._plan.models:
+            model = self._plan.models[name]
+            return model.to(dtype=DTYPES[self._plan.dtype]) if hasattr(model, "to") else model, {}
+        tuning = self._results.find_tuning(site.cell, name)
+        assert tuning is not None  # each cell is tuned before it is run
+        method = self._plan.methods[name].from_setting(problem, tuning["setting"])
+        return method, {"step_size": float(method.step_size), "parameters": tuning["setting"]}
+
+    def _tell(self, site: Site, what: str) -> None:
+        """Report the step that begins now."""
+        if self._report is not None:
+            cell = site.cell
+            self._report(f"{cell.dataset}, {cell.topology}, {cell.nodes} nodes: {what}", self._done / self._steps)
+        self._done += 1
+
+    def _save(self) -> None:
+        if self._folder is not None:
+            self._results.save(self._folder)

@@ -1,0 +1,63 @@
+"""Problems on networks together with their certified solutions: what methods are tuned and evaluated on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import torch
+from torch import Tensor
+
+from gnn_l2o.evaluation.metrics import Metrics
+from gnn_l2o.network import Network
+from gnn_l2o.problems import Problem
+
+
+@dataclass(frozen=True, eq=False)
+class Instance:
+    """One or several problems side by side on their networks, and their solutions, in float64.
+
+    Attributes:
+        problem: the losses and r.
+        network: the graphs.
+        solution: ``(B, d)``, x*.
+        value: ``(B,)``, F*.
+    """
+
+    problem: Problem
+    network: Network
+    solution: Tensor
+    value: Tensor
+
+    @property
+    def x0(self) -> Tensor:
+        """Return where every run starts, zero at all nodes (He et al. 2024, E.3): ``(N, d)``."""
+        return torch.zeros(self.problem.num_nodes, self.problem.dim).to(self.solution)
+
+    def metrics(self) -> Metrics:
+        """Return what measures runs on this instance."""
+        return Metrics(self.problem, self.solution, self.value, self.x0)
+
+    def cast(self, dtype: torch.dtype) -> tuple[Problem, Network, Tensor]:
+        """Return what an algorithm runs on, in a precision of its own: problem, network and x0."""
+        return self.problem.to(dtype=dtype), self.network.to(dtype=dtype), self.x0.to(dtype)
+
+    @classmethod
+    def concatenate(cls, instances: Sequence[Self]) -> Self:
+        """Return several instances side by side as one."""
+        return cls(
+            type(instances[0].problem).concatenate([i.problem for i in instances]),
+            Network.concatenate([i.network for i in instances]),
+            torch.cat([i.solution for i in instances]),
+            torch.cat([i.value for i in instances]),
+        )
+
+    def repeat(self, copies: int) -> Self:
+        """Return copies of this instance side by side, copy after copy."""
+        return type(self)(
+            self.problem.repeat(copies),
+            Network.concatenate([self.network] * copies),
+            self.solution.repeat(copies, 1),
+            self.value.repeat(copies),
+        )

@@ -1,0 +1,238 @@
+"""What an evaluation is going to do: every argument checked, before anything is computed or written."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gnn_l2o import plugins
+from gnn_l2o.algorithm import Algorithm
+from gnn_l2o.errors import InputError, about, unknown
+from gnn_l2o.evaluation.instances import Instance
+from gnn_l2o.evaluation.results import Cell
+from gnn_l2o.handcrafted import HANDCRAFTED, Handcrafted
+from gnn_l2o.learned import load_model
+from gnn_l2o.mixing import MIXING
+from gnn_l2o.network import Network
+from gnn_l2o.problems import Problem, Solution, solve
+from gnn_l2o.topology import build_network, expand
+
+DTYPES = {"float64": torch.float64, "float32": torch.float32}
+
+# Instance i of seed s has the seed BASE + 1000 s + i. Training draws its seeds below 2^31, so training, evaluation and
+# tuning never meet; all stay below 2^32, which numpy's and scikit-learn's generators ask for.
+EVALUATION_SEEDS = 2**31
+TUNING_SEEDS = 2**31 + 2**30
+INSTANCES = 1000
+SEEDS = 2**20
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which algorithms run on which problems over which networks.
+
+    Attributes:
+        models: the learned optimizers, by name.
+        methods: the handcrafted methods, by name.
+        datasets, topologies, nodes, mixing: what the instances are made of, see :func:`~gnn_l2o.evaluate`.
+        instances: problems for each cell.
+        iterations: of each run.
+        seed: of everything.
+        dtype: precision of the runs.
+        tuning_budget: settings tried for each handcrafted method.
+        tuning_instances: problems they are tried on.
+
+    Raises:
+        InputError: a number is out of its range, or a name unknown.
+    """
+
+    models: Mapping[str, Algorithm[Any]]
+    methods: Mapping[str, type[Handcrafted[Any]]]
+    datasets: tuple[str, ...]
+    topologies: tuple[str, ...]
+    nodes: tuple[int, ...]
+    instances: int
+    iterations: int
+    seed: int
+    mixing: str
+    dtype: str
+    tuning_budget: int
+    tuning_instances: int
+
+    def __post_init__(self) -> None:
+        limits = {
+            "instances": (1, INSTANCES),
+            "iterations": (1, None),
+            "seed": (0, SEEDS - 1),
+            "tuning_budget": (1, None),
+            "tuning_instances": (1, INSTANCES),
+        }
+        for name, (low, high) in limits.items():
+            value = getattr(self, name)
+            if value < low or (high is not None and value > high):
+                upper = "" if high is None else f" and at most {high}"
+                with about(**{name: value}):
+                    raise InputError(f"expected at least {low}{upper}, got {value}")
+        for name, known in (("mixing", MIXING), ("dtype", DTYPES)):
+            if getattr(self, name) not in known:
+                with about(**{name: getattr(self, name)}):
+                    raise unknown(name, getattr(self, name), known)
+        if not self.models and not self.methods:
+            raise InputError("nothing to evaluate; expected a model or a handcrafted method")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return all that decides the outcome, as JSON can hold it."""
+        values = {
+            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("models", "methods")
+        }
+        return {
+            "models": {name: fingerprint(model) for name, model in self.models.items()},
+            "algorithms": list(self.methods),
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in values.items()},
+        }
+
+    def sites(self) -> list[Site]:
+        """Return where the algorithms are compared, after building all networks and solving a problem on each kind.
+
+        Raises:
+            InputError: a topology or dataset cannot be had.
+        """
+        datasets = {}
+        for spec in self.datasets:
+            with about(dataset=spec):
+                datasets[spec] = plugins.load("dataset", spec)
+        networks = self._networks()
+        sites = [
+            Site(self, dataset, Cell(spec, topology, nodes), graphs)
+            for spec, dataset in datasets.items()
+            for (topology, nodes), graphs in networks.items()
+        ]
+        for site in sites:
+            site.instance(0)
+        return sites
+
+    def _networks(self) -> dict[tuple[str, int], dict[int, Network]]:
+        """Return the networks of all seeds, for each topology and size."""
+        pairs = []
+        for topology in self.topologies:
+            with about(topology=topology):
+                pairs += expand([topology], self.nodes)
+        networks = {}
+        for topology, nodes in pairs:
+            with about(topology=topology, nodes=nodes):
+                networks[topology, nodes] = {
+                    seed: build_network(topology, nodes, seed=seed, mixing=self.mixing) for seed in self._seeds()
+                }
+        return networks
+
+    def evaluation_seed(self, instance: int) -> int:
+        """Return the seed of an instance that is evaluated on."""
+        return EVALUATION_SEEDS + INSTANCES * self.seed + instance
+
+    def tuning_seed(self, instance: int) -> int:
+        """Return the seed of an instance that is tuned on."""
+        return TUNING_SEEDS + INSTANCES * self.seed + instance
+
+    def _seeds(self) -> Iterator[int]:
+        yield from map(self.evaluation_seed, range(self.instances))
+        if self.methods:
+            yield from map(self.tuning_seed, range(self.tuning_instances))
+
+
+@dataclass(frozen=True)
+class Site:
+    """A cell of an evaluation, and how to make its instances.
+
+    Attributes:
+        plan: of which it is a part.
+        dataset: samples the problems.
+        cell: its name.
+        networks: the network of every seed.
+        solutions: those found so far, by seed; they are small, and the data is sampled anew more quickly than solved.
+    """
+
+    plan: Plan
+    dataset: plugins.Plugin
+    cell: Cell
+    networks: Mapping[int, Network]
+    solutions: dict[int, Solution] = field(default_factory=dict)
+
+    def instance(self, number: int) -> Instance:
+        """Return an instance to evaluate on."""
+        return self._make(self.plan.evaluation_seed(number))
+
+    def tuning_instances(self) -> list[Instance]:
+        """Return the instances to tune on."""
+        return [self._make(self.plan.tuning_seed(k)) for k in range(self.plan.tuning_instances)]
+
+    def _make(self, seed: int) -> Instance:
+        network = self.networks[seed]
+        with about(dataset=self.cell.dataset):
+            problem = self.dataset(network, seed=seed)
+            _check(problem, network)
+            if seed not in self.solutions:
+                self.solutions[seed] = solve(problem)
+        return Instance(problem, network, self.solutions[seed].x, self.solutions[seed].value)
+
+
+def _check(problem: Problem, network: Network) -> None:
+    """Catch what would make every run of a problem meaningless.
+
+    Raises:
+        InputError: it does not fit the network or its own regularizer, or is not finite.
+    """
+    if problem.num_nodes != network.num_nodes:
+        raise InputError(f"made losses for {problem.num_nodes} nodes; the network has {network.num_nodes}")
+    start = problem.prox(torch.zeros(problem.num_nodes, problem.dim, dtype=torch.float64), 1.0)
+    if not bool(problem.loss(start).isfinite().all() and problem.gradient(start).isfinite().all()):
+        raise InputError("the losses are not finite at x = 0; expected finite data of moderate size")
+
+
+def choose_models(models: Sequence[str | Path | Algorithm[Any]]) -> dict[str, Algorithm[Any]]:
+    """Return learned optimizers by name, loading those that are named.
+
+    Raises:
+        InputError: one cannot be loaded, or two have the same name.
+    """
+    chosen: dict[str, Algorithm[Any]] = {}
+    for model in models:
+        with about(model=model):
+            algorithm = model if isinstance(model, Algorithm) else load_model(model)
+            if algorithm.name in chosen or algorithm.name in HANDCRAFTED:
+                raise InputError(f"two algorithms are called {algorithm.name!r}; expected different names")
+            chosen[algorithm.name] = algorithm
+    return chosen
+
+
+def choose_methods(names: Sequence[str] | None) -> dict[str, type[Handcrafted[Any]]]:
+    """Return handcrafted methods by name; all of them for ``None``.
+
+    Raises:
+        InputError: a name is unknown.
+    """
+    for name in names or ():
+        if name not in HANDCRAFTED:
+            with about(algorithms=name):
+                raise unknown("handcrafted method", name, HANDCRAFTED)
+    return dict(HANDCRAFTED) if names is None else {name: HANDCRAFTED[name] for name in names}
+
+
+def fingerprint(algorithm: Algorithm[Any]) -> str:
+    """Return a short hash that two algorithms share only if they do the same: of hyperparameters and weights."""
+    digest = hashlib.sha256(algorithm.name.encode())
+    for name, value in sorted(vars(algorithm).items()):
+        digest.update(name.encode())
+        if isinstance(value, nn.Module):
+            for key, tensor in value.state_dict().items():
+                digest.update(key.encode() + tensor.double().numpy().tobytes())
+        else:
+            digest.update(repr(value).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,289 @@
+"""The command: what it prints and writes, and that bad input ends in one line, exit code 2 and nothing written."""
+
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gnn_l2o.learned import Architecture, save_weights
+
+PROJECT = Path(__file__).resolve().parent.parent
+TINY = ["--dataset", "lasso:features=6,samples=4", "--nodes", "4", "--instances", "1", "--iterations", "30"]
+TUNED = ["--tuning_budget", "4", "--tuning_instances", "1"]
+
+
+def load_main() -> Callable[[list[str]], int]:
+    spec = importlib.util.spec_from_file_location("_evaluate_script", PROJECT / "evaluate.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    main: Callable[[list[str]], int] = module.main
+    return main
+
+
+main = load_main()
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """Return the folder of an optimizer that was never trained."""
+    folder = tmp_path / "mine"
+    architecture = Architecture(hidden_features=4)
+    save_weights(folder, architecture.build(), architecture)
+    (folder / "recipe.toml").write_text("[architecture]\nhidden_features = 4\n")
+    return folder
+
+
+@pytest.fixture
+def in_file(tmp_path: Path) -> Callable[[str], str]:
+    """Return what makes a dataset file with this body of ``sample``."""
+
+    def make(body: str) -> str:
+        path = tmp_path / "data.py"
+        path.write_text(
+            "import numpy as np\n"
+            "from gnn_l2o.problems import LeastSquares\n"
+            "from gnn_l2o.regularizers import L1, GroupL1\n"
+            "def sample(network, *, seed: int):\n"
+            "    nodes = network.num_nodes\n"
+            f"    {body}\n"
+        )
+        return str(path)
+
+    return make
+
+
+def fails(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Run the command and return the one line that says what is wrong."""
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+    assert exit_.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    usage, line = err.strip().split("\n")
+    assert usage.startswith("usage: ")
+    assert line.startswith("evaluate.py: error: ")
+    return line.removeprefix("evaluate.py: error: ")
+
+
+def test_the_command_works(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    topologies = ["--topology", "erdos_renyi:p=0.7", "real:name=topozoo/Abilene"]
+    arguments = [*TINY, *TUNED, *topologies, "--model", str(model), "--nodes", "4", "6", "--output", str(out)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    for word in ("mine", "Prox-DGD", "PG-EXTRA", "Prox-ED", "real:name=topozoo/Abilene", str(out)):
+        assert word in printed
+    content = json.loads((out / "results.json").read_text())
+    cells = list(dict.fromkeys((r["topology"], r["nodes"]) for r in content["runs"]))
+    assert cells == [("erdos_renyi:p=0.7", 4), ("erdos_renyi:p=0.7", 6), ("real:name=topozoo/Abilene", 11)]
+    assert {r["algorithm"] for r in content["runs"]} == {"mine", "prox_dgd", "pg_extra", "prox_ed"}
+    assert content["command"].startswith("python evaluate.py --dataset lasso:features=6,samples=4")
+    assert len(list((out / "figures").glob("*.png"))) == len(list((out / "figures").glob("*.svg"))) == 3
+    assert (out / "summary.csv").read_text().count("\n") == 1 + 3 * 8
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_model_runs_in_the_precision_asked_for(dtype: str, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.set_default_dtype(torch.float32)  # in which its weights are then loaded
+    assert main([*TINY, "--model", str(model), "--algorithms", "none", "--dtype", dtype]) == 0
+    assert "mine" in capsys.readouterr().out
+
+
+def test_baselines_and_models_may_be_left_out(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*TINY, "--model", str(model), "--algorithms", "none"]) == 0
+    assert "mine" in capsys.readouterr().out
+    assert main([*TINY, *TUNED, "--model", "none", "--algorithms", "prox_ed"]) == 0
+    printed = capsys.readouterr().out
+    assert "Prox-ED" in printed and "PG-EXTRA" not in printed
+
+
+def test_the_table_has_the_tolerances_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*TINY, *TUNED, "--model", "none", "--algorithms", "prox_ed", "--tolerance", "1e-1"]
+    assert main(arguments) == 0
+    assert "gap of 1e-1 " in capsys.readouterr().out
+
+
+def test_list_prints_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    printed = capsys.readouterr().out
+    for line in (
+        "topologies:",
+        "  ring",
+        "datasets:",
+        "  lasso:features=300",
+        "handcrafted methods:",
+        "  prox_ed",
+        "models:",
+    ):
+        assert any(row.startswith(line) for row in printed.split("\n")), line
+    assert "Node i" in printed or "node i" in printed
+
+
+NONE = ["--model", "none"]
+ED = ["--algorithms", "prox_ed"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--topology", "rng"], "--topology rng: unknown topology 'rng'; did you mean 'ring'?"),
+        (["--dataset", "laso"], "--dataset laso: unknown dataset 'laso'; did you mean 'lasso'?"),
+        (["--model", "milodo_gmn"], "--model milodo_gmn: unknown model 'milodo_gmn'"),
+        (["--algorithms", "prox_e"], "--algorithms prox_e: unknown handcrafted method 'prox_e'; did you mean"),
+        (["--algorithms", "none", "prox_ed"], "--algorithms none: unknown handcrafted method 'none'"),
+        (["--mixing", "metropolys"], "--mixing metropolys: unknown mixing 'metropolys'; did you mean 'metropolis'?"),
+        (["--dtype", "float16"], "argument --dtype: invalid choice: 'float16'"),
+        (["--dataset", "lasso:feature=3"], "--dataset lasso:feature=3: unknown parameter of dataset lasso: 'feature'"),
+        (["--dataset", "lasso:features=many"], "--dataset lasso:features=many: dataset lasso: features: expected int"),
+        (["--topology", "erdos_renyi:p=2"], "--topology erdos_renyi:p=2 --nodes 4: p is a probability"),
+        (["--topology", "ring:p=2"], "--topology ring:p=2: unknown parameter of topology ring"),
+        (["--topology", "ring", "--nodes", "2"], "--topology ring --nodes 2: a ring needs at least 3 nodes, got 2"),
+        (["--topology", "erdos_renyi:p=0"], "--topology erdos_renyi:p=0 --nodes 4: "),
+        (["--nodes", "ten"], "argument --nodes: invalid int value: 'ten'"),
+        (["--instances", "0"], "--instances 0: expected at least 1 and at most 1000, got 0"),
+        (["--iterations", "0"], "--iterations 0: expected at least 1, got 0"),
+        (["--tuning_budget", "0"], "--tuning_budget 0: expected at least 1, got 0"),
+        (["--seed", "-1"], "--seed -1: expected at least 0 and at most 1048575, got -1"),
+        (["--tolerance", "0.5"], "argument --tolerance: invalid choice: 0.5"),
+        (["--algorithms", "none"], "nothing to evaluate; expected a model or a handcrafted method"),
+        (["--resume", "--overwrite"], "--resume: cannot be combined with overwrite"),
+        (["--unknown"], "unrecognized arguments: --unknown"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_one_line_and_writes_nothing(
+    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    line = fails([*TINY, *NONE, "--output", str(out), *arguments], capsys)
+    assert line.startswith(message)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_in_parts_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    adjacency = np.zeros((4, 4))
+    adjacency[0, 1] = adjacency[1, 0] = adjacency[2, 3] = adjacency[3, 2] = 1
+    np.save(tmp_path / "graph.npy", adjacency)
+    topology = f"from_file:path={tmp_path / 'graph.npy'}"
+    line = fails([*TINY, *NONE, "--topology", topology, "--output", str(tmp_path / "out")], capsys)
+    assert line.startswith(f"--topology {topology} --nodes 4: ") and "parts" in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "return LeastSquares.from_nodes([np.full((2, 3), np.nan)] * nodes, [np.ones(2)] * nodes, L1(0.1))",
+            "features of node 0 hold nan",
+        ),
+        (
+            "return LeastSquares.from_nodes([np.full((2, 3), 1e200)] * nodes, [np.ones(2) * 1e200] * nodes, L1(0.1))",
+            "the losses are not finite at x = 0",
+        ),
+        (
+            "return LeastSquares.from_nodes([np.ones((2, 3))] * 7, [np.ones(2)] * 7, L1(0.1))",
+            "made losses for 7 nodes; the network has 4",
+        ),
+        (
+            "return LeastSquares.from_nodes([np.ones((2, 3))] * nodes, [np.ones(3)] * nodes, L1(0.1))",
+            "targets of node 0 must be (2), got (3)",
+        ),
+        (
+            "return LeastSquares.from_nodes([np.ones((2, 3))] * nodes, [np.ones(2)] * nodes, GroupL1(0.1, 2))",
+            "group_l1 with size=2 needs a multiple of it as dimension, got 3",
+        ),
+    ],
+    ids=["not a number", "overflow", "other nodes", "other samples", "other groups"],
+)
+def test_bad_data_is_refused(
+    body: str, message: str, in_file: Callable[[str], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = in_file(body)
+    line = fails([*TINY, *NONE, "--dataset", dataset, "--output", str(tmp_path / "out")], capsys)
+    assert line.startswith(f"--dataset {dataset}: {message}")
+    assert not (tmp_path / "out").exists()
+
+
+def test_bad_weights_are_refused(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*TINY, "--model", str(model), "--output", str(tmp_path / "out")]
+    weights, recipe = model / "weights.safetensors", model / "recipe.toml"
+    good = weights.read_bytes()
+
+    weights.write_bytes(good[: len(good) // 2])
+    corrupt = fails(arguments, capsys)
+    weights.write_bytes(good)
+    recipe.write_text("[architecture]\nhidden_features = 5\n")
+    differing = fails(arguments, capsys)
+    recipe.write_text("[architecture]\nhidden_features = 4\n")
+    torch.save({"weight": torch.zeros(3)}, weights)
+    foreign = fails(arguments, capsys)
+    weights.unlink()
+    missing = fails(arguments, capsys)
+    for line in (corrupt, differing, foreign, missing):
+        assert line.startswith(f"--model {model}: ")
+    assert "hidden_features" in differing
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_models_of_one_name_are_refused(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    line = fails([*TINY, "--model", str(model), str(model)], capsys)
+    assert line == f"--model {model}: two algorithms are called 'mine'; expected different names"
+
+
+def test_a_folder_with_results_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    arguments = [*TINY, *TUNED, *NONE, *ED, "--output", str(out)]
+    assert main(arguments) == 0
+    capsys.readouterr()
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+
+    assert fails(arguments, capsys).startswith(f"--output {out}: holds another run already; resume continues it")
+    other = fails([*arguments, "--resume", "--iterations", "31"], capsys)
+    assert other == f"--output {out}: holds a run with iterations 30, not 31; cannot resume it"
+    assert fails([*arguments, "--overwrite", "--topology", "rng"], capsys).startswith("--topology rng: ")
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+    assert main([*arguments, "--resume"]) == 0
+    assert (out / "results.json").read_bytes() == before[out / "results.json"]
+    assert main([*arguments, "--overwrite", "--iterations", "31"]) == 0
+    assert json.loads((out / "results.json").read_text())["settings"]["iterations"] == 31
+
+
+def test_an_unusable_output_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    assert fails([*TINY, *NONE, "--output", str(file)], capsys) == f"--output {file}: {file} is not a folder"
+    inside = file / "out"
+    assert fails([*TINY, *NONE, "--output", str(inside)], capsys) == f"--output {inside}: {file} is not a folder"
+    assert file.read_text() == "mine"
+    (tmp_path / "results.json").write_text("not ours")
+    line = fails([*TINY, *NONE, "--output", str(tmp_path), "--resume"], capsys)
+    assert line.startswith(f"--output {tmp_path}: {tmp_path / 'results.json'} is not a results file of this project")
+    assert fails([*TINY, *NONE, "--resume"], capsys) == "--resume: needs an output folder"
+    assert fails([*TINY, *NONE, "--overwrite"], capsys) == "--overwrite: needs an output folder"
+
+
+def test_an_interrupted_run_says_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("gnn_l2o.evaluation.experiment.measure", interrupt)
+        assert main([*TINY, *TUNED, *NONE, *ED, "--output", str(tmp_path)]) == 130
+    assert "--resume" in capsys.readouterr().out
+    assert main([*TINY, *TUNED, *NONE, *ED, "--output", str(tmp_path), "--resume"]) == 0
+
+
+def test_the_script_runs_as_a_program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", *TINY, *TUNED, *NONE, *ED])
+    assert main(None) == 0  # type: ignore[arg-type]
+    assert "Prox-ED" in capsys.readouterr().out

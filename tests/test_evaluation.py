@@ -1,0 +1,721 @@
+"""Measuring, tuning, keeping and showing results."""
+
+import csv
+import io
+import itertools
+import json
+import statistics
+import weakref
+import xml.etree.ElementTree
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+from torch import Tensor
+
+import gnn_l2o
+from gnn_l2o.algorithm import Algorithm, Cost, run
+from gnn_l2o.errors import InputError
+from gnn_l2o.evaluation import (
+    Instance,
+    Metrics,
+    Results,
+    Run,
+    Trace,
+    experiment,
+    measure,
+    plan as plan_module,
+    runner,
+    save_figures,
+    table,
+    tune,
+    tuning as tuning_module,
+)
+from gnn_l2o.evaluation.figures import draw, file_name
+from gnn_l2o.evaluation.plan import fingerprint
+from gnn_l2o.evaluation.results import TOLERANCES, Cell, tolerance_key
+from gnn_l2o.evaluation.runner import checkpoints
+from gnn_l2o.files import write_text
+from gnn_l2o.handcrafted import Choice, Handcrafted, ProxDGD, ProxED, Range
+from gnn_l2o.handcrafted.prox_ed import ProxEDState
+from gnn_l2o.network import Network
+from gnn_l2o.problems import LeastSquares, Problem, solve
+from gnn_l2o.regularizers import L1, Box, Regularizer
+
+SMALL = "lasso:features=6,samples=4"
+
+
+def instance(seed: int = 0, *, nodes: int = 5, regularizer: Regularizer | None = None) -> Instance:
+    random = np.random.default_rng(seed)
+    features = random.standard_normal((nodes, 6, 4))
+    targets = features @ random.standard_normal(4) + random.standard_normal((nodes, 6))
+    problem = LeastSquares.from_nodes(list(features), list(targets), regularizer or L1(0.1))
+    solution = solve(problem)
+    return Instance(problem, Network.from_networkx(nx.cycle_graph(nodes)), solution.x, solution.value)
+
+
+def traced(algorithm: Algorithm[Any], on: Instance, iterations: int) -> Trace:
+    return measure(algorithm, on.problem, on.network, on.x0, metrics=on.metrics(), iterations=iterations)
+
+
+def relative(method: type[Handcrafted[Any]], on: Instance, step: float) -> Handcrafted[Any]:
+    return method.from_setting(on.problem, {"step_size": step})
+
+
+# --- metrics
+
+
+def test_gap_and_consensus_are_what_their_formulas_say() -> None:
+    on, x = instance(), torch.randn(5, 4)
+    a, b = on.problem.features.numpy(), on.problem.targets.numpy()
+
+    def objective(point: np.ndarray) -> float:
+        fits = [((a_i @ point - b_i) ** 2).sum() / (2 * len(b_i)) for a_i, b_i in zip(a, b, strict=True)]
+        return float(np.mean(fits) + 0.1 * np.abs(point).sum())
+
+    mean, best = x.numpy().mean(axis=0), on.solution.numpy()[0]
+    gap = (objective(mean) - objective(best)) / (objective(np.zeros(4)) - objective(best))
+    consensus = np.linalg.norm(x.numpy() - mean) / (np.sqrt(5) * np.linalg.norm(best))
+    measured = on.metrics()(x)
+    assert measured.gap.item() == pytest.approx(gap, rel=1e-12)
+    assert measured.consensus.item() == pytest.approx(consensus, rel=1e-12)
+    assert not measured.diverged.item()
+
+
+def test_problems_side_by_side_are_measured_one_by_one() -> None:
+    parts = [instance(1, nodes=4), instance(2, nodes=6)]
+    x = torch.randn(10, 4)
+    together = Instance.concatenate(parts).metrics()(x)
+    for k, (part, rows) in enumerate(zip(parts, (x[:4], x[4:]), strict=True)):
+        alone = part.metrics()(rows)
+        assert together.gap[k] == pytest.approx(alone.gap.item(), rel=1e-12)
+        assert together.consensus[k] == pytest.approx(alone.consensus.item(), rel=1e-12)
+
+
+def test_a_start_that_is_optimal_or_infeasible_is_no_yardstick() -> None:
+    at_zero = instance(regularizer=L1(100.0))  # x* = 0 = x0
+    assert at_zero.solution.abs().max() == 0
+    x = torch.ones(5, 4)
+    measured = at_zero.metrics()(x)
+    excess = at_zero.problem.objective(torch.ones(1, 4)) - at_zero.value
+    assert measured.gap.item() == pytest.approx((excess / at_zero.value.abs().clamp(min=1)).item())
+    assert at_zero.metrics()(torch.diag(torch.arange(1.0, 6.0))[:, :4]).consensus.item() > 0.5  # absolute
+
+    outside = instance(regularizer=Box(1.0, 2.0))
+    feasible = outside.metrics()(torch.full((5, 4), 1.5)).gap
+    assert torch.isfinite(feasible).all() and (feasible > 0).all()
+
+
+def test_divergence_is_told_from_leaving_the_domain() -> None:
+    boxed = instance(regularizer=Box(-1.0, 1.0)).metrics()
+    outside = boxed(torch.full((5, 4), 1.1))
+    assert torch.isinf(outside.gap).all() and not outside.diverged.any()
+    free = instance().metrics()
+    for bad in (float("nan"), float("inf"), 1e6, 1e200):
+        assert free(torch.full((5, 4), bad)).diverged.all(), bad
+
+
+def test_single_precision_is_measured_in_double() -> None:
+    on, x = instance(), torch.randn(5, 4).float()
+    assert on.metrics()(x).gap.dtype == torch.float64
+    torch.testing.assert_close(on.metrics()(x).gap, on.metrics()(x.double()).gap)
+
+
+# --- runner
+
+
+@pytest.mark.parametrize("iterations", [1, 7, 200, 201, 5000])
+def test_checkpoints_are_dense_enough(iterations: int) -> None:
+    points = list(checkpoints(iterations))
+    assert points[: min(iterations, 200) + 1] == list(range(min(iterations, 200) + 1))
+    assert points[-1] == iterations
+    assert points == sorted(set(points))
+    assert all(b <= max(a + 1, 1.01 * a) for a, b in itertools.pairwise(points))
+
+
+def test_a_trace_is_what_the_run_did() -> None:
+    on = instance()
+    algorithm = relative(ProxED, on, 0.7)
+    trace = traced(algorithm, on, 250)
+    assert trace.iteration == list(checkpoints(250))
+    states = run(algorithm, on.problem, on.network, on.x0)
+    gaps = [on.metrics()(next(states).x).gap.item() for _ in range(251)]
+    assert trace.gap == [gaps[k] for k in trace.iteration]
+    assert trace.gap[0] == pytest.approx(1)
+    first = next(k for k, gap in enumerate(gaps) if gap <= 1e-3)
+    assert trace.iteration[trace.reached(1e-3)] == first  # type: ignore[index]
+    assert trace.reached(-1.0) is None
+    assert not trace.diverged
+
+
+def test_a_run_that_diverges_stops() -> None:
+    on = instance()
+    trace = traced(relative(ProxED, on, 50.0), on, 10_000)
+    assert trace.diverged
+    assert trace.iteration[-1] < 100
+    assert not trace.gap[-1] <= 1e6
+
+
+def test_the_clock_runs_during_steps_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    class Clocked(ProxED):
+        def init(self, problem: Problem, network: Network, x0: Tensor) -> ProxEDState:
+            clock[0] += 10_000
+            return super().init(problem, network, x0)
+
+        def step(self, problem: Problem, network: Network, state: ProxEDState) -> ProxEDState:
+            clock[0] += 1
+            return super().step(problem, network, state)
+
+    class SlowMetrics(Metrics):
+        def __call__(self, x: Tensor) -> Any:
+            clock[0] += 100
+            return super().__call__(x)
+
+    monkeypatch.setattr(runner, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    on = instance()
+    metrics = SlowMetrics(on.problem, on.solution, on.value, on.x0)
+    trace = measure(relative(Clocked, on, 0.5), on.problem, on.network, on.x0, metrics=metrics, iterations=30)
+    assert trace.seconds == list(range(31))
+
+
+@dataclass(frozen=True, eq=False)
+class Learned(Algorithm[ProxEDState]):
+    """Stands for a learned optimizer: exact diffusion with a step that is a trained parameter."""
+
+    weight: Tensor
+    name: str = "learned"  # type: ignore[misc]
+    rounds: int = 1
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(rounds=self.rounds, vectors=self.rounds)
+
+    def init(self, problem: Problem, network: Network, x0: Tensor) -> ProxEDState:
+        return ProxEDState(x0, x0, x0)
+
+    def step(self, problem: Problem, network: Network, state: ProxEDState) -> ProxEDState:
+        step = self.weight.to(state.x) / problem.smoothness().max()
+        psi = state.x - step * problem.gradient(state.x)
+        corrected = state.z + psi - state.psi
+        z = 0.5 * (corrected + network.mix(corrected))
+        return ProxEDState(problem.prox(z, step), z, psi)
+
+
+def test_memory_does_not_grow_with_iterations() -> None:
+    alive: weakref.WeakSet[Tensor] = weakref.WeakSet()
+    most, graphs = [0], [0]
+
+    @dataclass(frozen=True, eq=False)
+    class Watched(Learned):
+        def step(self, problem: Problem, network: Network, state: ProxEDState) -> ProxEDState:
+            state = super().step(problem, network, state)
+            alive.add(state.x)
+            most[0] = max(most[0], len(alive))
+            graphs[0] += state.x.requires_grad
+            return state
+
+    traced(Watched(torch.nn.Parameter(torch.tensor(0.5))), instance(), 500)
+    assert most[0] <= 3
+    assert graphs[0] == 0
+
+
+# --- tuning
+
+
+@dataclass(frozen=True, eq=False)
+class Gossip(ProxED):
+    """Exact diffusion that mixes several times: a method with a parameter that shapes its iteration."""
+
+    name = "gossip"
+    grid = {"step_size": Range(0.05, 10.0, per_smoothness=True), "mixings": Choice((1, 2))}  # noqa: RUF012
+
+    mixings: float = 1
+
+    @property
+    def cost(self) -> Cost:  # type: ignore[override]
+        return Cost(rounds=int(self.mixings), vectors=int(self.mixings))
+
+    def step(self, problem: Problem, network: Network, state: ProxEDState) -> ProxEDState:
+        state = super().step(problem, network, state)
+        z = state.z
+        for _ in range(int(self.mixings) - 1):
+            z = 0.5 * (z + network.mix(z))
+        return ProxEDState(problem.prox(z, self.step_size), z, state.psi)
+
+
+def exhaustive(
+    method: type[Handcrafted[Any]], settings: list[dict[str, float]], on: list[Instance], iterations: int
+) -> tuple[dict[str, float], list[float]]:
+    """Run every setting alone and to the end; return the best and the median rounds of all."""
+    rounds, scores = [], []
+    for setting in settings:
+        traces, costs = [], []
+        for part in on:
+            algorithm = method.from_setting(part.problem, setting)
+            traces.append(traced(algorithm, part, iterations))
+            costs.append(algorithm.cost.rounds)
+        reached = [t.reached(1e-4) for t in traces]
+        needed = [np.inf if k is None else t.iteration[k] * c for k, t, c in zip(reached, traces, costs, strict=True)]
+        rounds.append(statistics.median(needed))
+        gap = statistics.median([np.inf if t.diverged else t.gap[-1] for t in traces])
+        scores.append((rounds[-1], gap if np.isinf(rounds[-1]) else 0.0, setting["step_size"]))
+    return settings[scores.index(min(scores))], rounds
+
+
+@pytest.mark.parametrize("cached", [1, 2**16], ids=["one by one", "side by side"])
+@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize("iterations", [6, 150], ids=["out of reach", "within reach"])
+@pytest.mark.parametrize("method", [ProxDGD, ProxED, Gossip], ids=["prox_dgd", "prox_ed", "gossip"])
+def test_tuning_picks_what_exhaustive_search_picks(
+    method: type[Handcrafted[Any]], iterations: int, count: int, cached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tuning_module, "CACHED", cached)
+    on = [instance(k) for k in range(count)]
+    found = tune(method, on, iterations=iterations, budget=9)
+    settings = [t.setting for t in found.trials]
+    assert settings[:6] == method.settings(6)
+    best, rounds = exhaustive(method, settings, on, iterations)
+    assert found.setting == best
+    chosen = next(t for t in found.trials if t.setting == best)
+    assert chosen.rounds == min(rounds)
+    for trial, expected in zip(found.trials, rounds, strict=True):
+        assert trial.rounds in (expected, np.inf)  # those that were stopped are not said to have got there
+
+
+def test_the_last_third_of_the_budget_refines_the_best_step() -> None:
+    found = tune(ProxED, [instance()], iterations=150, budget=12)
+    coarse, fine = found.trials[:8], found.trials[8:]
+    steps = [t.setting["step_size"] for t in coarse]
+    best = min(range(8), key=lambda k: coarse[k].rounds)
+    assert len(fine) == 4
+    assert all(steps[best - 1] < t.setting["step_size"] < steps[best + 1] for t in fine)
+    assert found.warnings == []
+
+
+class Counting(ProxED):
+    """Counts its steps and notes how many rows they work on."""
+
+    rows: list[int] = []  # noqa: RUF012
+
+    def step(self, problem: Problem, network: Network, state: ProxEDState) -> ProxEDState:
+        self.rows.append(len(state.x))
+        return super().step(problem, network, state)
+
+
+def test_tuning_stops_when_the_winner_is_certain_and_drops_what_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counting, "rows", [])
+    found = tune(Counting, [instance(0), instance(1), instance(2)], iterations=5000, budget=12)
+    best = min(t.rounds for t in found.trials)
+    coarse = min(t.rounds for t in found.trials[:8])
+    assert len(Counting.rows) <= best + coarse
+    assert Counting.rows[0] == 8 * 15
+    assert Counting.rows[int(coarse) - 1] <= 6 * 15  # the largest of eight log-spaced steps are gone
+    assert np.isinf([t.gap for t in found.trials]).any()
+
+
+class Timid(ProxED):
+    name = "timid"
+    grid = {"step_size": Range(1e-3, 1e-2, per_smoothness=True)}  # noqa: RUF012
+
+
+class Reckless(ProxED):
+    name = "reckless"
+    grid = {"step_size": Range(5.0, 50.0, per_smoothness=True)}  # noqa: RUF012
+
+
+class Shut(ProxED):
+    name = "shut"
+    grid = {"step_size": Range(1e-3, 1e-2, per_smoothness=True, open=False)}  # noqa: RUF012
+
+
+def test_the_grid_is_widened_where_the_best_is_at_its_edge() -> None:
+    on = [instance()]
+    larger = tune(Timid, on, iterations=30, budget=12)
+    assert larger.setting["step_size"] > 1e-2
+    assert larger.warnings[0].startswith("timid: the best step_size, 0.01, is the largest one tried")
+    smaller = tune(Reckless, on, iterations=30, budget=12)
+    assert smaller.setting["step_size"] < 5
+    assert "is the smallest one tried" in smaller.warnings[0]
+    shut = tune(Shut, on, iterations=30, budget=12)
+    assert shut.setting["step_size"] == pytest.approx(1e-2)
+    assert shut.warnings == []
+
+
+def test_tuning_leaves_no_history() -> None:
+    class Watched(ProxED):
+        def step(self, problem: Problem, network: Network, state: ProxEDState) -> ProxEDState:
+            assert not torch.is_grad_enabled()
+            return super().step(problem, network, state)
+
+    tune(Watched, [instance()], iterations=5, budget=3)
+
+
+# --- results
+
+
+def made_up(algorithm: str, instance: int, rounds: int | None, *, diverged: bool = False, cost: int = 1) -> Run:
+    """Return a run that reaches a gap of 1e-3, and no less, after so many rounds."""
+    iterations = [0, 1, 2, (rounds or 100 * cost) // cost]
+    gap = [1.0, 0.9, 0.5, 0.5 if rounds is None else 1e-3]
+    if diverged:
+        gap[-1] = float("nan")
+    trace = Trace(iterations, gap, [0.0, 0.1, 0.2, 1e-4], [0.0, 0.1, 0.2, 0.3], diverged)
+    cell = Cell("lasso", "ring", 10)
+    return Run.from_trace(trace, Cost(cost, 2 * cost), algorithm=algorithm, cell=cell, instance=instance)
+
+
+@pytest.fixture
+def results() -> Results:
+    found = Results("a test", 0, {"models": {"ours": "0"}, "algorithms": ["prox_dgd", "prox_ed"]})
+    for k, (ours, ed) in enumerate([(100, 400), (120, 300), (None, 500)]):
+        found.runs += [made_up("prox_dgd", k, None, diverged=k == 2), made_up("prox_ed", k, ed, cost=2)]
+        found.runs.append(made_up("ours", k, ours))
+    return found
+
+
+def test_summary_rows_compare_medians(results: Results) -> None:
+    rows = {row["tolerance"]: row for row in results.summary()}
+    assert list(rows) == list(TOLERANCES) == [10.0**-k for k in range(1, 9)]
+    assert rows[1e-3] == {
+        "dataset": "lasso",
+        "topology": "ring",
+        "nodes": 10,
+        "tolerance": 1e-3,
+        "model": "ours",
+        "model_rounds": 120,
+        "best_handcrafted": "prox_ed",
+        "best_handcrafted_rounds": 400,
+        "speedup_rounds": pytest.approx(400 / 120),
+        "prox_ed_rounds": 400,
+        "speedup_vs_prox_ed": pytest.approx(400 / 120),
+    }
+    missing = ("model_rounds", "best_handcrafted", "best_handcrafted_rounds", "speedup_rounds", "prox_ed_rounds")
+    assert all(rows[1e-4][name] is None for name in missing)
+
+
+def test_a_median_that_was_not_reached_is_null(results: Results) -> None:
+    results.runs = [r for r in results.runs if r.instance != 0]  # ours: 120 and never
+    assert results.median_rounds(Cell("lasso", "ring", 10), "ours", 1e-3) is None
+    assert results.summary()[2]["speedup_rounds"] is None
+
+
+def test_reaching_counts_rounds_and_vectors() -> None:
+    reached = made_up("prox_ed", 0, 400, cost=2).reached
+    assert reached["1e-03"] == {"iterations": 200, "rounds": 400, "vectors": 800, "seconds": 0.3}
+    assert reached["1e-04"] is None
+    assert list(reached) == [f"1e-0{k}" for k in range(1, 9)]
+
+
+def test_results_survive_the_disk(results: Results, tmp_path: Path) -> None:
+    results.save(tmp_path)
+    loaded = Results.load(tmp_path)
+    assert loaded == results
+    assert loaded.summary() == results.summary()
+    rows = list(csv.DictReader((tmp_path / "summary.csv").read_text().splitlines()))
+    assert [row["tolerance"] for row in rows] == [str(t) for t in TOLERANCES]
+    assert (rows[2]["model_rounds"], rows[3]["model_rounds"]) == ("120", "")
+
+
+def test_the_file_is_strict_json(results: Results, tmp_path: Path) -> None:
+    results.save(tmp_path)
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    content = json.loads((tmp_path / "results.json").read_text(), parse_constant=refuse)
+    diverged = next(r for r in content["runs"] if r["diverged"])
+    assert diverged["final_gap"] is None
+    assert diverged["trace"]["gap"][-1] is None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"schema": 2}', '{"schema": 1}', '{"schema": 1, "runs": [{"a": 1}]}']
+)
+def test_a_broken_file_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(text)
+    with pytest.raises(InputError, match=r"results\.json"):
+        Results.load(tmp_path)
+
+
+# --- figures and tables
+
+
+def test_figures_are_written(results: Results, tmp_path: Path) -> None:
+    files = save_figures(results, tmp_path)
+    assert [f.name for f in files] == ["lasso_ring_10.png", "lasso_ring_10.svg"]
+    png, svg = files
+    assert png.read_bytes().startswith(b"\x89PNG") and png.stat().st_size > 20_000
+    text = svg.read_text()
+    assert xml.etree.ElementTree.fromstring(text).tag.endswith("svg")
+    for label in ("Prox-ED", "Prox-DGD", "ours", "communication rounds", "median and range of 3 instances"):
+        assert f"<!-- {label}" in text or label in text, label
+
+
+def test_figures_show_every_algorithm_against_iterations_and_rounds(results: Results) -> None:
+    axes = draw(results, Cell("lasso", "ring", 10)).axes
+    assert len(axes) == 4
+    by_iterations, by_rounds = ({line.get_label(): line for line in ax.lines} for ax in axes[:2])
+    assert set(by_iterations) == {"Prox-DGD", "Prox-ED", "ours"}
+    np.testing.assert_array_equal(by_rounds["Prox-ED"].get_xdata(), 2 * by_iterations["Prox-ED"].get_xdata())
+    np.testing.assert_array_equal(by_rounds["ours"].get_xdata(), by_iterations["ours"].get_xdata())
+
+
+def test_a_figure_of_one_run_that_only_diverged_can_be_drawn(tmp_path: Path) -> None:
+    found = Results("a test", 0, {"models": {}, "algorithms": ["prox_ed"]})
+    found.runs.append(made_up("prox_ed", 0, None, diverged=True))
+    assert all(f.stat().st_size for f in save_figures(found, tmp_path))
+
+
+def test_the_table_says_who_was_faster(results: Results) -> None:
+    console = Console(width=160, file=io.StringIO())
+    console.print(table(results))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "120 / -" in text
+    assert "400 / -" in text
+    assert "3.3x / -" in text
+    assert "- / -!" in text  # a run of Prox-DGD diverged
+
+
+# --- evaluate
+
+
+def untimed(folder: Path) -> Any:
+    content = json.loads((folder / "results.json").read_text())
+    content.pop("command")
+    for r in content["runs"]:
+        r.pop("seconds")
+        for reached in filter(None, r["reached"].values()):
+            reached.pop("seconds")
+    return content
+
+
+def small(**changes: Any) -> Results:
+    options: dict[str, Any] = dict(
+        models=[Learned(torch.tensor(0.9))],
+        datasets=[SMALL],
+        topologies=["erdos_renyi:p=0.6"],
+        nodes=[4, 6],
+        algorithms=["prox_ed", "pg_extra"],
+        instances=2,
+        iterations=60,
+        tuning_budget=6,
+        tuning_instances=2,
+    )
+    return gnn_l2o.evaluate(**{**options, **changes})
+
+
+def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
+    results = small(output=tmp_path / "out")
+    assert [c.nodes for c in results.cells] == [4, 6]
+    names = [(r.nodes, r.instance, r.algorithm) for r in results.runs]
+    assert names == [(n, k, a) for n in (4, 6) for k in (0, 1) for a in ("prox_ed", "pg_extra", "learned")]
+    content = json.loads((tmp_path / "out/results.json").read_text())
+    assert set(content) >= {"schema", "command", "seed", "versions", "runs", "summary"}
+    assert set(content["runs"][0]) == {
+        *("algorithm", "dataset", "topology", "nodes", "instance", "step_size", "parameters", "diverged", "final_gap"),
+        *("final_consensus", "seconds", "rounds_per_iteration", "vectors_per_edge_per_iteration", "reached", "trace"),
+    }
+    assert set(content["runs"][0]["trace"]) == {"iteration", "gap", "consensus"}
+    assert {r["step_size"] is None for r in content["runs"] if r["algorithm"] == "learned"} == {True}
+    files = sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file())
+    stems = [f"lasso_features=6_samples=4_erdos_renyi_p=0.6_{n}" for n in (4, 6)]
+    assert files == sorted([*(f"{s}.{e}" for s in stems for e in ("png", "svg")), "results.json", "summary.csv"])
+    tuned = [(t["algorithm"], t["cell"]["nodes"]) for t in content["tuning"]]
+    assert tuned == [(a, n) for n in (4, 6) for a in ("prox_ed", "pg_extra")]
+    assert all(len(t["trials"]) == 6 + len(t["warnings"]) for t in content["tuning"])
+    for r in content["runs"]:
+        if r["algorithm"] != "learned":
+            chosen = next(
+                t for t in content["tuning"] if (t["algorithm"], t["cell"]["nodes"]) == (r["algorithm"], r["nodes"])
+            )
+            assert r["parameters"] == chosen["setting"]
+            assert r["step_size"] != chosen["setting"]["step_size"]  # the one is absolute, the other times L
+
+
+def test_what_is_measured_is_the_certified_gap() -> None:
+    results = small(nodes=[4], instances=1, iterations=400, algorithms=["prox_ed"])
+    assert all(abs(r.final_gap) < 1e-9 and r.final_consensus < 1e-6 for r in results.runs)  # type: ignore[arg-type, operator]
+
+
+def test_nothing_is_written_without_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    small(nodes=[4], algorithms=[])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_single_precision_runs() -> None:
+    dtypes = set()
+
+    @dataclass(frozen=True, eq=False)
+    class Watched(Learned):
+        def step(self, problem: Problem, network: Network, state: ProxEDState) -> ProxEDState:
+            dtypes.add(state.x.dtype)
+            return super().step(problem, network, state)
+
+    results = small(models=[Watched(torch.tensor(0.9))], nodes=[4], dtype="float32")
+    assert dtypes == {torch.float32}
+    assert all(r.final_gap is not None and r.final_gap < 0.1 for r in results.runs)
+
+
+def test_instances_differ_in_graph_and_data_and_never_meet_those_of_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[int, str]] = []
+    original = plan_module.build_network
+
+    def watched(*args: Any, seed: int, **kwargs: Any) -> Network:
+        network = original(*args, seed=seed, **kwargs)
+        seen.append((seed, str(network.link_index.tolist())))
+        return network
+
+    monkeypatch.setattr(plan_module, "build_network", watched)
+    results = small(nodes=[8], instances=3)
+    seeds, graphs = zip(*seen, strict=True)
+    assert len(set(seeds)) == len(seeds) == 5  # three to evaluate on, two to tune on
+    assert len(set(graphs)) > 1
+    assert all(2**31 <= s < 2**32 for s in seeds)
+    assert len({r.final_gap for r in results.runs}) == len(results.runs)
+
+
+def test_seeds_of_evaluation_and_tuning_are_disjoint() -> None:
+    largest = plan_module.SEEDS - 1
+    evaluation = plan_module.EVALUATION_SEEDS + plan_module.INSTANCES * largest + plan_module.INSTANCES - 1
+    tuning = plan_module.TUNING_SEEDS + plan_module.INSTANCES * largest + plan_module.INSTANCES - 1
+    assert 2**31 <= plan_module.EVALUATION_SEEDS <= evaluation < plan_module.TUNING_SEEDS <= tuning < 2**32
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.fixture
+def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write files where figures would be, without drawing."""
+
+    def save(results: Results, folder: Path, cells: list[Cell]) -> None:
+        for cell in cells:
+            write_text(folder / f"figures/{file_name(cell)}.png", "a figure")
+
+    monkeypatch.setattr(experiment, "save_figures", save)
+
+
+def killed_after(count: int) -> Any:
+    def report(what: str, done: float) -> None:
+        nonlocal count
+        count -= 1
+        if count < 0:
+            raise Killed
+
+    return report
+
+
+@pytest.mark.parametrize("after", [0, 1, 3, 8, 15])
+@pytest.mark.usefixtures("quick_figures")
+def test_a_killed_evaluation_is_resumed(after: int, tmp_path: Path) -> None:
+    small(output=tmp_path / "whole")
+    with pytest.raises(Killed):
+        small(output=tmp_path / "cut", report=killed_after(after))
+    kept = Results.load(tmp_path / "cut")
+    assert len(kept.runs) + len(kept.tuning) == after  # all that was finished is there
+    small(output=tmp_path / "cut", resume=True)
+    assert untimed(tmp_path / "cut") == untimed(tmp_path / "whole")
+    assert (tmp_path / "cut/summary.csv").read_text() == (tmp_path / "whole/summary.csv").read_text()
+    figures = [sorted(p.name for p in (tmp_path / f / "figures").iterdir()) for f in ("cut", "whole")]
+    assert figures[0] == figures[1]
+
+
+@pytest.mark.usefixtures("quick_figures")
+def test_resuming_does_not_repeat_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small(output=tmp_path)
+    before = (tmp_path / "results.json").read_bytes()
+    monkeypatch.setattr(experiment, "measure", None)
+    monkeypatch.setattr(experiment, "tune", None)
+    small(output=tmp_path, resume=True)
+    assert (tmp_path / "results.json").read_bytes() == before
+
+
+def test_a_crash_while_writing_keeps_the_file(
+    results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results.save(tmp_path)
+    before = (tmp_path / "results.json").read_bytes()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(Killed))
+    results.runs.pop()
+    with pytest.raises(Killed):
+        results.save(tmp_path)
+    assert (tmp_path / "results.json").read_bytes() == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results.json", "summary.csv"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "about"),
+    [
+        ({"iterations": 61}, "iterations 60, not 61"),
+        ({"nodes": [4]}, r"nodes \[4, 6\], not \[4\]"),
+        ({"models": [Learned(torch.tensor(0.8))]}, "models"),
+        ({"algorithms": ["prox_ed"]}, "algorithms"),
+        ({"seed": 1}, "seed 0, not 1"),
+        ({"tuning_budget": 7}, "tuning_budget"),
+    ],
+)
+def test_other_settings_cannot_resume(changes: Mapping[str, Any], about: str, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        small(output=tmp_path, report=killed_after(3))
+    before = (tmp_path / "results.json").read_bytes()
+    with pytest.raises(InputError, match=about):
+        small(output=tmp_path, resume=True, **changes)
+    assert (tmp_path / "results.json").read_bytes() == before
+
+
+@pytest.mark.usefixtures("quick_figures")
+def test_other_results_are_kept_unless_overwritten(tmp_path: Path) -> None:
+    small(output=tmp_path, nodes=[4])
+    before = (tmp_path / "results.json").read_bytes()
+    with pytest.raises(InputError, match="holds another run already") as caught:
+        small(output=tmp_path, nodes=[6])
+    assert caught.value.given == {"output": tmp_path}
+    assert (tmp_path / "results.json").read_bytes() == before
+    small(output=tmp_path, nodes=[6], overwrite=True)
+    assert {r.nodes for r in Results.load(tmp_path).runs} == {6}
+    assert {p.stem[-1] for p in (tmp_path / "figures").iterdir()} == {"6"}
+
+
+def test_two_algorithms_of_one_name_are_refused() -> None:
+    with pytest.raises(InputError, match="two algorithms are called 'learned'"):
+        small(models=[Learned(torch.tensor(0.9)), Learned(torch.tensor(0.8))])
+    with pytest.raises(InputError, match="two algorithms are called 'prox_ed'"):
+        small(models=[Learned(torch.tensor(0.9), name="prox_ed")])
+
+
+def test_a_fingerprint_sees_weights_and_hyperparameters_but_not_precision() -> None:
+    @dataclass(frozen=True, eq=False)
+    class Net(Learned):
+        net: Any = None
+
+    def net(seed: int) -> torch.nn.Module:
+        torch.manual_seed(seed)
+        return torch.nn.Linear(2, 2, dtype=torch.float32)
+
+    one = fingerprint(Net(torch.tensor(1.0), net=net(0)))
+    assert one == fingerprint(Net(torch.tensor(1.0), net=net(0).double()))
+    assert one != fingerprint(Net(torch.tensor(1.0), net=net(1)))
+    assert one != fingerprint(Net(torch.tensor(1.0), net=net(0), rounds=2))
+
+
+def test_progress_is_reported() -> None:
+    told: list[tuple[str, float]] = []
+    small(report=lambda what, done: told.append((what, done)))
+    assert len(told) == 2 * (2 + 2 * 3)
+    assert [done for _, done in told] == pytest.approx([k / len(told) for k in range(len(told))])
+    assert told[0][0] == f"{SMALL}, erdos_renyi:p=0.6, 4 nodes: tuning prox_ed"
+
+
+def test_tolerances_have_keys() -> None:
+    assert [tolerance_key(t) for t in (1e-1, 1e-8)] == ["1e-01", "1e-08"]
