@@ -130,6 +130,9 @@ class LinearModel(Problem):
 
     @classmethod
     def concatenate(cls, problems: Sequence[Self]) -> Self:
+        kinds = sorted({type(p).__name__ for p in problems} | {cls.__name__})
+        if len(kinds) > 1:
+            raise InputError(f"problems of the kinds {' and '.join(kinds)} cannot stand in one batch")
         dims = sorted({p.dim for p in problems})
         if len(dims) > 1:
             raise InputError(f"problems with {' and '.join(map(str, dims))} coordinates cannot stand in one batch")
