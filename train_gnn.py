@@ -20,7 +20,7 @@ from gnn_l2o.nn.node_preconditioner import Parametrization
 from gnn_l2o.topology import build_network, expand
 from gnn_l2o.training import TrainingConfig, TrainingRun, read_recipe, read_stages
 from gnn_l2o.training.card import write_card
-from gnn_l2o.training.config import Init, LossName
+from gnn_l2o.training.config import PAPER_RECIPE, Init, LossName
 from gnn_l2o.training.progress import ProgressPrinter
 
 DATASET_SHORTHANDS = ("features", "samples", "l1_weight", "noise")
@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="list topologies and datasets with their parameters, and exit")
     add("--output", type=Path, help="folder of the trained model, e.g. models/mine")
     add("--recipe", type=Path, help="a recipe.toml with all settings; flags given beside it override it")
+    add("--paper", action="store_true", help="begin with the settings of the MiLoDo paper instead of the defaults")
     add("--resume", action="store_true", help="go on from the checkpoint in the output folder")
     add("--overwrite", action="store_true", help="replace the model in the output folder")
 
@@ -107,8 +108,8 @@ def configuration(args: argparse.Namespace) -> TrainingConfig:
     if args.recipe is None and args.resume and args.output is not None:
         args.recipe = args.output / "recipe.toml"
     with about(recipe=args.recipe):
-        settings: dict[str, Any] = {} if args.recipe is None else read_recipe(args.recipe).to_dict()
-    architecture, training = settings.get("architecture", {}), settings.get("training", {})
+        base = read_recipe(args.recipe).to_dict() if args.recipe is not None else PAPER_RECIPE if args.paper else {}
+    architecture, training = (dict(base.get(table, {})) for table in ("architecture", "training"))
     given = {k: v for k, v in vars(args).items() if v is not None}
     architecture |= {k: given[k] for k in Architecture.__dataclass_fields__ if k in given}
     training |= {k: given[k] for k in TrainingConfig.__dataclass_fields__ if k in given}

@@ -27,6 +27,15 @@ TINY = TrainingConfig(
     architecture=Architecture(hidden_features=4, warmup=3),
 )
 
+PAPER = dataclasses.replace(
+    TINY,
+    dataset=("lasso:features=6,samples=4,l1_weight=0",),
+    architecture=Architecture(parametrization="paper", symmetrize="mean", hidden_features=4, warmup=0, refresh_every=1),
+    init="special",
+    loss="objective",
+    stages=(Stage(1e-3, 5, 40, 1),),
+)
+
 
 @pytest.fixture(autouse=True)
 def single_precision():
@@ -149,8 +158,8 @@ def test_the_objective_is_measured_everywhere_and_the_gap_at_log_spaced_iteratio
 
 def test_a_segments_loss_is_the_mean_over_its_iterations_and_its_gradient_ends_at_the_cut():
     batch = Pool(TINY, "training", 2, torch.float32).batches(2)[0]
-    preconditioner = TINY.architecture.build()
-    algorithm = TINY.architecture.algorithm(preconditioner)
+    architecture = dataclasses.replace(TINY.architecture, warmup=6)
+    algorithm = architecture.algorithm(architecture.build())
     start = algorithm.init(batch.problem, batch.network, batch.x0)
     states = [s for _, s in zip(range(7), run(algorithm, batch.problem, batch.network, batch.x0), strict=False)]
     measured = measured_iterations("objective", 6)
@@ -168,13 +177,13 @@ def test_a_segments_loss_is_the_mean_over_its_iterations_and_its_gradient_ends_a
 
 
 def test_validation_is_infinite_where_a_run_diverges():
-    batch = Pool(TINY, "validation", 2, torch.float32).batches(2)[0]
-    preconditioner = TINY.architecture.build()
-    preconditioner.emit(0.3, 0.5, 0.5)
-    good = validate(TINY.architecture.algorithm(preconditioner), [batch], 40)
-    assert -7 < good < 0
-    preconditioner.emit(0.3, 9.0, 0.5)
-    assert validate(TINY.architecture.algorithm(preconditioner), [batch], 400) == math.inf
+    batch = Pool(PAPER, "validation", 2, torch.float32).batches(2)[0]
+    preconditioner = PAPER.architecture.build()
+    algorithm = PAPER.architecture.algorithm(preconditioner)
+    preconditioner.start_as_exact_diffusion(0.1)
+    assert -7 < validate(algorithm, [batch], 40) < 0
+    preconditioner.start_as_exact_diffusion(100.0)
+    assert validate(algorithm, [batch], 40) == math.inf
 
 
 # Runs
@@ -228,11 +237,9 @@ def test_a_run_is_resumed_only_with_its_own_settings(tmp_path):
 
 
 def test_divergence_takes_the_weights_back_and_halves_the_learning_rate(tmp_path):
-    training = TrainingRun(dataclasses.replace(TINY, stages=(Stage(1e-3, 5, 200, 12),)), tmp_path)
-    training.run_before = weights_of(training)
+    training = TrainingRun(PAPER, tmp_path)
     good = {k: v.clone() for k, v in weights_of(training).items()}
-    training.best_weights = good
-    training.preconditioner.emit(0.9, 9.0, 0.9)  # dual gains at which every problem diverges
+    training.preconditioner.start_as_exact_diffusion(100.0)  # with such steps every problem diverges
     stage = training.config.stages[0]
     batch = training.pool.batches(3)[0]
     for _ in range(9):

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o.nn.features import signed_log, stack
-from gnn_l2o.nn.lstm import CoordinateLSTM, Memory
+from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.node_preconditioner import Parametrization
 from gnn_l2o.nn.rule import Exchange, MiLoDoState
 
@@ -88,7 +88,7 @@ class EdgePreconditioner(nn.Module):
             for lstm, output in zip(self._networks, (math.log(dual), primal), strict=True):
                 lstm.silence([output])
         else:
-            self._networks[0].silence([_logit(dual / 2), _logit(primal)])
+            self._networks[0].silence([logit("dual", dual, 2.0), logit("primal", primal, 1.0)])
 
     def initial_memory(self, like: Tensor) -> tuple[Memory, ...]:
         """Return the memory before the first step, for differences as ``like``, ``(R, d)``."""
@@ -133,7 +133,3 @@ class EdgePreconditioner(nn.Module):
             context.weight,
             *[context.gap.index_select(0, i)] * self.spectral_gap,
         )
-
-
-def _logit(value: float) -> float:
-    return math.log(value / (1 - value))

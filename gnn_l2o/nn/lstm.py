@@ -1,7 +1,11 @@
 """The recurrent network that every preconditioner is made of."""
 
+import math
+
 import torch
 from torch import Tensor, nn
+
+from gnn_l2o.errors import InputError
 
 Memory = tuple[Tensor, Tensor]  # h and c, each (hidden_features, rows, d)
 
@@ -51,8 +55,8 @@ class CoordinateLSTM(nn.Module):
 
     def forward(self, features: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         shape, width = features.shape[1:], self.hidden_features
-        h, c = (part.reshape(width, -1) for part in memory)
-        stacked = torch.cat([features.reshape(self.in_features, -1), h])
+        h, c = (part.flatten(1) for part in memory)
+        stacked = torch.cat([features.flatten(1), h])
         weight = torch.cat([self.cell.weight_ih, self.cell.weight_hh], dim=1)
         gates = torch.addmm((self.cell.bias_ih + self.cell.bias_hh).unsqueeze(1), weight, stacked)
         enter, keep, fresh, show = gates.chunk(4)  # in the order of torch.nn.LSTMCell
@@ -60,7 +64,18 @@ class CoordinateLSTM(nn.Module):
         h = torch.sigmoid(show) * torch.tanh(c)
         inner = torch.addmm(self.inner.bias.unsqueeze(1), self.inner.weight, h).relu()
         output = torch.addmm(self.outer.bias.unsqueeze(1), self.outer.weight, inner)
-        return output.reshape(-1, *shape), (h.reshape(-1, *shape), c.reshape(-1, *shape))
+        return output.reshape(self.out_features, *shape), (h.reshape(width, *shape), c.reshape(width, *shape))
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.hidden_features}, {self.out_features}"
+
+
+def logit(name: str, value: float, limit: float) -> float:
+    """Return o with ``limit * sigmoid(o) = value``.
+
+    Raises:
+        InputError: ``value``, which the message calls ``name``, is not between 0 and ``limit``.
+    """
+    if not 0 < value < limit:
+        raise InputError(f"the scale-free parametrization keeps {name} between 0 and {limit:g}, got {value:g}")
+    return math.log(value / (limit - value))

@@ -144,6 +144,13 @@ class MiLoDoConv(MessagePassing):
     def message(self, update: Tensor) -> Tensor:
         return update
 
+    def __repr__(self) -> str:
+        node, edge = self.preconditioner.node, self.preconditioner.edge
+        return (
+            f"{type(self).__name__}({node.lstm.hidden_features}, parametrization={node.parametrization!r}, "
+            f"symmetrize={edge.symmetrize!r}, spectral_gap={node.spectral_gap})"
+        )
+
 
 @dataclass(frozen=True)
 class _Messages:

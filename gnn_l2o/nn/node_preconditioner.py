@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from gnn_l2o.nn.features import secant_curvature, signed_log, stack
-from gnn_l2o.nn.lstm import CoordinateLSTM, Memory
+from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.rule import MiLoDoState
 
 Parametrization = Literal["scale_free", "paper"]
@@ -56,7 +55,7 @@ class NodePreconditioner(nn.Module):
 
     def emit(self, step: float) -> None:
         """Make the network emit p_i = ``step`` (paper) or ``step`` c_i (scale-free), whatever it sees."""
-        self.lstm.silence([step if self.parametrization == "paper" else math.log(step / (1 - step))])
+        self.lstm.silence([step if self.parametrization == "paper" else logit("step", step, 1.0)])
 
     def initial_memory(self, like: Tensor) -> Memory:
         """Return the memory before the first step, for iterates as ``like``, ``(N, d)``."""

@@ -28,7 +28,8 @@ class Stage:
 
     Attributes:
         lr: learning rate of Adam.
-        truncation_length: K_T, iterations that are differentiated together, one update after each.
+        truncation_length: K_T, iterations that are differentiated together, one update after each. Where the gains
+            are held throughout such a segment it is run but teaches nothing; then take K_T = K.
         iterations: K, iterations of a batch.
         epochs: passes over the training problems.
     """
@@ -63,6 +64,22 @@ DEFAULT_STAGES = (
     Stage(5e-4, 200, 200, 3),
     Stage(2e-4, 400, 400, 3),
 )  # back-propagated whole: held gains make long horizons cheap
+
+
+PAPER_RECIPE: Mapping[str, Any] = {
+    "architecture": {
+        "parametrization": "paper",
+        "symmetrize": "mean",
+        "hidden_features": 20,
+        "warmup": 0,
+        "refresh_every": 1,
+    },
+    "training": {
+        "loss": "objective",
+        "init": "special",
+        "stages": [dataclasses.asdict(stage) for stage in PAPER_STAGES],
+    },
+}
 
 
 @dataclass(frozen=True)

@@ -150,9 +150,11 @@ class TrainingRun:
             segment = run_segment(
                 self.algorithm, batch, detach(state), stage.truncation_length, self.config.loss, measured
             )
-            updated = self._update(segment.loss, stage)
             losses.append(segment.loss.item())
             state = segment.state
+            if not segment.loss.requires_grad:
+                continue  # the gains were held all the while, cut off from the weights: there is nothing to learn
+            updated = self._update(segment.loss, stage)
             self.progress.failures = self.progress.failures + 1 if segment.diverged or not updated else 0
             if self.progress.failures >= _PATIENCE:
                 self._take_back()
