@@ -126,7 +126,7 @@ def test_special_initialization_starts_as_exact_diffusion(architecture):
     scale = problem.smoothness().sqrt().reshape(-1, 1, 1)
     problem = LeastSquares.from_nodes(list(problem.features / scale), list(problem.targets), Zero())
     preconditioner = architecture.build()
-    step_size = 1.6 if architecture.parametrization == "scale_free" else 0.3
+    step_size = 2.4 if architecture.parametrization == "scale_free" else 0.3
     longest = 4.0 if architecture.parametrization == "scale_free" else 1.0
     preconditioner.start_as_exact_diffusion(step_size / longest)
     state = after(architecture.algorithm(preconditioner), problem, network, 50)

@@ -21,7 +21,7 @@ class EdgePreconditioner(nn.Module):
 
     With ``parametrization="scale_free"`` one LSTM has two outputs o, o':
 
-    .. math:: p_{ij1} = \frac{2 w_{ij}}{\max(c_i, c_j)} \, \mathrm{sigmoid}(o), \qquad
+    .. math:: p_{ij1} = \frac{w_{ij}}{\max(c_i, c_j)} \, \mathrm{sigmoid}(o), \qquad
               p_{ij2} = w_{ij} \, \mathrm{sigmoid}(o'),
 
     with :math:`c_i` the longest step of node i (:attr:`.GraphContext.longest_step`), from the logarithms of the
@@ -88,7 +88,7 @@ class EdgePreconditioner(nn.Module):
             for lstm, output in zip(self._networks, (math.log(dual), primal), strict=True):
                 lstm.silence([output])
         else:
-            self._networks[0].silence([logit("dual", dual, 2.0), logit("primal", primal, 1.0)])
+            self._networks[0].silence([logit("dual", dual), logit("primal", primal)])
 
     def initial_memory(self, like: Tensor) -> tuple[Memory, ...]:
         """Return the memory before the first step, for differences as ``like``, ``(R, d)``."""
@@ -112,7 +112,7 @@ class EdgePreconditioner(nn.Module):
             dual, primal = weight * torch.exp(dual), weight * primal.relu()
         else:
             longer = torch.maximum(*(step.index_select(0, end) for end in state.context.ends))
-            dual = 2 * weight / longer * torch.sigmoid(dual)
+            dual = weight / longer * torch.sigmoid(dual)
             primal = weight * torch.sigmoid(primal)
         if self.symmetrize == "mean":
             dual = 0.5 * (dual + exchange.swap(dual))

@@ -33,8 +33,8 @@ class MiLoDoConv(MessagePassing):
     connected component, whatever the weights. State in, state out: the layer itself keeps nothing.
 
     Args:
-        preconditioner: emits the gains; by default a new one, not told the spectral gap, that starts as exact
-            diffusion with half the longest step.
+        preconditioner: emits the gains; by default a new one, not told the spectral gap, that starts with
+            constants which suit most graphs.
 
     Shape:
         N nodes, E directed edges (each undirected edge twice), d coordinates.
@@ -60,7 +60,7 @@ class MiLoDoConv(MessagePassing):
         super().__init__(aggr="sum")
         if preconditioner is None:
             preconditioner = Preconditioner(spectral_gap=False)
-            preconditioner.start_as_exact_diffusion(0.5)
+            preconditioner.emit(step=0.4, dual=0.5, primal=0.9)
         self.preconditioner = preconditioner
 
     def reset_parameters(self) -> None:

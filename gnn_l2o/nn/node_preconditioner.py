@@ -55,7 +55,7 @@ class NodePreconditioner(nn.Module):
 
     def emit(self, step: float) -> None:
         """Make the network emit p_i = ``step`` (paper) or ``step`` c_i (scale-free), whatever it sees."""
-        self.lstm.silence([step if self.parametrization == "paper" else logit("step", step, 1.0)])
+        self.lstm.silence([step if self.parametrization == "paper" else logit("step", step)])
 
     def initial_memory(self, like: Tensor) -> Memory:
         """Return the memory before the first step, for iterates as ``like``, ``(N, d)``."""

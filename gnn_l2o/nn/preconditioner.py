@@ -57,9 +57,12 @@ class Preconditioner(nn.Module):
         c_i being :attr:`.GraphContext.longest_step`, or 1 in the paper's parametrization.
 
         Args:
-            step: s, less than 1 in the scale-free parametrization.
-            dual: t, less than 2 in the scale-free parametrization.
-            primal: u, less than 1 in the scale-free parametrization.
+            step: s; it and the others lie between 0 and 1 in the scale-free parametrization.
+            dual: t.
+            primal: u.
+
+        Raises:
+            InputError: they do not.
         """
         self.node.emit(step)
         self.edge.emit(dual, primal)
