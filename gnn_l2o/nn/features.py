@@ -31,25 +31,25 @@ def first_step_size(gradient: Tensor, smoothness: Tensor) -> Tensor:
     return torch.where(size > 0, size, torch.ones_like(size))
 
 
-def secant_curvature(move: Tensor, change: Tensor, smoothness: Tensor) -> Tensor:
-    r"""Return :math:`1 + \frac14 \log_{10} \frac{\langle s_i, u_i \rangle}{L_i \|s_i\|^2}`, cut to [0, 1], ``(N, 1)``.
+def secant_curvature(move: Tensor, change: Tensor, step: Tensor) -> Tensor:
+    r"""Return :math:`\frac12 \log_{10} \kappa_i`, :math:`\kappa_i = c_i \langle s_i, u_i \rangle / \|s_i\|^2`.
 
-    s is the last move, u the change of the gradient it made: how much of its greatest curvature a node met on its way
-    (the quotient is that of Barzilai, Borwein 1988). Where it stays far below 1 the nodes' losses are steep in
-    different directions, and longer steps are safe; where the losses are alike it comes to 1. It is 0 before the first
-    move.
+    s is a node's last move and u the change of its gradient on the way, so that the quotient (of Barzilai, Borwein
+    1988) is the curvature it met, and :math:`\kappa` that in units of the longest step. Where the neighbours' losses
+    are steep in different directions :math:`\kappa` stays small and long steps are safe; where they are alike it tells
+    how much shorter the steps have to be. It is cut to [-1, 1], which is -1 before the first move.
 
     Args:
         move: s, ``(N, d)``.
         change: u, ``(N, d)``.
-        smoothness: L_i, ``(N, 1)``.
+        step: c, ``(N, 1)``.
 
     Returns:
         ``(N, 1)``.
     """
     tiny = torch.finfo(move.dtype).tiny
-    curvature = (move * change).sum(dim=1, keepdim=True) / (smoothness * move.square().sum(dim=1, keepdim=True) + tiny)
-    return 1 + curvature.clamp(1e-4, 1.0).log10() / 4
+    curvature = (move * change).sum(dim=1, keepdim=True) / (move.square().sum(dim=1, keepdim=True) + tiny)
+    return 0.5 * (step * curvature).clamp(1e-2, 1e2).log10()
 
 
 def stack(*features: Tensor) -> Tensor:

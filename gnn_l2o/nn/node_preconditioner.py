@@ -74,7 +74,7 @@ class NodePreconditioner(nn.Module):
             signed_log(state.x, unit),
             signed_log(state.z - state.x, unit),
             signed_log(state.x - state.previous_x, unit),
-            secant_curvature(state.x - state.previous_x, gradient - state.previous_gradient, context.smoothness),
+            secant_curvature(state.x - state.previous_x, gradient - state.previous_gradient, context.longest_step),
             *known,
         )
         output, memory = self.lstm(features, memory)
