@@ -179,10 +179,32 @@ def test_useless_and_double_features_do_no_harm() -> None:
         certified(dataclasses.replace(problem, features=features))
 
 
-@pytest.mark.parametrize("regularizer", [L1(0.1), Box(-0.1, 0.1), Zero()], ids=repr)
-def test_badly_scaled_features_do_no_harm(regularizer: Regularizer) -> None:
-    problem = least_squares(regularizer)
-    certified(dataclasses.replace(problem, features=problem.features * torch.logspace(-3, 3, problem.dim)))
+def badly_scaled(problem: LinearModel) -> LinearModel:
+    return dataclasses.replace(problem, features=problem.features * torch.logspace(-4, 4, problem.dim))
+
+
+@pytest.mark.parametrize(
+    ("problem", "rounds"),
+    [
+        pytest.param(least_squares(L1(1e-4)), 4, id="tiny weight"),
+        pytest.param(least_squares(GroupL1(0.01, 3)), 2, id="curved regularizer"),
+        pytest.param(badly_scaled(least_squares(L1(0.1))), 4, id="badly scaled lasso"),
+        pytest.param(badly_scaled(least_squares(Box(-0.1, 0.1))), 4, id="badly scaled box"),
+        pytest.param(badly_scaled(least_squares(Zero(), dim=20)), 1, id="badly scaled linear regression"),
+        pytest.param(badly_scaled(logistic(Zero(), noise=3.0)), 1, id="badly scaled logistic regression"),
+    ],
+)
+def test_hard_problems_take_few_rounds(problem: LinearModel, rounds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Proximal gradient alone needs many more, or never ends.
+    monkeypatch.setattr(solver, "_ROUNDS", rounds)
+    certified(problem)
+
+
+def test_a_quadratic_is_solved_by_newtons_method_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(solver, "_ROUNDS", 1)
+    monkeypatch.setattr(solver, "_FIRST_ROUND", 1)
+    monkeypatch.setattr(solver, "_NEWTON_STEPS", 2)  # the second takes back what _RIDGE did to the first
+    certified(least_squares(Zero(), dim=20))
 
 
 def test_well_conditioned_problems_need_no_newton_step(monkeypatch: pytest.MonkeyPatch) -> None:
