@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 import sys
 from pathlib import Path
 from typing import Any, get_args
@@ -83,7 +82,6 @@ def main(argv: list[str] | None = None) -> int:
     if args.list:
         print(plugins.overview())
         return 0
-    command = shlex.join(["python", "train_gnn.py", *(sys.argv[1:] if argv is None else argv)])
     torch.set_num_threads(args.threads)
     try:
         config = configuration(args)
@@ -94,7 +92,7 @@ def main(argv: list[str] | None = None) -> int:
         run.run()
     except InputError as error:
         parser.error(error.on_command_line())
-    write_card(run, command)
+    write_card(run)
     printer.finish(run)
     return 0
 

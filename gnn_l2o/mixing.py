@@ -57,21 +57,32 @@ def spectral_gap(links: np.ndarray, weight: np.ndarray, num_nodes: int) -> float
         weight: ``(U,)``, their mixing weights.
         num_nodes: N.
     """
+    least, greatest = extreme_eigenvalues(links, weight, num_nodes)
+    return 1 - max(-least, greatest)
+
+
+def extreme_eigenvalues(links: np.ndarray, weight: np.ndarray, num_nodes: int) -> tuple[float, float]:
+    r"""Return :math:`\min(\lambda_N, 0)` and :math:`\max(\lambda_2, 0)`, without the consensus' eigenvalue 1.
+
+    Args:
+        links: ``(U, 2)``, each undirected edge once.
+        weight: ``(U,)``, their mixing weights.
+        num_nodes: N.
+    """
     i, j = links.T
     adjacency = scipy.sparse.coo_array((weight, (i, j)), shape=(num_nodes, num_nodes)).tocsr()
     adjacency = adjacency + adjacency.T
     own = 1.0 - np.asarray(adjacency.sum(axis=1)).ravel()
+    # W - 11'/N: the consensus gets the eigenvalue 0, and all others stay.
     if num_nodes <= 1000:  # where LAPACK is quicker than Lanczos, which is slow on the small gaps of sparse graphs
-        dense = adjacency.toarray() + np.diag(own) - 1.0 / num_nodes
-        return float(1 - np.abs(scipy.linalg.eigvalsh(dense)).max())
-
-    def deflated(x: np.ndarray) -> np.ndarray:  # W - 11'/N: the eigenvalue 1 of the consensus becomes 0
-        return adjacency @ x + own * x - x.mean()
-
-    operator = scipy.sparse.linalg.LinearOperator((num_nodes, num_nodes), matvec=deflated, dtype=np.float64)
-    start = np.random.default_rng(0).standard_normal(num_nodes)
-    value = scipy.sparse.linalg.eigsh(operator, k=1, which="LM", ncv=100, v0=start, return_eigenvectors=False)
-    return float(1 - abs(value[0]))
+        values = scipy.linalg.eigvalsh(adjacency.toarray() + np.diag(own) - 1.0 / num_nodes)
+    else:
+        operator = scipy.sparse.linalg.LinearOperator(
+            (num_nodes, num_nodes), matvec=lambda x: adjacency @ x + own * x - x.mean(), dtype=np.float64
+        )
+        start = np.random.default_rng(0).standard_normal(num_nodes)
+        values = scipy.sparse.linalg.eigsh(operator, k=2, which="BE", ncv=100, v0=start, return_eigenvectors=False)
+    return min(float(values.min()), 0.0), max(float(values.max()), 0.0)
 
 
 MIXING = {"metropolis": metropolis, "lazy": lazy, "max_degree": max_degree, "fastest": fastest}

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gnn_l2o.errors import InputError
-from gnn_l2o.mixing import mixing_weights, spectral_gap
+from gnn_l2o.mixing import extreme_eigenvalues, mixing_weights
 
 
 class Network(Data):
@@ -34,6 +34,7 @@ class Network(Data):
         weight: ``(U, 1)``, the mixing weight w_ij = w_ji > 0 of every link.
         batch: ``(N,)``, the graph of every node.
         gap: ``(G, 1)``, the spectral gap :math:`1 - \max(|\lambda_2|, |\lambda_N|)` of every graph's mixing matrix.
+        least: ``(G, 1)``, its least eigenvalue :math:`\lambda_N`, or 0 if that is positive.
 
     Shape:
         N nodes, E directed edges, U = E/2 links, G graphs, d coordinates.
@@ -76,11 +77,13 @@ class Network(Data):
         _check_links(links, num_nodes)
         links = links[np.lexsort((links[:, 1], links[:, 0]))]
         weight = mixing_weights(mixing, links, num_nodes)
+        least, greatest = extreme_eigenvalues(links, weight, num_nodes)
         return cls._assemble(
             torch.from_numpy(links.T.copy()),
             weight=torch.from_numpy(weight).reshape(-1, 1),
             batch=torch.zeros(num_nodes, dtype=torch.long),
-            gap=torch.tensor([[spectral_gap(links, weight, num_nodes)]], dtype=torch.float64),
+            gap=torch.tensor([[1 - max(-least, greatest)]], dtype=torch.float64),
+            least=torch.tensor([[least]], dtype=torch.float64),
         )
 
     @classmethod
@@ -106,10 +109,11 @@ class Network(Data):
             weight=torch.cat([n.weight for n in networks]),
             batch=torch.cat([n.batch + int(k) for n, k in zip(networks, graphs_before, strict=True)]),
             gap=torch.cat([n.gap for n in networks]),
+            least=torch.cat([n.least for n in networks]),
         )
 
     @classmethod
-    def _assemble(cls, link_index: Tensor, *, weight: Tensor, batch: Tensor, gap: Tensor) -> Self:
+    def _assemble(cls, link_index: Tensor, *, weight: Tensor, batch: Tensor, gap: Tensor, least: Tensor) -> Self:
         num_nodes, num_links = batch.numel(), link_index.size(1)
         edge_index = torch.cat([link_index, link_index.flip(0)], dim=1)
         order = torch.argsort(edge_index[1] * num_nodes + edge_index[0])
@@ -122,6 +126,7 @@ class Network(Data):
             weight=weight,
             batch=batch,
             gap=gap,
+            least=least,
             num_nodes=num_nodes,
         )
 

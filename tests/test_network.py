@@ -52,10 +52,12 @@ def test_self_weights_are_the_diagonal(graph: nx.Graph) -> None:
 
 
 @every_graph
-def test_the_gap_is_that_of_the_dense_eigenvalues(graph: nx.Graph) -> None:
+def test_gap_and_least_eigenvalue_are_those_of_the_dense_matrix(graph: nx.Graph) -> None:
     eigenvalues = torch.linalg.eigvalsh(metropolis(graph))  # ascending; the last is that of the consensus
     modulus = eigenvalues[:-1].abs().max() if len(graph) > 1 else torch.tensor(0.0)
-    torch.testing.assert_close(Network.from_networkx(graph).gap, (1 - modulus).reshape(1, 1), rtol=0, atol=1e-12)
+    network = Network.from_networkx(graph)
+    torch.testing.assert_close(network.gap, (1 - modulus).reshape(1, 1), rtol=0, atol=1e-12)
+    torch.testing.assert_close(network.least, eigenvalues[:1].clamp(max=0).reshape(1, 1), rtol=0, atol=1e-12)
 
 
 @every_graph

@@ -65,6 +65,7 @@ class MiLoDo(Algorithm[MiLoDoState]):
             smoothness=problem.smoothness().to(x0),
             self_weight=network.self_weight.to(x0),
             gap=network.gap[network.batch].to(x0),
+            least=network.least[network.batch].to(x0),
             ends=ends,
             weight=network.weight[rows].to(x0),
         )

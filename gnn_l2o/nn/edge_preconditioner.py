@@ -21,10 +21,9 @@ class EdgePreconditioner(nn.Module):
 
     With ``parametrization="scale_free"`` one LSTM has two outputs o, o':
 
-    .. math:: p_{ij1} = \frac{w_{ij}}{\max(c_i, c_j)} \, \mathrm{sigmoid}(o), \qquad
-              p_{ij2} = w_{ij} \, \mathrm{sigmoid}(o'),
+    .. math:: p_{ij1} = P_{ij} \, \mathrm{sigmoid}(o), \qquad p_{ij2} = w_{ij} \, \mathrm{sigmoid}(o'),
 
-    with :math:`c_i` the longest step of node i (:attr:`.GraphContext.longest_step`), from the logarithms of the
+    with :math:`P_{ij}` the largest stable gain (:attr:`.GraphContext.largest_dual`), from the logarithms of the
     present and the last difference and of the size of z, and w_ij and (optionally) the spectral gap. With
     ``parametrization="paper"`` there are two networks :math:`\phi_S, \phi_U` on the bare difference,
     :math:`\tilde p_{ij1} = w_{ij} \exp(o)` and :math:`p_{ij2} = w_{ij} \mathrm{ReLU}(o')`. The weight w_ij is a
@@ -82,7 +81,7 @@ class EdgePreconditioner(nn.Module):
     def emit(self, dual: float, primal: float) -> None:
         r"""Make the networks emit :math:`p_{ij1}` = ``dual`` :math:`w_{ij}` and :math:`p_{ij2}` = ``primal`` w_ij.
 
-        In the scale-free parametrization :math:`p_{ij1}` = ``dual`` :math:`w_{ij} / \max(c_i, c_j)`.
+        In the scale-free parametrization :math:`p_{ij1}` = ``dual`` :math:`P_{ij}`.
         """
         if self.parametrization == "paper":
             for lstm, output in zip(self._networks, (math.log(dual), primal), strict=True):
@@ -107,12 +106,11 @@ class EdgePreconditioner(nn.Module):
         results = [lstm(features, m) for lstm, m in zip(self._networks, memory, strict=True)]
         outputs, memories = zip(*results, strict=True)
         dual, primal = torch.cat(outputs)
-        weight, step = state.context.weight, state.context.longest_step
+        weight = state.context.weight
         if self.parametrization == "paper":
             dual, primal = weight * torch.exp(dual), weight * primal.relu()
         else:
-            longer = torch.maximum(*(step.index_select(0, end) for end in state.context.ends))
-            dual = weight / longer * torch.sigmoid(dual)
+            dual = state.context.largest_dual * torch.sigmoid(dual)
             primal = weight * torch.sigmoid(primal)
         if self.symmetrize == "mean":
             dual = 0.5 * (dual + exchange.swap(dual))

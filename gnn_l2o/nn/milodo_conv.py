@@ -50,7 +50,7 @@ class MiLoDoConv(MessagePassing):
         >>> conv = MiLoDoConv()
         >>> state = conv.start(own, edge_index, gradient=torch.zeros_like(own))
         >>> with torch.no_grad():
-        ...     for _ in range(100):
+        ...     for _ in range(400):
         ...         state = conv(state, edge_index, gradient=state.x - own)
         >>> state.x.squeeze()
         tensor([2.0000, 2.0000, 2.0000])
@@ -76,6 +76,7 @@ class MiLoDoConv(MessagePassing):
         *,
         smoothness: Tensor | float = 1.0,
         gap: Tensor | float | None = None,
+        least: Tensor | None = None,
     ) -> MiLoDoState:
         r"""Return the state before the first step. Metropolis weights are taken as w_ij.
 
@@ -85,6 +86,7 @@ class MiLoDoConv(MessagePassing):
             gradient: grad f_i at x, ``(N, d)``.
             smoothness: L_i, a number or ``(N, 1)``.
             gap: the spectral gap, a number or ``(N, 1)``; only for a preconditioner that was built to see it.
+            least: the least eigenvalue of the mixing matrix, a scalar or ``(N, 1)``; by default Gershgorin's bound.
 
         Raises:
             InputError: an edge lacks its reverse or is a self-loop, or the gap is missing.
@@ -98,10 +100,12 @@ class MiLoDoConv(MessagePassing):
         neighbours = degree(i, x.size(0), dtype=x.dtype).unsqueeze(1)
         weight = 1 / (1 + torch.maximum(neighbours[i], neighbours[j]))
         column = x.new_ones(x.size(0), 1)
+        self_weight = 1 - torch.zeros_like(column).index_add(0, i, weight)
         context = GraphContext(
             smoothness=column * smoothness,
-            self_weight=1 - torch.zeros_like(column).index_add(0, i, weight),
+            self_weight=self_weight,
             gap=column * (0.0 if gap is None else gap),
+            least=column * (2 * self_weight.min() - 1 if least is None else least).clamp(max=0),
             ends=edge_index.flip(0),
             weight=weight,
         )

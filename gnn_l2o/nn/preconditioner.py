@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from gnn_l2o.errors import InputError
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner, Symmetrize
 from gnn_l2o.nn.features import first_step_size
 from gnn_l2o.nn.lstm import Memory
@@ -53,8 +54,8 @@ class Preconditioner(nn.Module):
     def emit(self, step: float, dual: float, primal: float) -> None:
         r"""Make the networks emit constants whatever they see, from which training then departs.
 
-        The gains become :math:`p_i = s c_i`, :math:`p_{ij1} = t w_{ij} / \max(c_i, c_j)`, :math:`p_{ij2} = u w_{ij}`,
-        c_i being :attr:`.GraphContext.longest_step`, or 1 in the paper's parametrization.
+        The gains become :math:`p_i = s c_i`, :math:`p_{ij1} = t P_{ij}`, :math:`p_{ij2} = u w_{ij}`, with c_i and P_ij
+        from :class:`.GraphContext`; in the paper's parametrization s, :math:`t w_{ij}` and :math:`u w_{ij}`.
 
         Args:
             step: s; it and the others lie between 0 and 1 in the scale-free parametrization.
@@ -71,9 +72,13 @@ class Preconditioner(nn.Module):
         r"""Make the rule start as exact diffusion with step :math:`\gamma`, the paper's special initialization (E.1).
 
         Args:
-            step_size: :math:`\gamma`; in the scale-free parametrization in units of :math:`c_i`, so that it is exact
-                diffusion with one step size where all c_i are equal.
+            step_size: :math:`\gamma`.
+
+        Raises:
+            InputError: the parametrization is not the paper's; the scale-free gains are no one step size's.
         """
+        if self.node.parametrization != "paper":
+            raise InputError("exact diffusion is a start for parametrization 'paper', got 'scale_free'")
         self.emit(step_size, 1 / (2 * step_size), 0.5)
 
     def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> _Memory:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -32,6 +33,7 @@ class GraphContext:
         smoothness: L_i, ``(N, 1)``.
         self_weight: w_ii, ``(N, 1)``.
         gap: spectral gap of the node's graph, ``(N, 1)``.
+        least: least eigenvalue of its mixing matrix, a lower bound of it, or 0 if it is positive, ``(N, 1)``.
         ends: the nodes i and j of every row of edges, ``(2, R)``; z_i - z_j is the difference that belongs to the row.
         weight: w_ij, ``(R, 1)``.
     """
@@ -39,8 +41,25 @@ class GraphContext:
     smoothness: Tensor
     self_weight: Tensor
     gap: Tensor
+    least: Tensor
     ends: Tensor
     weight: Tensor
+
+    @property
+    def largest_dual(self) -> Tensor:
+        r"""The p_ij1 beyond which a step of length c oscillates where the loss is flat, ``(R, 1)``.
+
+        .. math:: \frac{w_{ij}}{\max(c_i, c_j)} \cdot \frac{2 (1 + \lambda_N)}{1 - \lambda_N}
+
+        Where f has no curvature and the gains are those of W, :math:`p_{ij2} = q w_{ij}` and
+        :math:`p_i p_{ij1} = e w_{ij}`, a mode of I - W with eigenvalue :math:`\mu` sees the matrix
+        :math:`[[1 - q \mu, q \mu - 1], [e \mu, 1 - e \mu]]` act on :math:`(x, p y)`. By Jury's criterion it is stable
+        while :math:`e \mu < 4 - 2 q \mu`, which below this bound holds for every :math:`q \le 1`,
+        :math:`p_i \le c_i` and :math:`\mu \le 1 - \lambda_N`.
+        """
+        longer = torch.maximum(*(self.longest_step.index_select(0, end) for end in self.ends))
+        least = self.least.index_select(0, self.ends[0])
+        return self.weight / longer * (2 * (1 + least) / (1 - least))
 
     @property
     def longest_step(self) -> Tensor:

@@ -12,7 +12,7 @@ from gnn_l2o.training.trainer import TrainingRun
 MEASURED = "## Measured"  # what stands from this heading on is kept when the card is written again
 
 
-def write_card(run: TrainingRun, command: str) -> None:
+def write_card(run: TrainingRun) -> None:
     """Write ``card.md``: how the model was trained; a section on measurements that is there already is kept."""
     config, progress = run.config, run.progress
     parameters = sum(p.numel() for p in run.preconditioner.parameters())
@@ -24,7 +24,9 @@ share ({parameters:,} weights). It runs on graphs of any size and topology and o
 
 ## Training
 
-    {command}
+`recipe.toml` holds all settings; the same weights come again from
+
+    python train_gnn.py --recipe models/{run.folder.name}/recipe.toml --output models/again
 
 | | |
 |---|---|

@@ -96,8 +96,8 @@ class TrainingConfig:
         validation_iterations: how long those are run.
         batch_size: problems in a batch.
         loss: ``"log_gap"``, or ``"objective"``, the paper's (29).
-        init: ``"special"`` starts as exact diffusion, ``"random"`` draws the weights (E.1); ``"averaging"`` starts as
-            exact diffusion with less dual gain and nearly full averaging, where longer steps are stable.
+        init: ``"averaging"`` starts with constant gains and nearly full averaging, where long steps are stable;
+            ``"special"`` as exact diffusion, only in the paper's parametrization; ``"random"`` draws the weights (E.1).
         lr_init: step size at the start, by default 0.4 of the longest step, or 0.03 in the paper's parametrization.
         weight_decay: of Adam.
         clip: bound on the norm of the gradient of an update.
@@ -150,7 +150,8 @@ class TrainingConfig:
         if self.init == "special":
             preconditioner.start_as_exact_diffusion(self.first_step)
         elif self.init == "averaging":
-            preconditioner.emit(self.first_step, dual=0.2 / self.first_step, primal=0.9)
+            dual = 0.2 / self.first_step if self.architecture.parametrization == "paper" else 0.5
+            preconditioner.emit(self.first_step, dual, primal=0.9)
         return preconditioner
 
     def to_dict(self) -> dict[str, Any]:
