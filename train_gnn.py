@@ -103,7 +103,7 @@ def configuration(args: argparse.Namespace) -> TrainingConfig:
     Raises:
         InputError: they say something impossible.
     """
-    if args.recipe is None and args.resume and args.output is not None:
+    if args.resume and args.recipe is None and args.output is not None and (args.output / "recipe.toml").exists():
         args.recipe = args.output / "recipe.toml"
     with about(recipe=args.recipe):
         base = read_recipe(args.recipe).to_dict() if args.recipe is not None else PAPER_RECIPE if args.paper else {}
@@ -135,8 +135,12 @@ def check_mixture(config: TrainingConfig) -> None:
     Raises:
         InputError: a dataset or topology is unknown, has other parameters, or does not allow one of the sizes.
     """
+    cells = []
+    for topology in config.topology:
+        with about(topology=topology):
+            cells += expand([topology], config.nodes)
     networks = []
-    for topology, nodes in expand(config.topology, config.nodes):
+    for topology, nodes in cells:
         with about(topology=topology, nodes=nodes):
             networks.append(build_network(topology, nodes, seed=config.seed, mixing=config.mixing))
     for spec in config.dataset:

@@ -12,6 +12,7 @@ from gnn_l2o.errors import InputError, about
 from gnn_l2o.evaluation.figures import delete_figures, save_figures
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.plan import DTYPES, Plan, Site, choose_methods, choose_models
+from gnn_l2o.evaluation.report import save_report
 from gnn_l2o.evaluation.results import RESULTS, Results, Run
 from gnn_l2o.evaluation.runner import measure
 from gnn_l2o.evaluation.tuning import BUDGET, tune
@@ -61,7 +62,8 @@ def evaluate(
         dtype: precision of the runs, ``"float64"`` or ``"float32"``; what is measured is measured in float64.
         tuning_budget: settings tried for each handcrafted method.
         tuning_instances: problems they are tried on.
-        output: folder for ``results.json``, ``summary.csv`` and ``figures/``; nothing is written without it.
+        output: folder for ``results.json``, ``summary.csv``, ``report.md`` and ``figures/``; without it nothing is
+            written.
         overwrite: replace the results that ``output`` holds.
         resume: continue them; without any, begin.
         command: what the results file says was called.
@@ -146,6 +148,7 @@ class _Evaluation:
                 self._run_instance(site, number)
             if self._folder is not None:
                 save_figures(self._results, self._folder, [site.cell])
+                save_report(self._results, self._folder)
 
     def _tune(self, site: Site) -> None:
         missing = [name for name in self._plan.methods if self._results.find_tuning(site.cell, name) is None]

@@ -1,4 +1,4 @@
-"""The table of an evaluation for the terminal."""
+"""The table of an evaluation."""
 
 from __future__ import annotations
 
@@ -18,22 +18,31 @@ def table(results: Results, tolerances: Sequence[float] = TOLERANCES) -> Table:
     A row is a dataset on a kind of network; ``-`` stands where a tolerance was not reached, ``!`` marks an algorithm of
     which a run diverged.
     """
-    header = " / ".join(f"{t:.0e}".replace("e-0", "e-") for t in tolerances)
-    made = Table(title=f"communication rounds to a relative gap of {header} (median over the instances)")
-    made.add_column("dataset", overflow="fold")
-    made.add_column("topology", overflow="fold")
-    made.add_column("nodes", justify="right")
-    for name in results.handcrafted:
-        made.add_column(HANDCRAFTED[name].label if name in HANDCRAFTED else name, justify="right")
-    for model in results.models:
-        made.add_column(model, justify="right", style="bold")
-        if results.handcrafted:
-            made.add_column("fewer than best", justify="right")
-        if "prox_ed" in results.handcrafted:
-            made.add_column("fewer than Prox-ED", justify="right")
-    for cell in results.cells:
-        made.add_row(*_row(results, cell, tolerances))
+    made = Table(title=title(tolerances))
+    header, *body = rows(results, tolerances)
+    for k, name in enumerate(header):
+        bold = "bold" if name in results.models else None
+        made.add_column(name, overflow="fold", justify="left" if k < 2 else "right", style=bold)
+    for row in body:
+        made.add_row(*row)
     return made
+
+
+def title(tolerances: Sequence[float] = TOLERANCES) -> str:
+    """Return what the numbers of the table are."""
+    gaps = " / ".join(f"{t:.0e}".replace("e-0", "e-") for t in tolerances)
+    return f"communication rounds to a relative gap of {gaps} (median over the instances)"
+
+
+def rows(results: Results, tolerances: Sequence[float] = TOLERANCES) -> list[list[str]]:
+    """Return the table as text, the header first."""
+    header = ["dataset", "topology", "nodes"]
+    header += [HANDCRAFTED[name].label if name in HANDCRAFTED else name for name in results.handcrafted]
+    for model in results.models:
+        header.append(model)
+        header += ["fewer than best"] * bool(results.handcrafted)
+        header += ["fewer than Prox-ED"] * ("prox_ed" in results.handcrafted)
+    return [header, *(_row(results, cell, tolerances) for cell in results.cells)]
 
 
 def _row(results: Results, cell: Cell, tolerances: Sequence[float]) -> list[str]:

@@ -47,19 +47,19 @@ class GraphContext:
 
     @property
     def largest_dual(self) -> Tensor:
-        r"""The p_ij1 beyond which a step of length c oscillates where the loss is flat, ``(R, 1)``.
+        r"""The p_ij1 up to which a step of length c does not oscillate where the loss is flat, ``(R, 1)``.
 
-        .. math:: \frac{w_{ij}}{\max(c_i, c_j)} \cdot \frac{2 (1 + \lambda_N)}{1 - \lambda_N}
+        .. math:: P_{ij} = \frac{w_{ij}}{\max(c_i, c_j)} \min\Bigl(1, \frac{2 (1 + \lambda_N)}{1 - \lambda_N}\Bigr)
 
         Where f has no curvature and the gains are those of W, :math:`p_{ij2} = q w_{ij}` and
         :math:`p_i p_{ij1} = e w_{ij}`, a mode of I - W with eigenvalue :math:`\mu` sees the matrix
         :math:`[[1 - q \mu, q \mu - 1], [e \mu, 1 - e \mu]]` act on :math:`(x, p y)`. By Jury's criterion it is stable
-        while :math:`e \mu < 4 - 2 q \mu`, which below this bound holds for every :math:`q \le 1`,
-        :math:`p_i \le c_i` and :math:`\mu \le 1 - \lambda_N`.
+        while :math:`e \mu < 4 - 2 q \mu`, which with these bounds holds for every :math:`q \le 1`,
+        :math:`p_i \le c_i` and :math:`\mu \le 1 - \lambda_N`. The 1 is twice the gain of exact diffusion with steps c.
         """
         longer = torch.maximum(*(self.longest_step.index_select(0, end) for end in self.ends))
         least = self.least.index_select(0, self.ends[0])
-        return self.weight / longer * (2 * (1 + least) / (1 - least))
+        return self.weight / longer * (2 * (1 + least) / (1 - least)).clamp(max=1)
 
     @property
     def longest_step(self) -> Tensor:

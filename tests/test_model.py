@@ -1,0 +1,96 @@
+import json
+
+import pytest
+import safetensors.torch
+import torch
+
+from gnn_l2o.errors import InputError
+from gnn_l2o.learned import Architecture, available_models, load_model, save_weights
+from gnn_l2o.training import TrainingConfig
+
+ARCHITECTURE = Architecture(hidden_features=4, warmup=3)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A model with random weights."""
+    config = TrainingConfig(dataset=("lasso",), architecture=ARCHITECTURE)
+    (tmp_path / "recipe.toml").write_text(config.to_toml())
+    save_weights(tmp_path, ARCHITECTURE.build(), ARCHITECTURE)
+    return tmp_path
+
+
+def test_a_saved_model_comes_back(folder):
+    preconditioner = ARCHITECTURE.build().float()
+    save_weights(folder, preconditioner, ARCHITECTURE)
+    model = load_model(folder)
+    assert (model.name, model.schedule.warmup, model.directed) == (folder.name, 3, False)
+    for name, value in preconditioner.state_dict().items():
+        assert torch.equal(model.source.state_dict()[name].float(), value), name
+    assert not [p for p in folder.iterdir() if p.name.startswith(".")]  # no temporary file is left
+
+
+def test_every_shipped_model_loads_and_is_small():
+    assert "milodo_gnn" in available_models()
+    for name in available_models():
+        model = load_model(name)
+        assert all(p.isfinite().all() for p in model.source.parameters())
+        assert sum(p.numel() for p in model.source.parameters()) * 4 < 5e6
+
+
+def test_an_unknown_model_is_refused_with_the_nearest():
+    with pytest.raises(InputError, match=r"unknown model 'milodo_gn'; did you mean 'milodo_gnn'\?"):
+        load_model("milodo_gn")
+
+
+def test_a_folder_without_a_recipe_is_refused(folder):
+    (folder / "recipe.toml").unlink()
+    with pytest.raises(InputError, match=r"holds no recipe\.toml"):
+        load_model(folder)
+
+
+def test_an_unreadable_recipe_is_refused(folder):
+    (folder / "recipe.toml").write_text("[architecture")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_model(folder)
+
+
+def test_missing_weights_are_refused(folder):
+    (folder / "weights.safetensors").unlink()
+    with pytest.raises(InputError, match="no weights file"):
+        load_model(folder)
+
+
+def test_corrupt_weights_are_refused(folder):
+    path = folder / "weights.safetensors"
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(InputError, match="is corrupt"):
+        load_model(folder)
+
+
+def test_foreign_weights_are_refused(folder):
+    safetensors.torch.save_file({"weight": torch.zeros(3)}, folder / "weights.safetensors")
+    with pytest.raises(InputError, match=r"was not written by gnn-l2o"):
+        load_model(folder)
+
+
+def test_weights_of_another_architecture_are_refused(folder):
+    other = Architecture(hidden_features=5, warmup=3)
+    save_weights(folder, other.build(), other)
+    with pytest.raises(InputError, match="another architecture than its recipe: hidden_features 5 instead of 4"):
+        load_model(folder)
+
+
+@pytest.mark.parametrize("damage", ["missing", "shape", "nan"])
+def test_weights_that_do_not_fit_are_refused(folder, damage):
+    path = folder / "weights.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    name = next(iter(tensors))
+    if damage == "missing":
+        del tensors[name]
+    else:
+        tensors[name] = torch.zeros(7) if damage == "shape" else tensors[name] * torch.nan
+    metadata = {"format": "gnn-l2o", "architecture": json.dumps(vars(ARCHITECTURE))}
+    safetensors.torch.save_file(tensors, path, metadata)
+    with pytest.raises(InputError, match="non-finite weights" if damage == "nan" else "does not fit its architecture"):
+        load_model(folder)

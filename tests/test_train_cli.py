@@ -1,0 +1,146 @@
+import json
+
+import pytest
+import torch
+
+import train_gnn
+from gnn_l2o.learned import load_model
+from gnn_l2o.training import read_recipe
+
+STAGES = [{"lr": 0.001, "truncation_length": 2, "iterations": 4, "epochs": 1}]
+
+
+@pytest.fixture(autouse=True)
+def single_precision():
+    torch.set_default_dtype(torch.float32)
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def command(tmp_path):
+    """A command that trains for a moment."""
+    stages = tmp_path / "stages.json"
+    stages.write_text(json.dumps(STAGES))
+    return [
+        *("--dataset", "lasso:features=6,samples=4", "--topology", "ring", "star", "--agents", "3", "5"),
+        *("--problems", "4", "--validation_problems", "2", "--validation_iterations", "5", "--batch_size", "2"),
+        *("--hidden_features", "4", "--warmup", "2", "--stages_config", str(stages), "--threads", "1"),
+    ]
+
+
+def refused(capsys, argv):
+    """Run the script on bad input; return its one line."""
+    with pytest.raises(SystemExit) as stop:
+        train_gnn.main(argv)
+    assert stop.value.code == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    errors = [line for line in lines if line.startswith("train_gnn.py: error: ")]
+    assert len(errors) == 1 and lines[-1] == errors[0] and "Traceback" not in "".join(lines)
+    return errors[0].removeprefix("train_gnn.py: error: ")
+
+
+def test_the_command_trains_a_model_that_loads(command, tmp_path, capsys):
+    output = tmp_path / "mine"
+    assert train_gnn.main([*command, "--output", str(output)]) == 0
+    assert load_model(output).name == "mine"
+    assert {p.name for p in output.iterdir()} == {
+        "card.md",
+        "checkpoint.pt",
+        "curve.csv",
+        "curve.png",
+        "recipe.toml",
+        "weights.safetensors",
+    }
+    printed = capsys.readouterr().out
+    assert "stage 1/1 epoch 1: loss" in printed and "iterations" in printed and "left" in printed
+
+
+def test_its_recipe_trains_the_same_model_again(command, tmp_path):
+    first, second = tmp_path / "first", tmp_path / "second"
+    train_gnn.main([*command, "--output", str(first)])
+    train_gnn.main(["--recipe", str(first / "recipe.toml"), "--output", str(second), "--threads", "1"])
+    assert read_recipe(first / "recipe.toml") == read_recipe(second / "recipe.toml")
+    assert (first / "weights.safetensors").read_bytes() == (second / "weights.safetensors").read_bytes()
+
+
+def test_the_references_flags_fill_in_what_a_dataset_does_not_say(command, tmp_path):
+    argv = [*command, "--features", "9", "--l1_weight", "0.2", "--output", str(tmp_path / "mine")]
+    train_gnn.main(argv)
+    assert read_recipe(tmp_path / "mine" / "recipe.toml").dataset == ("lasso:features=6,samples=4,l1_weight=0.2",)
+
+
+def test_the_settings_of_the_paper(command, tmp_path):
+    drop = {"--hidden_features", "--warmup"}
+    argv = [a for k, a in enumerate(command) if a not in drop and (k == 0 or command[k - 1] not in drop)]
+    train_gnn.main([*argv, "--paper", "--output", str(tmp_path / "mine")])
+    config = read_recipe(tmp_path / "mine" / "recipe.toml")
+    assert (config.loss, config.init) == ("objective", "special")
+    assert vars(config.architecture) | {"spectral_gap": None} == {
+        "parametrization": "paper",
+        "symmetrize": "mean",
+        "hidden_features": 20,
+        "spectral_gap": None,
+        "warmup": 0,
+        "refresh_every": 1,
+    }
+
+
+def test_a_finished_run_can_be_resumed_and_stays_as_it_is(command, tmp_path):
+    output = tmp_path / "mine"
+    train_gnn.main([*command, "--output", str(output)])
+    before = (output / "weights.safetensors").read_bytes()
+    assert train_gnn.main(["--resume", "--output", str(output), "--threads", "1"]) == 0
+    assert (output / "weights.safetensors").read_bytes() == before
+
+
+def test_list_names_every_topology_and_dataset(capsys):
+    assert train_gnn.main(["--list"]) == 0
+    printed = capsys.readouterr().out
+    assert "ring" in printed and "lasso:features=300" in printed
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--topology", "rng"], "--topology rng: unknown topology 'rng'; did you mean 'ring'?"),
+        (["--nodes", "2"], "--topology ring --nodes 2: a ring needs at least 3 nodes, got 2"),
+        (["--topology", "ring:p=3"], "--topology ring:p=3: "),
+        (["--dataset", "laso"], "--dataset laso: unknown dataset 'laso'; did you mean 'lasso'?"),
+        (
+            ["--dataset", "lasso:features=x"],
+            "--dataset lasso:features=x: dataset lasso: features: expected int, got 'x'",
+        ),
+        (["--dataset", "lasso:feature=3"], "did you mean 'features'?"),
+        (["--mixing", "metro"], "unknown mixing 'metro'; did you mean 'metropolis'?"),
+        (["--batch_size", "0"], "batch_size is at least 1, got 0"),
+        (["--lr_init", "2"], "lr_init lies between 0 and 1.0, got 2.0"),
+        (["--init", "special"], "exact diffusion is a start for parametrization 'paper', got 'scale_free'"),
+        (["--stages_config", "nowhere.json"], "--stages_config nowhere.json: cannot read the stages nowhere.json"),
+        (["--recipe", "nowhere.toml"], "--recipe nowhere.toml: cannot read the recipe nowhere.toml"),
+        (["--optimizer", "sgd"], "argument --optimizer: invalid choice: 'sgd'"),
+        (["--resume"], "there is no checkpoint"),
+    ],
+)
+def test_bad_input_is_refused_in_one_line_before_anything_is_written(command, tmp_path, capsys, argv, message):
+    output = tmp_path / "mine"
+    assert message in refused(capsys, [*command, *argv, "--output", str(output)])
+    assert not output.exists()
+
+
+def test_a_model_is_not_overwritten_by_accident(command, tmp_path, capsys):
+    output = tmp_path / "mine"
+    train_gnn.main([*command, "--output", str(output)])
+    before = {p.name: p.read_bytes() for p in output.iterdir()}
+    capsys.readouterr()
+    assert "holds a model already" in refused(capsys, [*command, "--output", str(output)])
+    message = refused(capsys, [*command, "--batch_size", "1", "--resume", "--output", str(output)])
+    assert "a run with batch_size = 2, got 1; a run is resumed with the settings it was begun with" in message
+    assert {p.name: p.read_bytes() for p in output.iterdir()} == before
+    assert train_gnn.main([*command, "--batch_size", "1", "--overwrite", "--output", str(output)]) == 0
+
+
+def test_output_and_dataset_are_needed(command, capsys):
+    assert "--output is needed" in refused(capsys, command)
+    assert "--dataset is needed" in refused(capsys, ["--output", "x"])
