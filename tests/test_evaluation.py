@@ -30,6 +30,7 @@ from gnn_l2o.evaluation import (
     Run,
     Trace,
     experiment,
+    figures,
     measure,
     plan as plan_module,
     runner,
@@ -106,7 +107,9 @@ def test_a_start_that_is_optimal_or_infeasible_is_no_yardstick() -> None:
     measured = at_zero.metrics()(x)
     excess = at_zero.problem.objective(torch.ones(1, 4)) - at_zero.value
     assert measured.gap.item() == pytest.approx((excess / at_zero.value.abs().clamp(min=1)).item())
-    assert at_zero.metrics()(torch.diag(torch.arange(1.0, 6.0))[:, :4]).consensus.item() > 0.5  # absolute
+    apart = torch.randn(5, 4)
+    absolute = (apart - apart.mean(dim=0)).norm() / 5**0.5
+    assert at_zero.metrics()(apart).consensus.item() == pytest.approx(absolute.item())
 
     outside = instance(regularizer=Box(1.0, 2.0))
     feasible = outside.metrics()(torch.full((5, 4), 1.5)).gap
@@ -120,6 +123,10 @@ def test_divergence_is_told_from_leaving_the_domain() -> None:
     free = instance().metrics()
     for bad in (float("nan"), float("inf"), 1e6, 1e200):
         assert free(torch.full((5, 4), bad)).diverged.all(), bad
+    problem = LeastSquares.from_nodes([[[2.0, 2.0]]], [[1.0]], L1(0.1))
+    alone = Metrics(problem, torch.zeros(1, 2), torch.zeros(1), torch.zeros(1, 2))
+    overflow = alone(torch.tensor([[1e308, -1e308]]))  # inf - inf
+    assert overflow.gap.isnan().all() and overflow.diverged.all()
 
 
 def test_single_precision_is_measured_in_double() -> None:
@@ -322,6 +329,52 @@ def test_tuning_stops_when_the_winner_is_certain_and_drops_what_diverged(monkeyp
     assert np.isinf([t.gap for t in found.trials]).any()
 
 
+@dataclass
+class Scripted:
+    """Stands for runs whose instances reach the tolerance when it is written."""
+
+    reach: list[list[int]]
+    rounds: int = 1
+    iteration: int = 0
+
+    def __post_init__(self) -> None:
+        self.shape = len(self.reach), len(self.reach[0])
+        self.alive = list(range(len(self.reach)))
+
+    def advance(self, iteration: int) -> None:
+        self.iteration = iteration
+
+    def measure(self) -> tuple[np.ndarray, np.ndarray]:
+        done = np.array([self.reach[k] for k in self.alive]) <= self.iteration
+        return np.where(done, 1e-5, 1.0), np.zeros(done.shape, dtype=bool)
+
+    def keep(self, alive: list[int]) -> None:
+        self.alive = alive
+
+
+def test_a_median_of_two_instances_can_be_overtaken() -> None:
+    runs: Any = Scripted([[50, 50], [10, 60], [200, 200]])
+    reached, _ = tuning_module._first(runs, 1000)
+    assert reached.tolist() == [50, 35, np.inf]
+    assert runs.iteration == 60
+    runs = Scripted([[50, 50], [30, 90], [200, 200]])  # the second is at 60 in the end; from 70 it cannot be below 50
+    tuning_module._first(runs, 1000)
+    assert runs.iteration == 70
+
+
+def test_a_setting_with_more_rounds_an_iteration_gets_fewer_iterations() -> None:
+    taken = []
+
+    class Spy(Gossip):
+        def step(self, problem: Problem, network: Network, state: ProxEDState) -> ProxEDState:
+            taken.append(self.mixings)
+            return super().step(problem, network, state)
+
+    race = tuning_module._Race(Spy, instance(), 1000, torch.float64)
+    race.run([{"step_size": 1e-3, "mixings": m} for m in (1, 2)], limit=20)
+    assert (taken.count(1), taken.count(2)) == (20, 10)
+
+
 class Timid(ProxED):
     name = "timid"
     grid = {"step_size": Range(1e-3, 1e-2, per_smoothness=True)}  # noqa: RUF012
@@ -329,7 +382,7 @@ class Timid(ProxED):
 
 class Reckless(ProxED):
     name = "reckless"
-    grid = {"step_size": Range(5.0, 50.0, per_smoothness=True)}  # noqa: RUF012
+    grid = {"step_size": Range(50.0, 500.0, per_smoothness=True)}  # noqa: RUF012
 
 
 class Shut(ProxED):
@@ -343,7 +396,7 @@ def test_the_grid_is_widened_where_the_best_is_at_its_edge() -> None:
     assert larger.setting["step_size"] > 1e-2
     assert larger.warnings[0].startswith("timid: the best step_size, 0.01, is the largest one tried")
     smaller = tune(Reckless, on, iterations=30, budget=12)
-    assert smaller.setting["step_size"] < 5
+    assert smaller.setting["step_size"] < 50
     assert "is the smallest one tried" in smaller.warnings[0]
     shut = tune(Shut, on, iterations=30, budget=12)
     assert shut.setting["step_size"] == pytest.approx(1e-2)
@@ -376,8 +429,8 @@ def made_up(algorithm: str, instance: int, rounds: int | None, *, diverged: bool
 @pytest.fixture
 def results() -> Results:
     found = Results("a test", 0, {"models": {"ours": "0"}, "algorithms": ["prox_dgd", "prox_ed"]})
-    for k, (ours, ed) in enumerate([(100, 400), (120, 300), (None, 500)]):
-        found.runs += [made_up("prox_dgd", k, None, diverged=k == 2), made_up("prox_ed", k, ed, cost=2)]
+    for k, (ours, ed, dgd) in enumerate([(100, 400, 900), (120, 300, 800), (None, 500, None)]):
+        found.runs += [made_up("prox_dgd", k, dgd, diverged=dgd is None), made_up("prox_ed", k, ed, cost=2)]
         found.runs.append(made_up("ours", k, ours))
     return found
 
@@ -469,6 +522,15 @@ def test_figures_show_every_algorithm_against_iterations_and_rounds(results: Res
     np.testing.assert_array_equal(by_rounds["ours"].get_xdata(), by_iterations["ours"].get_xdata())
 
 
+def test_a_run_that_stopped_early_is_far_off_from_then_on() -> None:
+    whole, cut = made_up("prox_ed", 0, 400), made_up("prox_ed", 1, None, diverged=True)
+    for values in cut.trace.values():
+        del values[2:]
+    iteration, curves = figures._stack([cut, whole], "gap")
+    assert iteration.tolist() == [1, 2, 400]
+    assert curves.tolist() == [[0.9, np.inf, np.inf], [0.9, 0.5, 1e-3]]
+
+
 def test_a_figure_of_one_run_that_only_diverged_can_be_drawn(tmp_path: Path) -> None:
     found = Results("a test", 0, {"models": {}, "algorithms": ["prox_ed"]})
     found.runs.append(made_up("prox_ed", 0, None, diverged=True))
@@ -482,7 +544,7 @@ def test_the_table_says_who_was_faster(results: Results) -> None:
     assert "120 / -" in text
     assert "400 / -" in text
     assert "3.3x / -" in text
-    assert "- / -!" in text  # a run of Prox-DGD diverged
+    assert "900 / -!" in text  # a run of Prox-DGD diverged
 
 
 # --- evaluate
@@ -627,8 +689,8 @@ def test_a_killed_evaluation_is_resumed(after: int, tmp_path: Path) -> None:
     small(output=tmp_path / "cut", resume=True)
     assert untimed(tmp_path / "cut") == untimed(tmp_path / "whole")
     assert (tmp_path / "cut/summary.csv").read_text() == (tmp_path / "whole/summary.csv").read_text()
-    figures = [sorted(p.name for p in (tmp_path / f / "figures").iterdir()) for f in ("cut", "whole")]
-    assert figures[0] == figures[1]
+    drawn = [sorted(p.name for p in (tmp_path / f / "figures").iterdir()) for f in ("cut", "whole")]
+    assert drawn[0] == drawn[1]
 
 
 @pytest.mark.usefixtures("quick_figures")
