@@ -98,7 +98,7 @@ def test_bad_stages_are_refused(tmp_path, text, message):
         ({"problems": 0}, "problems is at least 1, got 0"),
         ({"loss": "gap"}, "unknown loss 'gap'; did you mean 'log_gap'?"),
         ({"clip": 0.0}, "positive"),
-        ({"lr_init": 1.5}, "lr_init lies between 0 and 1.0, got 1.5"),
+        ({"lr_init": 1.5}, "lr_init lies between 0 and 0.8, got 1.5"),
     ],
 )
 def test_bad_settings_are_refused(change, message):

@@ -70,12 +70,12 @@ class CoordinateLSTM(nn.Module):
         return f"{self.in_features}, {self.hidden_features}, {self.out_features}"
 
 
-def logit(name: str, value: float) -> float:
-    """Return o with ``sigmoid(o) = value``.
+def logit(name: str, value: float, limit: float = 1.0) -> float:
+    """Return o with ``limit * sigmoid(o) = value``.
 
     Raises:
-        InputError: ``value``, which the message calls ``name``, is not between 0 and 1.
+        InputError: ``value``, which the message calls ``name``, is not between 0 and ``limit``.
     """
-    if not 0 < value < 1:
-        raise InputError(f"the scale-free parametrization keeps {name} between 0 and 1, got {value:g}")
-    return math.log(value / (1 - value))
+    if not 0 < value < limit:
+        raise InputError(f"the scale-free parametrization keeps {name} between 0 and {limit:g}, got {value:g}")
+    return math.log(value / (limit - value))

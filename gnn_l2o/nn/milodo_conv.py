@@ -60,7 +60,7 @@ class MiLoDoConv(MessagePassing):
         super().__init__(aggr="sum")
         if preconditioner is None:
             preconditioner = Preconditioner(spectral_gap=False)
-            preconditioner.emit(step=0.4, dual=0.5, primal=0.9)
+            preconditioner.emit(step=0.4, dual=0.5, primal=0.98)
         self.preconditioner = preconditioner
 
     def reset_parameters(self) -> None:

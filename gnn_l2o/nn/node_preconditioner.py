@@ -13,13 +13,15 @@ from gnn_l2o.nn.rule import MiLoDoState
 
 Parametrization = Literal["scale_free", "paper"]
 
+MARGIN = 0.8  # share of the longest step: from 0.85 on, constant gains diverged on some graphs of most families
+
 
 class NodePreconditioner(nn.Module):
     r"""Emits the diagonal preconditioner :math:`p_i` of every node: :math:`\phi_M` of He et al. 2024, Eq. (25).
 
     With ``parametrization="scale_free"``, o being the LSTM's output,
 
-    .. math:: p_i = c_i \, \mathrm{sigmoid}(o), \qquad c_i = \frac{1 + 1 / w_{ii}}{L_i},
+    .. math:: p_i = 0.8 \, c_i \, \mathrm{sigmoid}(o), \qquad c_i = \frac{1 + 1 / w_{ii}}{L_i},
 
     positive and bounded as Theorem 2 demands (for :math:`c_i` see :attr:`.GraphContext.longest_step`), from the
     signed logarithms of the gradient, the dual, the iterate, the last disagreement with the neighbours and the last
@@ -55,7 +57,7 @@ class NodePreconditioner(nn.Module):
 
     def emit(self, step: float) -> None:
         """Make the network emit p_i = ``step`` (paper) or ``step`` c_i (scale-free), whatever it sees."""
-        self.lstm.silence([step if self.parametrization == "paper" else logit("step", step)])
+        self.lstm.silence([step if self.parametrization == "paper" else logit("step", step, MARGIN)])
 
     def initial_memory(self, like: Tensor) -> Memory:
         """Return the memory before the first step, for iterates as ``like``, ``(N, d)``."""
@@ -78,4 +80,4 @@ class NodePreconditioner(nn.Module):
             *known,
         )
         output, memory = self.lstm(features, memory)
-        return context.longest_step * torch.sigmoid(output[0]), memory
+        return MARGIN * context.longest_step * torch.sigmoid(output[0]), memory

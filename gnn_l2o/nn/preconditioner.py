@@ -58,9 +58,9 @@ class Preconditioner(nn.Module):
         from :class:`.GraphContext`; in the paper's parametrization s, :math:`t w_{ij}` and :math:`u w_{ij}`.
 
         Args:
-            step: s; it and the others lie between 0 and 1 in the scale-free parametrization.
-            dual: t.
-            primal: u.
+            step: s, in the scale-free parametrization between 0 and 0.8.
+            dual: t, there between 0 and 1.
+            primal: u, there between 0 and 1.
 
         Raises:
             InputError: they do not.

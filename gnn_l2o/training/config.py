@@ -17,6 +17,7 @@ import torch
 from gnn_l2o.errors import InputError, unknown
 from gnn_l2o.learned import Architecture
 from gnn_l2o.nn import Preconditioner
+from gnn_l2o.nn.node_preconditioner import MARGIN
 
 LossName = Literal["log_gap", "objective"]
 Init = Literal["averaging", "special", "random"]
@@ -127,7 +128,7 @@ class TrainingConfig:
         for name in ("problems", "validation_problems", "validation_iterations", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is at least 1, got {getattr(self, name)}")
-        limit = math.inf if self.architecture.parametrization == "paper" else 1.0
+        limit = math.inf if self.architecture.parametrization == "paper" else MARGIN
         if not 0 < self.first_step < limit:
             raise InputError(f"lr_init lies between 0 and {limit}, got {self.lr_init}")
         if self.clip <= 0:
@@ -151,7 +152,7 @@ class TrainingConfig:
             preconditioner.start_as_exact_diffusion(self.first_step)
         elif self.init == "averaging":
             dual = 0.2 / self.first_step if self.architecture.parametrization == "paper" else 0.5
-            preconditioner.emit(self.first_step, dual, primal=0.9)
+            preconditioner.emit(self.first_step, dual, primal=0.98)
         return preconditioner
 
     def to_dict(self) -> dict[str, Any]:
