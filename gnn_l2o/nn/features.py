@@ -31,25 +31,24 @@ def first_step_size(gradient: Tensor, smoothness: Tensor) -> Tensor:
     return torch.where(size > 0, size, torch.ones_like(size))
 
 
-def secant_curvature(move: Tensor, change: Tensor, step: Tensor) -> Tensor:
-    r"""Return :math:`\frac12 \log_{10} \kappa_i`, :math:`\kappa_i = c_i \langle s_i, u_i \rangle / \|s_i\|^2`.
+def secant_curvature(move: Tensor, change: Tensor) -> Tensor:
+    r"""Return :math:`\max(\langle s_i, u_i \rangle, 0) / \|s_i\|^2`, the curvature a node met on its last move.
 
-    s is a node's last move and u the change of its gradient on the way, so that the quotient (of Barzilai, Borwein
-    1988) is the curvature it met, and :math:`\kappa` that in units of the longest step. Where the neighbours' losses
-    are steep in different directions :math:`\kappa` stays small and long steps are safe; where they are alike it tells
-    how much shorter the steps have to be. It is cut to [-1, 1], which is -1 before the first move.
+    s is the move and u the change of the gradient on the way (the quotient is that of Barzilai, Borwein 1988). Where
+    the neighbours' losses are steep in different directions, their common moves meet little of each one's greatest
+    curvature; where they are alike they meet much of it. 0 before the first move; a measurement, not differentiated.
 
     Args:
         move: s, ``(N, d)``.
         change: u, ``(N, d)``.
-        step: c, ``(N, 1)``.
 
     Returns:
         ``(N, 1)``.
     """
+    move, change = move.detach(), change.detach()
     tiny = torch.finfo(move.dtype).tiny
-    curvature = (move * change).sum(dim=1, keepdim=True) / (move.square().sum(dim=1, keepdim=True) + tiny)
-    return 0.5 * (step * curvature).clamp(1e-2, 1e2).log10()
+    product = (move * change).sum(dim=1, keepdim=True).clamp(min=0)
+    return product / (move.square().sum(dim=1, keepdim=True) + tiny)
 
 
 def stack(*features: Tensor) -> Tensor:

@@ -16,14 +16,19 @@ Parametrization = Literal["scale_free", "paper"]
 MARGIN = 0.8  # share of the longest step: from 0.85 on, constant gains diverged on some graphs of most families
 
 
+NodeMemory = tuple[Memory, Tensor]
+
+
 class NodePreconditioner(nn.Module):
     r"""Emits the diagonal preconditioner :math:`p_i` of every node: :math:`\phi_M` of He et al. 2024, Eq. (25).
 
     With ``parametrization="scale_free"``, o being the LSTM's output,
 
-    .. math:: p_i = 0.8 \, c_i \, \mathrm{sigmoid}(o), \qquad c_i = \frac{1 + 1 / w_{ii}}{L_i},
+    .. math:: p_i = 0.8 \min(c_i, 2 / \hat\lambda_i) \, \mathrm{sigmoid}(o), \qquad c_i = \frac{1 + 1 / w_{ii}}{L_i},
 
-    positive and bounded as Theorem 2 demands (for :math:`c_i` see :attr:`.GraphContext.longest_step`), from the
+    positive and bounded as Theorem 2 demands, :math:`c_i` being :attr:`.GraphContext.longest_step` and
+    :math:`\hat\lambda_i` the greatest curvature the node has met so far, which cuts the step where the neighbours'
+    losses are alike and averaging does not help. o comes from the
     signed logarithms of the gradient, the dual, the iterate, the last disagreement with the neighbours and the last
     move, the curvature met on the way, the weight w_ii and (optionally) the spectral gap.
     With ``parametrization="paper"``, :math:`p_i = \mathrm{ReLU}(o)` from the bare gradient and dual.
@@ -36,6 +41,7 @@ class NodePreconditioner(nn.Module):
     Shape:
         - **gradient**: ``(N, d)``
         - **unit**: ``(N, 1)``, see :func:`~gnn_l2o.nn.features.first_step_size`
+        - **memory**: the LSTM's, and :math:`\hat\lambda`, ``(N, 1)``
         - **output**: ``(N, d)``, and the new memory
     """
 
@@ -59,16 +65,21 @@ class NodePreconditioner(nn.Module):
         """Make the network emit p_i = ``step`` (paper) or ``step`` c_i (scale-free), whatever it sees."""
         self.lstm.silence([step if self.parametrization == "paper" else logit("step", step, MARGIN)])
 
-    def initial_memory(self, like: Tensor) -> Memory:
+    def initial_memory(self, like: Tensor) -> NodeMemory:
         """Return the memory before the first step, for iterates as ``like``, ``(N, d)``."""
-        return self.lstm.initial_memory(like)
+        return self.lstm.initial_memory(like), like.new_zeros(like.size(0), 1)
 
-    def forward(self, state: MiLoDoState, gradient: Tensor, unit: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+    def forward(
+        self, state: MiLoDoState, gradient: Tensor, unit: Tensor, memory: NodeMemory
+    ) -> tuple[Tensor, NodeMemory]:
+        recurrent, peak = memory
         if self.parametrization == "paper":
-            output, memory = self.lstm(torch.stack([gradient, state.y]), memory)
-            return output[0].relu(), memory
+            output, recurrent = self.lstm(torch.stack([gradient, state.y]), recurrent)
+            return output[0].relu(), (recurrent, peak)
         context = state.context
         force = context.smoothness * unit  # a gradient that moves a node by one unit
+        curvature = secant_curvature(state.x - state.previous_x, gradient - state.previous_gradient)
+        peak = torch.maximum(peak, curvature)
         known = [context.self_weight] + [context.gap] * self.spectral_gap
         features = stack(
             signed_log(gradient + state.y, force),
@@ -76,8 +87,9 @@ class NodePreconditioner(nn.Module):
             signed_log(state.x, unit),
             signed_log(state.z - state.x, unit),
             signed_log(state.x - state.previous_x, unit),
-            secant_curvature(state.x - state.previous_x, gradient - state.previous_gradient, context.longest_step),
+            0.5 * (context.longest_step * curvature).clamp(1e-2, 1e2).log10(),
             *known,
         )
-        output, memory = self.lstm(features, memory)
-        return MARGIN * context.longest_step * torch.sigmoid(output[0]), memory
+        output, recurrent = self.lstm(features, recurrent)
+        longest = torch.minimum(context.longest_step, 2 / peak.clamp(min=torch.finfo(peak.dtype).tiny))
+        return MARGIN * longest * torch.sigmoid(output[0]), (recurrent, peak)

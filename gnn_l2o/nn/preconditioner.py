@@ -10,10 +10,10 @@ from gnn_l2o.errors import InputError
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner, Symmetrize
 from gnn_l2o.nn.features import first_step_size
 from gnn_l2o.nn.lstm import Memory
-from gnn_l2o.nn.node_preconditioner import NodePreconditioner, Parametrization
+from gnn_l2o.nn.node_preconditioner import NodeMemory, NodePreconditioner, Parametrization
 from gnn_l2o.nn.rule import Exchange, GraphContext, MiLoDoState
 
-_Memory = tuple[Tensor, Memory, tuple[Memory, ...]]  # the nodes' unit, and the LSTMs' states
+_Memory = tuple[Tensor, NodeMemory, tuple[Memory, ...]]  # the nodes' unit, and what the networks remember
 
 
 class Preconditioner(nn.Module):
