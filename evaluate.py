@@ -48,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--tuning_budget", type=int, default=24, metavar="N", help="settings tried for each handcrafted method")
     add("--tuning_instances", type=int, default=3, metavar="N", help="problems they are tried on")
     add("--threads", type=int, default=None, metavar="N", help="CPU threads, else as many as PyTorch takes")
-    add("--output", type=Path, metavar="DIR", help="folder for results.json, summary.csv and figures/")
+    add("--output", type=Path, metavar="DIR", help="folder for results.json, summary.csv, report.md and figures/")
     add("--overwrite", action="store_true", help="replace the results in the output folder")
     add("--resume", action="store_true", help="continue the results in the output folder")
     add(
@@ -76,7 +76,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         results = run(args, command)
     except InputError as error:
-        parser.error(f"{flags(error)}{error}")
+        parser.error(error.on_command_line())
     except KeyboardInterrupt:
         print("interrupted; the same command with --resume goes on from here" if args.output else "interrupted")
         return 130
@@ -124,24 +124,19 @@ def show(results: Results, args: argparse.Namespace) -> None:
         for warning in tuning["warnings"]:
             console.print(f"note: {', '.join(map(str, tuning['cell'].values()))}: {warning}", highlight=False)
     if args.output:
-        console.print(f"results, summary and figures are in {args.output}", highlight=False)
-
-
-def flags(error: InputError) -> str:
-    """Return the flags that an error is about, as the user gave them, or nothing if it does not say."""
-    given = [f"--{name}" if value is True else f"--{name} {value}" for name, value in error.given.items()]
-    return f"{' '.join(given)}: " if given else ""
+        console.print(f"results, report and figures are in {args.output}", highlight=False)
 
 
 def listing() -> str:
     """Return all that may be named on the command line, with parameters and a line of description."""
-    lines = []
-    for title, found in (("topologies", plugins.listing("topology")), ("datasets", plugins.listing("dataset"))):
-        lines += ["", f"{title}:", *(f"  {p.usage}\n      {p.description}" for p in found)]
     about = {name: (inspect.getdoc(method) or "").split("\n")[0] for name, method in HANDCRAFTED.items()}
-    lines += ["", "handcrafted methods:", *(f"  {name}\n      {line}" for name, line in about.items())]
-    lines += ["", "models:", *(f"  {name}" for name in available_models())]
-    return "\n".join(lines[1:])
+    lines = [
+        plugins.overview(),
+        "",
+        "handcrafted methods:",
+        *(f"  {name}\n      {line}" for name, line in about.items()),
+    ]
+    return "\n".join([*lines, "", "models:", *(f"  {name}" for name in available_models())])
 
 
 if __name__ == "__main__":

@@ -590,7 +590,9 @@ def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
     assert {r["step_size"] is None for r in content["runs"] if r["algorithm"] == "learned"} == {True}
     files = sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file())
     stems = [f"lasso_features=6_samples=4_erdos_renyi_p=0.6_{n}" for n in (4, 6)]
-    assert files == sorted([*(f"{s}.{e}" for s in stems for e in ("png", "svg")), "results.json", "summary.csv"])
+    assert files == sorted(
+        [*(f"{s}.{e}" for s in stems for e in ("png", "svg")), "report.md", "results.json", "summary.csv"]
+    )
     tuned = [(t["algorithm"], t["cell"]["nodes"]) for t in content["tuning"]]
     assert tuned == [(a, n) for n in (4, 6) for a in ("prox_ed", "pg_extra")]
     assert all(len(t["trials"]) == 6 + len(t["warnings"]) for t in content["tuning"])
@@ -768,6 +770,7 @@ def test_a_fingerprint_sees_weights_and_hyperparameters_but_not_precision() -> N
     one = fingerprint(Net(torch.tensor(1.0), net=net(0)))
     assert one == fingerprint(Net(torch.tensor(1.0), net=net(0).double()))
     assert one != fingerprint(Net(torch.tensor(1.0), net=net(1)))
+    assert one != fingerprint(Net(torch.tensor(1.0 + 1e-9), net=net(0)))
     assert one != fingerprint(Net(torch.tensor(1.0), net=net(0), rounds=2))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gnn_l2o import plugins
 from gnn_l2o.algorithm import Algorithm
@@ -229,10 +229,9 @@ def fingerprint(algorithm: Algorithm[Any]) -> str:
     """Return a short hash that two algorithms share only if they do the same: of hyperparameters and weights."""
     digest = hashlib.sha256(algorithm.name.encode())
     for name, value in sorted(vars(algorithm).items()):
-        digest.update(name.encode())
-        if isinstance(value, nn.Module):
-            for key, tensor in value.state_dict().items():
-                digest.update(key.encode() + tensor.double().numpy().tobytes())
-        else:
-            digest.update(repr(value).encode())
+        weights = value.state_dict() if isinstance(value, nn.Module) else {"": value}
+        for key, part in weights.items():
+            is_tensor = isinstance(part, Tensor)
+            content = part.detach().cpu().double().numpy().tobytes() if is_tensor else repr(part).encode()
+            digest.update(f"{name}.{key}=".encode() + content)
     return digest.hexdigest()[:16]

@@ -21,6 +21,7 @@ def report(results: Results, figures: Sequence[Path] = (), tolerances: Sequence[
     """Return the report as Markdown, ``figures`` linked from a folder beside it."""
     settings = results.settings
     header, *body = rows(results, tolerances)
+    header = [name.replace("\n", " ") for name in header]
     lines = ["| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *body)]
     notes = [f"- {warning}" for tuning in results.tuning for warning in tuning["warnings"]]
     notes = list(dict.fromkeys(notes))

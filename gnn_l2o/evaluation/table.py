@@ -40,8 +40,8 @@ def rows(results: Results, tolerances: Sequence[float] = TOLERANCES) -> list[lis
     header += [HANDCRAFTED[name].label if name in HANDCRAFTED else name for name in results.handcrafted]
     for model in results.models:
         header.append(model)
-        header += ["fewer than best"] * bool(results.handcrafted)
-        header += ["fewer than Prox-ED"] * ("prox_ed" in results.handcrafted)
+        header += ["speed-up over best"] * bool(results.handcrafted)
+        header += ["speed-up over Prox-ED"] * ("prox_ed" in results.handcrafted)
     return [header, *(_row(results, cell, tolerances) for cell in results.cells)]
 
 
