@@ -17,7 +17,7 @@ from gnn_l2o.nn import MiLoDoConv
 class Model(nn.Module):
     """A linear encoder, then ``iterations`` of MiLoDo on the losses |x - h_i|^2 / 2, h_i the encoding of node i."""
 
-    def __init__(self, in_features: int, classes: int, iterations: int = 4) -> None:
+    def __init__(self, in_features: int, classes: int, iterations: int = 8) -> None:
         super().__init__()
         self.encoder = nn.Linear(in_features, classes)
         self.conv = MiLoDoConv()
@@ -36,7 +36,7 @@ def main(epochs: int = 100) -> float:
     torch.manual_seed(0)
     data: Data = KarateClub()[0]
     model = Model(data.num_features, int(data.y.max()) + 1)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.02, weight_decay=5e-4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=5e-3)
     for _ in range(epochs):
         optimizer.zero_grad()
         loss = F.cross_entropy(model(data.x, data.edge_index)[data.train_mask], data.y[data.train_mask])

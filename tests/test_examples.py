@@ -1,0 +1,32 @@
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def single_precision():
+    torch.set_default_dtype(torch.float32)
+
+
+def test_the_karate_club_is_told_apart():
+    spec = importlib.util.spec_from_file_location("karate_club", PROJECT / "examples" / "karate_club.py")
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    assert example.main() > 0.7  # the largest of the four groups is 0.4 of all
+
+
+def test_the_python_in_the_readme_runs(capsys):
+    blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    evaluation, layer = blocks
+    exec(compile(evaluation, "README", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 8  # a row for each tolerance
+    x = evidence = torch.randn(3, 2)
+    names = {"x": x, "evidence": evidence, "gradient": torch.zeros_like(x)}
+    names["edge_index"] = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
+    exec(compile(layer, "README", "exec"), names)
+    assert names["state"].x.shape == (3, 2)
