@@ -1,14 +1,14 @@
 """MiLoDoConv inside an ordinary PyTorch Geometric model: who goes with whom in Zachary's karate club.
 
-The graph is real, small and ships with torch_geometric. Four of its 34 members are labelled; the model spreads what it
-knows of them along the friendships by a few iterations of a learned decentralized optimizer, in which every node pulls
-the common estimate towards its own evidence. Run it with ``python examples/karate_club.py``.
+The graph is real, small and ships with torch_geometric. Each of its 34 members gives a very noisy hint of the group
+it belongs to, and half of them are labelled. The model encodes the hints, then lets the members talk: a few iterations
+of a learned decentralized optimizer, in which each node pulls the common estimate towards its own evidence. Run it with
+``python examples/karate_club.py``.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch_geometric.data import Data
 from torch_geometric.datasets import KarateClub
 
 from gnn_l2o.nn import MiLoDoConv
@@ -17,7 +17,7 @@ from gnn_l2o.nn import MiLoDoConv
 class Model(nn.Module):
     """A linear encoder, then ``iterations`` of MiLoDo on the losses |x - h_i|^2 / 2, h_i the encoding of node i."""
 
-    def __init__(self, in_features: int, classes: int, iterations: int = 8) -> None:
+    def __init__(self, in_features: int, classes: int, iterations: int) -> None:
         super().__init__()
         self.encoder = nn.Linear(in_features, classes)
         self.conv = MiLoDoConv()
@@ -31,21 +31,25 @@ class Model(nn.Module):
         return state.x
 
 
-def main(epochs: int = 100) -> float:
-    """Train the model; return its accuracy on the members that were not labelled."""
+def accuracy(iterations: int, epochs: int = 60) -> float:
+    """Train a model that talks for so many iterations; return its accuracy on the members without a label."""
     torch.manual_seed(0)
-    data: Data = KarateClub()[0]
-    model = Model(data.num_features, int(data.y.max()) + 1)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01, weight_decay=5e-3)
+    data = KarateClub()[0]
+    hints = F.one_hot(data.y).float() + torch.randn(data.num_nodes, 4)
+    labelled = torch.arange(data.num_nodes) % 2 == 0
+    model = Model(in_features=4, classes=4, iterations=iterations)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.03, weight_decay=5e-3)
     for _ in range(epochs):
         optimizer.zero_grad()
-        loss = F.cross_entropy(model(data.x, data.edge_index)[data.train_mask], data.y[data.train_mask])
+        loss = F.cross_entropy(model(hints, data.edge_index)[labelled], data.y[labelled])
         torch.autograd.backward(loss)
         optimizer.step()
     with torch.no_grad():
-        right = model(data.x, data.edge_index).argmax(dim=1) == data.y
-    return float(right[~data.train_mask].float().mean())
+        right = model(hints, data.edge_index).argmax(dim=1) == data.y
+    return float(right[~labelled].float().mean())
 
 
 if __name__ == "__main__":
-    print(f"accuracy on the unlabelled members: {main():.3f}")
+    print(
+        f"accuracy without talking: {accuracy(iterations=0):.2f}, after four iterations: {accuracy(iterations=4):.2f}"
+    )

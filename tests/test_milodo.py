@@ -333,12 +333,14 @@ def test_the_gradient_of_an_unrolled_run_is_right(architecture):
     problem = least_squares(3, L1(0.01), dim=2)
     algorithm = random_optimizer(architecture)
     weight = next(p for n, p in algorithm.source.named_parameters() if n.endswith("node.lstm.inner.weight"))
+    # From the second step on the scale-free steps follow the curvature met, which is measured, not differentiated.
+    steps = 3 if architecture.parametrization == "paper" else 1
 
     def final(value: Tensor) -> Tensor:
         changed = {"node.lstm.inner.weight": value}
         with nn.utils.stateless._reparametrize_module(algorithm.source, changed):
             state = algorithm.init(problem, network, torch.ones(3, 2))
-            for _ in range(3):
+            for _ in range(steps):
                 state = algorithm.step(problem, network, state)
             return state.x
 

@@ -6,6 +6,7 @@ import torch
 
 from gnn_l2o.errors import InputError
 from gnn_l2o.learned import Architecture, available_models, load_model, save_weights
+from gnn_l2o.learned.model import METADATA
 from gnn_l2o.training import TrainingConfig
 
 ARCHITECTURE = Architecture(hidden_features=4, warmup=3)
@@ -90,7 +91,7 @@ def test_weights_that_do_not_fit_are_refused(folder, damage):
         del tensors[name]
     else:
         tensors[name] = torch.zeros(7) if damage == "shape" else tensors[name] * torch.nan
-    metadata = {"format": "gnn-l2o", "architecture": json.dumps(vars(ARCHITECTURE))}
+    metadata = {METADATA: json.dumps(vars(ARCHITECTURE))}
     safetensors.torch.save_file(tensors, path, metadata)
     with pytest.raises(InputError, match="non-finite weights" if damage == "nan" else "does not fit its architecture"):
         load_model(folder)

@@ -22,6 +22,7 @@ from gnn_l2o.nn.edge_preconditioner import Symmetrize
 from gnn_l2o.nn.node_preconditioner import Parametrization
 
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.toml"
+METADATA = "gnn-l2o architecture"
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class Architecture:
 def save_weights(folder: Path, preconditioner: Preconditioner, architecture: Architecture) -> None:
     """Write ``weights.safetensors``, which names its architecture, into ``folder``, atomically."""
     tensors = {k: v.detach().to("cpu", torch.float32).contiguous() for k, v in preconditioner.state_dict().items()}
-    metadata = {"format": "gnn-l2o", "architecture": json.dumps(dataclasses.asdict(architecture))}
+    # One key only: safetensors writes several in any order, and equal weights should make equal files.
+    metadata = {METADATA: json.dumps(dataclasses.asdict(architecture))}
     write_atomically(folder / WEIGHTS, lambda path: safetensors.torch.save_file(tensors, path, metadata))
 
 
@@ -115,9 +117,9 @@ def load_weights(path: Path, preconditioner: Preconditioner, architecture: Archi
             tensors = {key: file.get_tensor(key) for key in file.keys()}
     except (safetensors.SafetensorError, OSError) as error:
         raise InputError(f"{path} is corrupt: {error}") from None
-    if metadata.get("format") != "gnn-l2o":
+    if METADATA not in metadata:
         raise InputError(f"{path} was not written by gnn-l2o; expected weights that train_gnn.py saved")
-    stored, wanted = json.loads(metadata["architecture"]), dataclasses.asdict(architecture)
+    stored, wanted = json.loads(metadata[METADATA]), dataclasses.asdict(architecture)
     differing = [f"{k} {stored.get(k)!r} instead of {v!r}" for k, v in wanted.items() if stored.get(k) != v]
     if differing:
         raise InputError(f"{path} has another architecture than its recipe: {', '.join(differing)}")
