@@ -59,11 +59,10 @@ PAPER_STAGES = (
 )  # He et al. 2024, Section 5 and E.3
 
 DEFAULT_STAGES = (
-    Stage(3e-3, 20, 20, 2),
-    Stage(2e-3, 50, 50, 2),
-    Stage(1e-3, 100, 100, 3),
-    Stage(5e-4, 200, 200, 3),
-    Stage(2e-4, 400, 400, 3),
+    Stage(1e-3, 100, 100, 2),
+    Stage(1e-3, 200, 200, 5),
+    Stage(5e-4, 400, 400, 8),
+    Stage(2e-4, 400, 400, 5),
 )  # back-propagated whole: held gains make long horizons cheap
 
 
@@ -111,10 +110,10 @@ class TrainingConfig:
     topology: tuple[str, ...] = ("ring",)
     nodes: tuple[int, ...] = (10,)
     mixing: str = "metropolis"
-    problems: int = 512
-    validation_problems: int = 32
+    problems: int = 192
+    validation_problems: int = 48
     validation_iterations: int = 1000
-    batch_size: int = 32
+    batch_size: int = 16
     loss: LossName = "log_gap"
     init: Init = "averaging"
     lr_init: float | None = None
