@@ -97,7 +97,10 @@ def main() -> None:
 
     def shared(architecture: Architecture) -> Callable[[], None]:
         preconditioner = architecture.build()
-        preconditioner.start_as_exact_diffusion(0.03 if architecture.parametrization == "paper" else 0.3)
+        if architecture.parametrization == "paper":
+            preconditioner.start_as_exact_diffusion(0.03)
+        else:
+            preconditioner.emit(step=0.4, dual=0.5, primal=0.98)
         algorithm = architecture.algorithm(preconditioner)
 
         def step() -> None:

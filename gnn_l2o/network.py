@@ -159,9 +159,9 @@ class Network(Data):
         """
         total = message.new_zeros(self.num_nodes, message.size(1))
         if directed:
-            return total.index_add(0, self.edge_index[1], message)
+            return total.index_add_(0, self.edge_index[1], message)
         i, j = self.link_index
-        return total.index_add(0, i, message).index_add(0, j, message, alpha=-1)
+        return total.index_add_(0, i, message).index_add_(0, j, message, alpha=-1)
 
     def swap(self, value: Tensor) -> Tensor:
         """Exchange a vector for each edge: ``(E, d)`` to ``(E, d)``, entry (j, i) becomes what (i, j) was."""
