@@ -87,7 +87,9 @@ def main(argv: list[str] | None = None) -> int:
         config = configuration(args)
         check_mixture(config)
         folder = output_folder(args)
-        printer = ProgressPrinter(Console())
+        console = Console()
+        printer = ProgressPrinter(console)
+        console.print(f"drawing and solving {config.problems + config.validation_problems} problems", highlight=False)
         run = TrainingRun(config, folder, resume=args.resume, device=args.device, report=printer)
         run.run()
     except InputError as error:
