@@ -70,18 +70,7 @@ class MiLoDo(Algorithm[MiLoDoState]):
             weight=network.weight[rows].to(x0),
         )
         gradient = problem.gradient(x0)
-        return MiLoDoState(
-            x=x0,
-            y=torch.zeros_like(x0),
-            z=x0,
-            previous_x=x0,
-            previous_gradient=gradient,
-            difference=x0.new_zeros(ends.size(1), x0.size(1)),
-            gains=None,
-            memory=self.source.start(x0, gradient, context),
-            context=context,
-            iteration=0,
-        )
+        return MiLoDoState.first(x0, gradient, self.source.start(x0, gradient, context), context)
 
     def step(self, problem: Problem, network: Network, state: MiLoDoState) -> MiLoDoState:
         return milodo_step(

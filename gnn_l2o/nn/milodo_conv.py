@@ -109,18 +109,7 @@ class MiLoDoConv(MessagePassing):
             ends=edge_index.flip(0),
             weight=weight,
         )
-        return MiLoDoState(
-            x=x,
-            y=torch.zeros_like(x),
-            z=x,
-            previous_x=x,
-            previous_gradient=gradient,
-            difference=x.new_zeros(edge_index.size(1), x.size(1)),
-            gains=None,
-            memory=self.preconditioner.start(x, gradient, context),
-            context=context,
-            iteration=0,
-        )
+        return MiLoDoState.first(x, gradient, self.preconditioner.start(x, gradient, context), context)
 
     def forward(
         self,

@@ -101,6 +101,22 @@ class MiLoDoState:
     context: GraphContext
     iteration: int
 
+    @classmethod
+    def first(cls, x: Tensor, gradient: Tensor, memory: Any, context: GraphContext) -> MiLoDoState:
+        """Return the state before the first step, at ``x``, ``(N, d)``, with y = 0."""
+        return cls(
+            x=x,
+            y=torch.zeros_like(x),
+            z=x,
+            previous_x=x,
+            previous_gradient=gradient,
+            difference=x.new_zeros(context.weight.size(0), x.size(1)),
+            gains=None,
+            memory=memory,
+            context=context,
+            iteration=0,
+        )
+
 
 class Exchange(Protocol):
     """How neighbours talk. Edges stand in R rows: once an undirected edge, or once in each direction."""
