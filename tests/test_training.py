@@ -109,6 +109,8 @@ def test_bad_settings_are_refused(change, message):
 def test_unknown_settings_of_a_recipe_are_refused():
     with pytest.raises(InputError, match=r"unknown architecture setting 'hidden'; did you mean 'hidden_features'\?"):
         TrainingConfig.from_dict({"architecture": {"hidden": 3}, "training": {"dataset": ["lasso"]}})
+    with pytest.raises(InputError, match="wrong type"):
+        TrainingConfig.from_dict({"training": {"dataset": ["lasso"], "problems": "many"}})
     with pytest.raises(InputError, match=r"no \[training\] dataset"):
         TrainingConfig.from_dict({"architecture": {}})
 

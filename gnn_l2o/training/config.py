@@ -180,7 +180,11 @@ class TrainingConfig:
         training = {k: tuple(v) if isinstance(v, list) else v for k, v in training.items()}
         if stages is not None:
             training["stages"] = parse_stages(stages)
-        return cls(**training, architecture=Architecture.from_dict(dict(recipe.get("architecture", {}))))
+        architecture = Architecture.from_dict(dict(recipe.get("architecture", {})))
+        try:
+            return cls(**training, architecture=architecture)
+        except TypeError as error:  # a text where a number is compared
+            raise InputError(f"a [training] setting has the wrong type: {error}") from None
 
     def to_toml(self) -> str:
         """Return the configuration as the text of a ``recipe.toml``."""
