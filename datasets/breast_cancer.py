@@ -1,5 +1,7 @@
 """Breast cancer in Wisconsin: real data that comes with scikit-learn."""
 
+import dataclasses
+
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 
@@ -40,4 +42,5 @@ def sample(
     generator = np.random.default_rng(seed)
     total = labels.size if samples is None else network.num_nodes * samples
     parts = split(labels, node_sizes(total, network.num_nodes, imbalance, generator), generator, alpha)
-    return Logistic.from_nodes([data[p] for p in parts], [labels[p] for p in parts], penalty(l1_weight, l2_weight))
+    problem = Logistic.from_nodes([data[p] for p in parts], [labels[p] for p in parts], penalty(l1_weight, l2_weight))
+    return dataclasses.replace(problem, source="breast cancer data that comes with scikit-learn")

@@ -1,22 +1,68 @@
-"""Census Income (Adult): real data from a file, or downloaded by scikit-learn."""
+"""Census Income (Adult): real data from files, or downloaded by scikit-learn."""
 
 import csv
+import dataclasses
 import functools
 import gzip
-import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
-from sklearn.datasets import fetch_openml
 
-from gnn_l2o.errors import InputError
+from gnn_l2o.errors import InputError, unknown
 from gnn_l2o.network import Network
 from gnn_l2o.problems import Logistic
 from gnn_l2o.samples import node_sizes, penalty, require_at_least, split, standardized
+from gnn_l2o.sources import download, local
+
+Part = Literal["train", "test"]
+Row = list[str]
 
 COLUMNS = 14  # before the label
-WAYS = (
-    "give path=FILE, set GNN_L2O_DATA to a folder with adult/adult_train.csv.gz, or unset it and connect to openml.org"
+FILE = "adult_{part}.csv.gz"
+WAYS = "give path=FILE, or set GNN_L2O_DATA to a folder with adult/adult_train.csv.gz, or connect to openml.org"
+
+# OpenML holds the rows of both parts, those of the test part first; the rows that earn more tell whether it still does.
+TEST_ROWS = 16_281
+HIGH_INCOMES: dict[Part, int] = {"train": 7_841, "test": 3_846}
+
+# What the one-hot columns stand for: above how many of the cuts a number is, or which of the words it is, in the order
+# of UCI's adult.names. These are the columns of a9a in the LIBSVM collection (Platt 1998 made them first).
+INDICATORS: tuple[tuple[int, ...] | tuple[str, ...], ...] = (
+    (25, 32, 40, 49),  # age
+    (
+        *("Private", "Self-emp-not-inc", "Self-emp-inc", "Federal-gov", "Local-gov", "State-gov", "Without-pay"),
+        "Never-worked",
+    ),
+    (106637, 158656, 196337, 259865),  # the weight of the row in the census
+    (
+        *("Bachelors", "Some-college", "11th", "HS-grad", "Prof-school", "Assoc-acdm", "Assoc-voc", "9th", "7th-8th"),
+        *("12th", "Masters", "1st-4th", "10th", "Doctorate", "5th-6th", "Preschool"),
+    ),
+    (8, 9, 10, 12),  # education as a number
+    (
+        *("Married-civ-spouse", "Divorced", "Never-married", "Separated", "Widowed", "Married-spouse-absent"),
+        "Married-AF-spouse",
+    ),
+    (
+        *("Tech-support", "Craft-repair", "Other-service", "Sales", "Exec-managerial", "Prof-specialty"),
+        *("Handlers-cleaners", "Machine-op-inspct", "Adm-clerical", "Farming-fishing", "Transport-moving"),
+        *("Priv-house-serv", "Protective-serv", "Armed-Forces"),
+    ),
+    ("Wife", "Own-child", "Husband", "Not-in-family", "Other-relative", "Unmarried"),
+    ("White", "Asian-Pac-Islander", "Amer-Indian-Eskimo", "Other", "Black"),
+    ("Female", "Male"),
+    (0,),  # capital gain
+    (0,),  # capital loss
+    (34, 39, 40, 47),  # hours a week
+    (
+        *("United-States", "Cambodia", "England", "Puerto-Rico", "Canada", "Germany", "Outlying-US(Guam-USVI-etc)"),
+        *("India", "Japan", "Greece", "South", "China", "Cuba", "Iran", "Honduras", "Philippines", "Italy", "Poland"),
+        *("Jamaica", "Vietnam", "Mexico", "Portugal", "Ireland", "France", "Dominican-Republic", "Laos", "Ecuador"),
+        *("Taiwan", "Haiti", "Columbia", "Hungary", "Guatemala", "Nicaragua", "Scotland", "Thailand", "Yugoslavia"),
+        *("El-Salvador", "Trinadad&Tobago", "Peru", "Hong", "Holand-Netherlands"),
+    ),
 )
 
 
@@ -29,14 +75,20 @@ def sample(
     l2_weight: float = 0.0,
     alpha: float | None = None,
     imbalance: float = 0.0,
+    onehot: bool = False,
+    part: Part = "train",
     path: str | None = None,
 ) -> Logistic:
-    r"""Census Income (real, 14 features): logistic regression of who earns more than 50,000 dollars a year.
+    r"""Census Income (real, 14 or 123 features): logistic regression of who earns more than 50,000 dollars a year.
 
-    f_i is the mean cross-entropy, without an intercept, over standardized columns, those of words numbered in
-    alphabetical order; :math:`r(x) = \lambda_1 \|x\|_1 + \frac{\lambda_2}{2} \|x\|^2`. He et al. 2024, E.4, have
-    Logistic(10, 14, 100, 0.1); with columns so scaled, :math:`\lambda_1 = 0.1` leaves two of the 14 coordinates.
+    f_i is the mean cross-entropy, without an intercept;
+    :math:`r(x) = \lambda_1 \|x\|_1 + \frac{\lambda_2}{2} \|x\|^2`. He et al. 2024, E.4, have
+    Logistic(10, 14, 100, 0.1); with columns scaled as here, :math:`\lambda_1 = 0.1` leaves two of the 14 coordinates.
     Source: "Adult", Becker, Kohavi 1996, UCI Machine Learning Repository.
+
+    The 14 columns are standardized by mean and deviation of the training part, those of words after being numbered in
+    alphabetical order. The 123 are 0 or 1, as in a9a of the LIBSVM collection: every number is in one of a few
+    intervals and every word is one of a list, or missing, and then all columns of that word are 0.
 
     Args:
         network: whose nodes hold the data.
@@ -46,34 +98,52 @@ def sample(
         l2_weight: lambda_2.
         alpha: split by labels, see :func:`gnn_l2o.samples.split`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
-        path: of a CSV file with a header, 14 columns and the label, perhaps gzipped. By default
-            ``$GNN_L2O_DATA/adult/adult_train.csv.gz`` if that variable is set; otherwise scikit-learn downloads the
-            data from openml.org, once.
+        onehot: whether to have the 123 columns.
+        part: ``"train"``, 32,561 rows, or ``"test"``, 16,281 others.
+        path: of a CSV file with a header, 14 columns and the label, perhaps gzipped, which is then the training part;
+            or of a folder with ``adult_train.csv.gz`` and ``adult_test.csv.gz``. By default
+            ``$GNN_L2O_DATA/adult`` if it holds them; otherwise scikit-learn downloads the data from openml.org, once.
     """
     require_at_least(1, samples=samples)
     generator = np.random.default_rng(seed)
-    data, labels = _load(_file(path))
+    data, labels = _load(_find(path), part, onehot)
     sizes = node_sizes(network.num_nodes * samples, network.num_nodes, imbalance, generator)
     parts = split(labels, sizes, generator, alpha)
-    return Logistic.from_nodes([data[p] for p in parts], [labels[p] for p in parts], penalty(l1_weight, l2_weight))
+    problem = Logistic.from_nodes([data[p] for p in parts], [labels[p] for p in parts], penalty(l1_weight, l2_weight))
+    place = path or ("openml.org" if _find(path) is None else "$GNN_L2O_DATA/adult")
+    return dataclasses.replace(problem, source=f"Census Income from {place}, {part} part")
 
 
-def _file(path: str | None) -> Path | None:
-    folder = os.environ.get("GNN_L2O_DATA")
+def _find(path: str | None) -> Path | None:
+    """Return the file or folder that holds the data; ``None``: it must be downloaded."""
     if path is not None:
         return Path(path)
-    return Path(folder) / "adult" / "adult_train.csv.gz" if folder else None
+    file = local(f"adult/{FILE.format(part='train')}")
+    return None if file is None else file.parent
 
 
-@functools.lru_cache(maxsize=1)
-def _load(file: Path | None) -> tuple[np.ndarray, np.ndarray]:
-    """Return the standardized columns, ``(M, 14)``, and the labels, ``(M,)``."""
-    rows = _download() if file is None else _read(file)
-    data = np.stack([_numbers([row[k] for row in rows]) for k in range(COLUMNS)], axis=1)
-    return standardized(data), np.array([float(row[COLUMNS].startswith(">50K")) for row in rows])
+@functools.lru_cache(maxsize=2)
+def _load(place: Path | None, part: Part, onehot: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns, ``(M, 14)`` or ``(M, 123)``, and the labels, ``(M,)``."""
+    rows = _rows(place, part)
+    labels = np.array([float(_is_high(row)) for row in rows])
+    if onehot:
+        return np.hstack([_indicate(_column(rows, k), INDICATORS[k]) for k in range(COLUMNS)]), labels
+    train = rows if part == "train" else _rows(place, "train")
+    return standardized(_numbers(rows, train), _numbers(train, train)), labels
 
 
-def _read(file: Path) -> list[list[str]]:
+def _rows(place: Path | None, part: Part) -> list[Row]:
+    if place is None:
+        return _download()[part]
+    if place.is_dir():
+        return _read(place / FILE.format(part=part))
+    if part == "test":
+        raise InputError(f"{place} is the training part; expected a folder with {FILE.format(part='test')} as well")
+    return _read(place)
+
+
+def _read(file: Path) -> list[Row]:
     try:
         opened = gzip.open(file, "rt", newline="") if file.suffix == ".gz" else file.open(newline="")
         with opened as stream:
@@ -87,22 +157,56 @@ def _read(file: Path) -> list[list[str]]:
     return rows
 
 
-def _download() -> list[list[str]]:
-    try:
-        bunch = fetch_openml("adult", version=2, as_frame=False, parser="liac-arff")
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot download the census data ({error}); {WAYS}") from None
+@functools.lru_cache(maxsize=1)
+def _download() -> dict[Part, list[Row]]:
+    bunch = download("adult", 2, ways=WAYS)
     columns = []
     for name, column in zip(bunch.feature_names, bunch.data.T, strict=True):
         words = bunch.categories.get(name)
         missing = np.isnan(column)
         code = np.where(missing, 0, column).astype(int)
         columns.append(np.where(missing, "?", np.array(words)[code] if words else column.astype(str)))
-    return [list(row) for row in zip(*columns, bunch.target, strict=True)]
+    rows = [list(row) for row in zip(*columns, bunch.target, strict=True)]
+    parts: dict[Part, list[Row]] = {"test": rows[:TEST_ROWS], "train": rows[TEST_ROWS:]}
+    found = {part: sum(map(_is_high, parts[part])) for part in HIGH_INCOMES}
+    if found != HIGH_INCOMES:
+        raise InputError(
+            f"the census data of openml.org has changed: expected high incomes {HIGH_INCOMES}, got {found}; {WAYS}"
+        )
+    return parts
 
 
-def _numbers(column: list[str]) -> np.ndarray:
+def _is_high(row: Row) -> bool:
+    return row[COLUMNS].startswith(">50K")
+
+
+def _column(rows: Sequence[Row], k: int) -> list[str]:
+    return [row[k] for row in rows]
+
+
+def _numbers(rows: Sequence[Row], train: Sequence[Row]) -> np.ndarray:
+    """Return all columns as numbers, ``(M, 14)``: words by their places among those of the training part."""
+    return np.stack([_number(_column(rows, k), _column(train, k)) for k in range(COLUMNS)], axis=1)
+
+
+def _number(column: list[str], train: list[str]) -> np.ndarray:
     try:
         return np.array(column, dtype=np.float64)
     except ValueError:
-        return np.unique(column, return_inverse=True)[1].astype(np.float64)
+        return _places(column, sorted(set(train))).astype(np.float64)
+
+
+def _indicate(column: list[str], meaning: tuple[int, ...] | tuple[str, ...]) -> np.ndarray:
+    """Return the indicators of a column, ``(M, number of cuts + 1)`` or ``(M, number of words)``."""
+    if isinstance(meaning[0], int):
+        return np.eye(len(meaning) + 1)[np.searchsorted(meaning, np.array(column, dtype=np.float64))]
+    words = [*map(str, meaning), "?"]
+    return np.eye(len(words))[_places(column, words), :-1]  # nothing stands for a missing word
+
+
+def _places(column: list[str], words: list[str]) -> np.ndarray:
+    place = {word: k for k, word in enumerate(words)}
+    stranger = next((word for word in column if word not in place), None)
+    if stranger is not None:
+        raise InputError(f"the census data is not as published: {unknown('word', stranger, words)}")
+    return np.array([place[word] for word in column])

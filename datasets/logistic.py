@@ -4,7 +4,7 @@ import numpy as np
 
 from gnn_l2o.network import Network
 from gnn_l2o.problems import Logistic
-from gnn_l2o.samples import linear_model, node_sizes, penalty, require_at_least
+from gnn_l2o.samples import linear_model, node_sizes, penalty, require_at_least, split
 
 
 def sample(
@@ -15,6 +15,7 @@ def sample(
     samples: int = 100,
     l1_weight: float = 0.1,
     l2_weight: float = 0.0,
+    alpha: float | None = None,
     imbalance: float = 0.0,
 ) -> Logistic:
     r"""Logistic regression (synthetic): the label of a is 1 where a'x* >= 0, a standard normal, x* three quarters zero.
@@ -29,6 +30,7 @@ def sample(
         samples: m, of a node on average.
         l1_weight: lambda_1.
         l2_weight: lambda_2.
+        alpha: split by labels, see :func:`gnn_l2o.samples.split`; by default no node differs from another.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
     """
     require_at_least(1, features=features, samples=samples)
@@ -36,5 +38,7 @@ def sample(
     total = network.num_nodes * samples
     a, truth = linear_model(total, features, generator)
     labels = (a @ truth >= 0).astype(np.float64)
-    ends = np.cumsum(node_sizes(total, network.num_nodes, imbalance, generator))[:-1]
-    return Logistic.from_nodes(np.split(a, ends), np.split(labels, ends), penalty(l1_weight, l2_weight))
+    sizes = node_sizes(total, network.num_nodes, imbalance, generator)
+    in_order = np.split(np.arange(total), np.cumsum(sizes)[:-1])
+    parts = in_order if alpha is None else split(labels, sizes, generator, alpha)
+    return Logistic.from_nodes([a[p] for p in parts], [labels[p] for p in parts], penalty(l1_weight, l2_weight))

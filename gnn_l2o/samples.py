@@ -44,10 +44,17 @@ def linear_model(samples: int, features: int, generator: np.random.Generator) ->
     return a, truth
 
 
-def standardized(data: np.ndarray) -> np.ndarray:
-    """Return the columns of ``(M, d)`` shifted and scaled to mean 0 and variance 1; constant ones become 0."""
-    deviation = data.std(axis=0)
-    return (data - data.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+def standardized(data: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
+    """Return the columns of ``(M, d)`` shifted and scaled to mean 0 and variance 1; constant ones become 0.
+
+    Args:
+        data: ``(M, d)``.
+        reference: whose mean and variance are taken, by default those of ``data``: test data is scaled like the
+            training data.
+    """
+    reference = data if reference is None else reference
+    deviation = reference.std(axis=0)
+    return (data - reference.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
 
 
 def node_sizes(total: int, nodes: int, imbalance: float, generator: np.random.Generator) -> np.ndarray:

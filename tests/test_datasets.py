@@ -5,6 +5,8 @@ import gzip
 import inspect
 import math
 import os
+import struct
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +20,7 @@ from sklearn.utils import Bunch
 from gnn_l2o import plugins
 from gnn_l2o.errors import InputError
 from gnn_l2o.network import Network
-from gnn_l2o.problems import LeastSquares, Logistic, Problem, solve
+from gnn_l2o.problems import LeastSquares, Logistic, Problem, Stochastic, solve
 from gnn_l2o.regularizers import L1, ElasticNet, Zero
 from gnn_l2o.samples import node_sizes, split
 
@@ -30,11 +32,41 @@ def ring(nodes: int) -> Network:
     return Network.from_edges(sorted(edges), nodes)
 
 
+SMALL = {
+    "bsds500": "bsds500:patch=5,atoms=30",
+    "mlp": "mlp:samples=20,test_samples=30",
+    "resnet": "resnet:samples=3,test_samples=5",
+}
+
+
 def sample(spec: str, nodes: int = 5, seed: int = 0):
-    if spec.partition(":")[0] == "census" and "path=" not in spec and "GNN_L2O_DATA" not in os.environ:
+    name, _, chosen = spec.partition(":")
+    if name == "census" and "path=" not in spec and "GNN_L2O_DATA" not in os.environ:
         pytest.skip("GNN_L2O_DATA does not say where the census data is")
-    function = load(spec.partition(":")[0]).function
-    return function(ring(nodes), seed=seed, **plugins.load("dataset", spec).parameters)
+    if name in SMALL:
+        spec = ",".join(filter(None, [SMALL[name], chosen]))
+    with pytest.MonkeyPatch.context() as patch:
+        if name in ("mlp", "resnet"):
+            patch.setenv("GNN_L2O_DATA", image_folder().name)
+        return load(name).function(ring(nodes), seed=seed, **plugins.load("dataset", spec).parameters)
+
+
+@functools.cache
+def image_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder with files like those of MNIST and CIFAR-10, but few images, and these of noise."""
+    folder = tempfile.TemporaryDirectory()
+    mnist, cifar10 = Path(folder.name) / "mnist", Path(folder.name) / "cifar10"
+    mnist.mkdir()
+    cifar10.mkdir()
+    generator = np.random.default_rng(0)
+    for part, count in (("train", 600), ("t10k", 40)):
+        for what, shape in (("images-idx3", (count, 28, 28)), ("labels-idx1", (count,))):
+            numbers = generator.integers(256 if len(shape) > 1 else 10, size=shape, dtype=np.uint8)
+            header = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
+            (mnist / f"{part}-{what}-ubyte.gz").write_bytes(gzip.compress(header + numbers.tobytes(), 1))
+    pictures = generator.integers(256, size=(3240, 32, 32, 3), dtype=np.uint8)
+    np.savez(cifar10 / "cifar10_train_first4000.npz", images=pictures, labels=np.arange(3240) % 10)
+    return folder
 
 
 @functools.cache
@@ -86,6 +118,15 @@ def test_every_data_set_documents_its_parameters(name: str) -> None:
     assert plugin.description.endswith(".")
     for parameter in plugin.defaults:
         assert f"\n    {parameter}: " in inspect.getdoc(plugin.function), parameter
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_data_sets_of_real_data_say_where_it_is_from(name: str) -> None:
+    problem = sample(name)
+    assert bool(problem.source) == (name not in ("lasso", "linear", "logistic"))
+    assert "\n" not in problem.source
+    assert Stochastic(problem, batch_size=1, seed=0).draw(1).source == problem.source
+    assert problem.repeat(2).to(dtype=torch.float32).source == problem.source
 
 
 # The synthetic distributions (He et al. 2024, E.2)
@@ -149,7 +190,7 @@ def test_weights_choose_the_regularizer(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_imbalance_moves_samples_between_nodes(name: str) -> None:
-    even, uneven = sample(name), sample(f"{name}:imbalance=1")
+    even, uneven = sample(name), sample(f"{name}:imbalance=2")
     assert even.count.max() - even.count.min() <= 1
     assert uneven.count.max() > 2 * uneven.count.min()
     assert even.count.sum() == uneven.count.sum()
@@ -194,6 +235,27 @@ def test_alpha_makes_the_nodes_labels_differ() -> None:
         return float((problem.targets.sum(1, keepdim=True) / problem.count).std())
 
     assert spread("breast_cancer") < 0.12 < 0.3 < spread("breast_cancer:alpha=0.1")
+
+
+@pytest.mark.parametrize("spec", ["logistic", "breast_cancer", "census", "mlp", "resnet"])
+def test_every_data_set_with_classes_can_be_split_by_them(spec: str) -> None:
+    chosen = "samples=30" if spec in SMALL else ""
+
+    def spread(alpha: str) -> float:
+        problem = sample(f"{spec}:{chosen},alpha={alpha}", 10)
+        return max(float(((problem.targets == c).sum(1) / problem.count.squeeze(1)).std()) for c in range(2))
+
+    assert spread("1e6") < 0.13 < 0.2 < spread("0.1")
+    sizes = sample(f"{spec}:{chosen},alpha=1,imbalance=1", 10).count
+    assert sizes.max() > 3 * sizes.min()
+
+
+def test_logistic_with_alpha_holds_the_samples_it_has_without() -> None:
+    whole, parted = sample("logistic:features=3", 4), sample("logistic:features=3,alpha=0.5", 4)
+    assert not torch.equal(whole.features, parted.features)
+    rows = [torch.cat([p.features, p.targets.unsqueeze(2)], dim=2).flatten(0, 1) for p in (whole, parted)]
+    first, second = (r[r[:, 0].argsort()] for r in rows)
+    torch.testing.assert_close(first, second, rtol=0, atol=0)
 
 
 def test_census_has_the_columns_of_the_paper() -> None:
@@ -245,28 +307,45 @@ def test_census_reads_the_folder_of_the_environment(tmp_path: Path, monkeypatch:
 
 def census_with_download(monkeypatch: pytest.MonkeyPatch, download: Callable[..., Bunch]) -> plugins.Plugin:
     monkeypatch.delenv("GNN_L2O_DATA", raising=False)
+    monkeypatch.setattr("gnn_l2o.sources.fetch_openml", download)
     plugin = plugins.load("dataset", "census:samples=3")
-    monkeypatch.setitem(plugin.function.__globals__, "fetch_openml", download)
+    monkeypatch.setitem(plugin.function.__globals__, "TEST_ROWS", 2)
+    monkeypatch.setitem(plugin.function.__globals__, "HIGH_INCOMES", {"train": 1, "test": 2})
     return plugin
 
 
-def test_census_is_downloaded_where_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+def openml_census(name: str, *, version: int, as_frame: bool, parser: str) -> Bunch:
+    """Two rows of a test part, both of high income, then the three of the training part."""
+    assert (name, version, as_frame, parser) == ("adult", 2, False, "liac-arff")
     names = [f"column {k}" for k in range(14)]
-    columns = [list(column) for column in zip(*[[*r, c] for r, c in zip(ROWS, COUNTRIES, strict=True)], strict=True)]
+    rows = [[*r, c] for r, c in zip(ROWS, COUNTRIES, strict=True)]
+    columns = [list(column) for column in zip(*rows[1:], *rows, strict=True)]
     # As scikit-learn gives it without pandas: words numbered in the order of the file's header, missing ones nan.
     words = {n: sorted(set(c) - {"?"}, reverse=True) for n, c in zip(names, columns, strict=True) if not c[0].isdigit()}
     data = [
         [(words[n].index(v) if n in words else float(v)) if v != "?" else math.nan for v in c]
         for n, c in zip(names, columns, strict=True)
     ]
+    target = np.array([">50K", ">50K", *INCOME], dtype=object)
+    return Bunch(data=np.array(data).T, feature_names=names, categories=words, target=target)
 
-    def download(name: str, *, version: int, as_frame: bool, parser: str) -> Bunch:
-        assert (name, version, as_frame, parser) == ("adult", 2, False, "liac-arff")
-        return Bunch(
-            data=np.array(data).T, feature_names=names, categories=words, target=np.array(INCOME, dtype=object)
-        )
 
-    is_small_census(census_with_download(monkeypatch, download)(ring(1), seed=0))
+def test_census_is_downloaded_where_there_is_no_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_small_census(census_with_download(monkeypatch, openml_census)(ring(1), seed=0))
+
+
+def test_the_downloaded_test_part_stands_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = census_with_download(monkeypatch, openml_census).function(ring(1), seed=0, samples=2, part="test")
+    assert problem.targets.tolist() == [[1, 1]]
+    ages = (np.array([38, 50]) - np.mean([39, 50, 38])) / np.std([39, 50, 38])  # by the training part's mean
+    np.testing.assert_allclose(np.sort(problem.features[0, :, 0]), ages)
+
+
+def test_a_download_in_another_order_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugin = census_with_download(monkeypatch, openml_census)
+    monkeypatch.setitem(plugin.function.__globals__, "TEST_ROWS", 4)
+    with pytest.raises(InputError, match=r"has changed: expected high incomes .*'train': 1.* got .*'test': 3"):
+        plugin(ring(1), seed=0)
 
 
 def test_a_failed_download_tells_the_ways_to_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,6 +376,105 @@ def test_a_file_that_is_not_the_census_is_refused(tmp_path: Path, content: bytes
     with pytest.raises(InputError, match=message) as error:
         sample(f"census:path={path}")
     assert "\n" not in str(error.value)
+
+
+# The lines of a9a and a9a.t in the LIBSVM collection that belong to the first rows of both parts.
+A9A = """
+-1 3 11 14 19 39 42 55 64 67 73 75 76 80 83
+-1 5 7 14 19 39 40 51 63 67 73 74 76 78 83
+-1 3 6 17 22 36 41 53 64 67 73 74 76 80 83
+-1 5 6 17 21 35 40 53 63 71 73 74 76 80 83
+-1 2 6 18 19 39 40 52 61 71 72 74 76 80 95
+-1 3 6 18 29 39 40 51 61 67 72 74 76 80 83
+-1 4 6 16 26 35 45 49 64 71 72 74 76 78 101
+1 5 7 17 22 36 40 51 63 67 73 74 76 81 83
+1 2 6 14 29 39 42 52 64 67 72 75 76 82 83
+1 4 6 16 19 39 40 51 63 67 73 75 76 80 83
+"""
+A9A_TEST = """
+-1 1 6 17 21 35 42 54 62 71 73 74 76 80 83
+-1 3 6 14 22 36 40 56 63 67 73 74 76 82 83
+1 2 10 18 24 38 40 59 63 67 73 74 76 80 83
+1 4 6 16 20 37 40 54 63 71 73 75 76 80 83
+"""
+GROUPS = (5, 8, 5, 16, 5, 7, 14, 6, 5, 2, 2, 2, 5, 41)  # indicators of each of the 14 columns
+
+
+def one_hot(part: str) -> tuple[np.ndarray, np.ndarray]:
+    if "GNN_L2O_DATA" not in os.environ:
+        pytest.skip("GNN_L2O_DATA does not say where the census data is")
+    inside = load("census").function.__globals__
+    return inside["_load"](inside["_find"](None), part, True)
+
+
+@pytest.mark.parametrize(("part", "lines"), [("train", A9A), ("test", A9A_TEST)])
+def test_one_hot_census_is_a9a_line_by_line(part: str, lines: str) -> None:
+    data, labels = one_hot(part)
+    for line, row, label in zip(lines.split("\n")[1:-1], data, labels, strict=False):
+        assert line.split() == [str(int(2 * label - 1)), *map(str, np.flatnonzero(row) + 1)]
+
+
+def test_one_hot_census_is_a9a_in_its_totals() -> None:
+    data, labels = one_hot("train")
+    assert data.shape == (32_561, 123)
+    assert set(np.unique(data)) == {0, 1}
+    assert data.sum() == 451_592  # what the LIBSVM collection states of a9a
+    assert labels.sum() == 7_841
+    assert data.any(axis=0).all()
+    test, test_labels = one_hot("test")
+    assert test.shape == (16_281, 123)
+    assert test_labels.sum() == 3_846
+    assert np.flatnonzero(~test.any(axis=0)).tolist() == [122]  # nobody from the Netherlands: a9a.t has 122 columns
+
+
+def test_one_hot_census_column_by_column() -> None:
+    data, _ = one_hot("train")
+    file = Path(os.environ["GNN_L2O_DATA"]) / "adult" / "adult_train.csv.gz"
+    rows = [line.split(",") for line in gzip.decompress(file.read_bytes()).decode().splitlines()[1:]]
+    missing = {1: 1836, 6: 1843, 13: 583}
+    first = 0
+    for k, width in enumerate(GROUPS):
+        group, column = data[:, first : first + width], np.array([row[k].strip() for row in rows])
+        first += width
+        np.testing.assert_array_equal(group.sum(axis=1), column != "?")
+        assert (column == "?").sum() == missing.get(k, 0)
+        for c in range(width):  # rows with the same indicator have the same word, or numbers of one interval
+            here, elsewhere = column[group[:, c] == 1], column[group[:, c] == 0]
+            if not column[0].isdigit():
+                assert len(set(here)) == 1
+                assert not set(here) & set(elsewhere)
+            elif c:
+                assert here.astype(int).min() > column[group[:, c - 1] == 1].astype(int).max()
+    counts = {word: int((data[:, c]).sum()) for word, c in (("Private", 5), ("White", 66), ("Male", 72), ("US", 82))}
+    assert counts == {"Private": 22_696, "White": 27_816, "Male": 21_790, "US": 29_170}
+
+
+def test_one_hot_census_is_a_parameter() -> None:
+    problem = sample("census:onehot=true,samples=50,part=test", 4)
+    assert problem.features.shape == (4, 50, 123)
+    assert set(problem.features.unique().tolist()) == {0, 1}
+
+
+def test_the_test_part_is_scaled_like_the_training_part() -> None:
+    problem = sample("census:part=test,samples=1600", 10)
+    mean, deviation = problem.features.flatten(0, 1).mean(0), problem.features.flatten(0, 1).std(0)
+    assert 1e-3 < mean.abs().max() < 0.05
+    torch.testing.assert_close(deviation, torch.ones(14), rtol=0.05, atol=0)
+
+
+def test_a_folder_holds_both_parts_and_a_file_one(tmp_path: Path) -> None:
+    for part in ("train", "test"):
+        write_census(tmp_path / f"adult_{part}.csv.gz")
+    is_small_census(sample(f"census:samples=3,path={tmp_path}", nodes=1))
+    is_small_census(sample(f"census:samples=3,part=test,path={tmp_path}", nodes=1))
+    file = tmp_path / "adult_train.csv.gz"
+    with pytest.raises(InputError, match=r"is the training part; expected a folder with adult_test.csv.gz"):
+        sample(f"census:part=test,path={file}")
+
+
+def test_words_that_are_not_of_the_census_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"not as published: unknown word 'Self-emp'; did you mean 'Self-emp-inc'"):
+        sample(f"census:onehot=true,samples=3,path={write_census(tmp_path / 'census.csv')}", nodes=1)
 
 
 # Splits

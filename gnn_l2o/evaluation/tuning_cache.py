@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,19 +10,12 @@ from typing import Any
 
 import torch
 
+from gnn_l2o.cache import VARIABLE, cache_folder
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.tuning import BUDGET, Tuning, tune
 from gnn_l2o.files import write_text
 from gnn_l2o.fingerprint import fingerprint, source_code
 from gnn_l2o.tunable import Tunable
-
-VARIABLE = "GNN_L2O_CACHE"
-
-
-def cache_folder() -> Path:
-    """Return where results are kept: ``$GNN_L2O_CACHE``, or ``gnn-l2o`` in the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gnn-l2o"
-    return Path(os.environ.get(VARIABLE) or default)
 
 
 def tune_or_recall(

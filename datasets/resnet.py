@@ -1,0 +1,60 @@
+"""Small photographs: real data from files, or downloaded by scikit-learn."""
+
+import dataclasses
+
+import numpy as np
+import torch
+from torch import nn
+
+from gnn_l2o.images import cifar10
+from gnn_l2o.network import Network
+from gnn_l2o.problems.neural import NeuralNetwork
+from gnn_l2o.problems.neural_models import Normalization, ResNet
+from gnn_l2o.samples import node_sizes, require_at_least, split
+
+# Of red, green and blue in the training images.
+MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
+
+
+def sample(
+    network: Network,
+    *,
+    seed: int,
+    samples: int = 500,
+    alpha: float | None = None,
+    imbalance: float = 0.0,
+    test_samples: int = 2000,
+    normalization: Normalization = "batch",
+) -> NeuralNetwork:
+    r"""CIFAR-10 (real, 60,000 photographs): training a residual network, 78,042 parameters, no regularizer.
+
+    f_i is the mean cross-entropy over node i's images, r = 0. He et al. 2024, E.2, have ResNet(5, 78042, 500, 0) and
+    train optimizers on it; m is 5000 where they show them (Fig. 7). Channels are scaled to mean 0 and deviation 1 over
+    all training images; all nodes start at the same random parameters. :func:`gnn_l2o.images.cifar10` says where the
+    images are from.
+
+    Args:
+        network: whose nodes hold the data.
+        seed: of the draws and of the start; different seeds draw different samples.
+        samples: m, of a node on average.
+        alpha: split by labels, see :func:`gnn_l2o.samples.split`.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+        test_samples: test images, drawn at random, on which accuracy is measured; no node ever holds one.
+        normalization: ``"batch"`` as in the paper, or ``"group"``, with which every sample is seen alone.
+    """
+    require_at_least(1, samples=samples, test_samples=test_samples)
+    generator = np.random.default_rng(seed)
+    train, test = cifar10(train=True), cifar10(train=False)
+    sizes = node_sizes(network.num_nodes * samples, network.num_nodes, imbalance, generator)
+    parts = split(train.labels, sizes, generator, alpha)
+    asked = generator.permutation(test.labels.size)[:test_samples]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = ResNet(normalization=normalization)
+    problem = NeuralNetwork.from_nodes(
+        module,
+        nn.CrossEntropyLoss(),
+        [train.samples(p, MEAN, DEVIATION) for p in parts],
+        test=test.samples(asked, MEAN, DEVIATION),
+    )
+    return dataclasses.replace(problem, source=f"{train.source}; accuracy on {test.source}")

@@ -1,0 +1,83 @@
+"""Where real data comes from: the user's folder, OpenML, or what was made of either before."""
+
+from __future__ import annotations
+
+import os
+import warnings
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from sklearn.datasets import fetch_openml
+from sklearn.utils import Bunch
+
+from gnn_l2o.cache import cache_folder
+from gnn_l2o.errors import InputError
+from gnn_l2o.files import write_atomically
+from gnn_l2o.fingerprint import fingerprint
+
+VARIABLE = "GNN_L2O_DATA"
+
+Arrays = dict[str, np.ndarray]
+
+
+def local(path: str) -> Path | None:
+    """Return a file of the folder ``$GNN_L2O_DATA``, or ``None`` if there is none.
+
+    Raises:
+        InputError: the variable is set, but names no folder.
+    """
+    folder = os.environ.get(VARIABLE)
+    if not folder:
+        return None
+    if not Path(folder).is_dir():
+        raise InputError(f"{VARIABLE} is {folder}, which is not a folder")
+    file = Path(folder) / path
+    return file if file.is_file() else None
+
+
+def download(name: str, version: int, *, ways: str) -> Bunch:
+    """Return a dataset of openml.org, which scikit-learn downloads once, checks and keeps.
+
+    Args:
+        name: on OpenML.
+        version: likewise.
+        ways: what an error says of how else the data can be had.
+
+    Raises:
+        InputError: it cannot be downloaded.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of every attempt that fails; the error below is enough
+            return fetch_openml(name, version=version, as_frame=False, parser="liac-arff")
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"cannot download {name} from openml.org ({reason}); {ways}") from None
+
+
+def recall(name: str, key: object, make: Callable[[], Arrays]) -> Arrays:
+    """Return arrays that take long to make, from the cache folder if they were made before.
+
+    A cache that cannot be read or written is no error: a warning says so, and the arrays are made.
+
+    Args:
+        name: begins the name of the file.
+        key: all that decides the arrays, see :func:`~gnn_l2o.fingerprint.fingerprint`.
+        make: makes them.
+    """
+    path = cache_folder() / "data" / f"{name}_{fingerprint(key)}.npz"
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return dict(kept)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        warnings.warn(f"{path} cannot be read and is made anew: {error}", stacklevel=2)
+    arrays = make()
+    try:
+        write_atomically(path, lambda temporary: np.savez(temporary, allow_pickle=False, **arrays))
+    except OSError as error:
+        warnings.warn(f"{name} cannot be kept in {path.parent}: {error}", stacklevel=2)
+    return arrays

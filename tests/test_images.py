@@ -1,0 +1,249 @@
+"""Images of MNIST and CIFAR-10 from every place they may be at, on small files; the real ones where they are."""
+
+import gzip
+import io
+import os
+import struct
+import tarfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.utils import Bunch
+
+from gnn_l2o import images, sources
+from gnn_l2o.errors import InputError
+from gnn_l2o.images import cifar10, mnist
+
+DATA = os.environ.get("GNN_L2O_DATA")
+needs_data = pytest.mark.skipif(not DATA, reason="GNN_L2O_DATA does not say where the images are")
+
+
+def forget() -> None:
+    images._mnist.cache_clear()
+    images._cifar10.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_remembered() -> Iterator[None]:
+    forget()
+    yield
+    forget()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("mnist", "cifar10"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setenv("GNN_L2O_DATA", str(tmp_path))
+    return tmp_path
+
+
+def offline(*args: object, **kwargs: object) -> Bunch:
+    warnings.warn("Retrying...", stacklevel=1)
+    raise OSError("no route\nto openml.org")
+
+
+def idx(array: np.ndarray) -> bytes:
+    return gzip.compress(struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes())
+
+
+def write_mnist(folder: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    generator = np.random.default_rng(0)
+    made = {}
+    for part, name, count in (("train", "train", 6), ("test", "t10k", 3)):
+        pictures = generator.integers(256, size=(count, 28, 28), dtype=np.uint8)
+        labels = generator.integers(10, size=count, dtype=np.uint8)
+        (folder / f"mnist/{name}-images-idx3-ubyte.gz").write_bytes(idx(pictures))
+        (folder / f"mnist/{name}-labels-idx1-ubyte.gz").write_bytes(idx(labels))
+        made[part] = (pictures, labels)
+    return made
+
+
+def test_mnist_reads_the_original_files(folder: Path) -> None:
+    made = write_mnist(folder)
+    for train, part in ((True, "train"), (False, "test")):
+        found = mnist(train)
+        np.testing.assert_array_equal(found.images, made[part][0])
+        np.testing.assert_array_equal(found.labels, made[part][1])
+        assert (found.images.dtype, found.labels.dtype) == (np.uint8, np.int64)
+        assert found.source == f"MNIST, {part} images"
+
+
+def test_what_all_are_given_cannot_be_written_to(folder: Path) -> None:
+    write_mnist(folder)
+    with pytest.raises(ValueError, match="read-only"):
+        mnist(True).images[0] = 0
+
+
+@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"\0"), gzip.compress(bytes([0, 0, 9, 1, 0, 0, 0, 0]))])
+def test_files_that_are_no_images_are_refused(folder: Path, content: bytes) -> None:
+    write_mnist(folder)
+    (folder / "mnist/train-images-idx3-ubyte.gz").write_bytes(content)
+    with pytest.raises(InputError, match=r"train-images-idx3-ubyte.gz.*IDX") as error:
+        mnist(True)
+    assert "\n" not in str(error.value)
+
+
+def test_mnist_is_downloaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GNN_L2O_DATA", raising=False)
+    monkeypatch.setattr(images, "MNIST_TRAIN", 4)
+    pixels = np.random.default_rng(0).integers(256, size=(6, 784))
+
+    def download(name: str, *, version: int, as_frame: bool, parser: str) -> Bunch:
+        assert (name, version, as_frame, parser) == ("mnist_784", 1, False, "liac-arff")
+        return Bunch(data=pixels.astype(float), target=np.array(list("504192"), dtype=object))
+
+    monkeypatch.setattr(sources, "fetch_openml", download)
+    train = mnist(True)
+    monkeypatch.setattr(sources, "fetch_openml", offline)
+    test = mnist(False)  # from the cache
+    forget()
+    np.testing.assert_array_equal(mnist(True).images, train.images)
+    np.testing.assert_array_equal(np.concatenate([train.images, test.images]).reshape(6, 784), pixels)
+    assert (train.labels.tolist(), test.labels.tolist()) == ([5, 0, 4, 1], [9, 2])
+    assert (train.labels.dtype, train.source) == (np.int64, "MNIST from openml.org, train images")
+
+
+def test_small_digits_stand_in_for_mnist_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GNN_L2O_DATA", raising=False)
+    monkeypatch.setattr(sources, "fetch_openml", offline)
+    with pytest.warns(UserWarning, match=r"no route to openml.org\); set GNN_L2O_DATA.*8 x 8 pixels stand in"):
+        train, test = mnist(True), mnist(False)
+    assert (train.images.shape, test.images.shape) == ((1200, 28, 28), (597, 28, 28))
+    assert train.images.dtype == np.uint8
+    assert "instead of MNIST" in train.source
+    small, labels = load_digits(return_X_y=True)
+    both = np.concatenate([train.images, test.images])
+    np.testing.assert_allclose(both[:, 3:-2:3, 3:-2:3].reshape(-1, 64) / 255 * 16, small, atol=0.05)
+    assert both[:, :2].max() == both[:, :, -2:].max() == 0
+    np.testing.assert_array_equal(np.concatenate([train.labels, test.labels]), labels)
+
+
+def write_archive(folder: Path, names: list[str]) -> Path:
+    """An archive of JPEG images, each of one colour that its place in the list decides."""
+    path = folder / "cifar10" / "cifar10_jpeg_60000.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for k, name in enumerate(names):
+            stream = io.BytesIO()
+            Image.new("RGB", (32, 32), (40 * k, 100, 0)).save(stream, "JPEG", quality=95)
+            member = tarfile.TarInfo(name)
+            member.size = stream.tell()
+            stream.seek(0)
+            archive.addfile(member, stream)
+    return path
+
+
+def test_cifar10_reads_the_archive_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ["test/truck/0000.jpg", "train/frog/0001.jpg", "train/frog/0000.jpg", "train/airplane/0000.jpg"]
+    write_archive(folder, names)
+    train, test = cifar10(True), cifar10(False)
+    assert (train.images.shape, train.images.dtype, train.labels.dtype) == ((3, 32, 32, 3), np.uint8, np.int64)
+    assert train.labels.tolist() == [0, 6, 6]
+    assert test.labels.tolist() == [9]
+    np.testing.assert_allclose(train.images.mean(axis=(1, 2))[:, 0], [120, 80, 40], atol=3)  # red, sorted by name
+    np.testing.assert_allclose(test.images.mean(axis=(1, 2))[0], [0, 100, 0], atol=3)
+    assert train.source == "CIFAR-10, JPEG copy, train images"
+    forget()
+    monkeypatch.setattr(images, "_read_archive", None)
+    np.testing.assert_array_equal(cifar10(True).images, train.images)
+
+
+@pytest.mark.parametrize("names", [["test/frog/0.jpg"], ["train/mouse/0.jpg"], ["train/frog.jpg"]])
+def test_an_archive_with_other_files_is_refused(folder: Path, names: list[str]) -> None:
+    write_archive(folder, names)
+    with pytest.raises(InputError, match=r"cannot read the train images in .*expected train/CLASS/NAME.jpg") as error:
+        cifar10(True)
+    assert "\n" not in str(error.value)
+
+
+def test_a_broken_archive_is_refused(folder: Path) -> None:
+    path = write_archive(folder, ["train/frog/0.jpg"])
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match="cannot read the train images"):
+        cifar10(True)
+
+
+def test_the_first_images_of_cifar10_are_parted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "FIRST_TRAIN", 3)
+    pictures = np.random.default_rng(0).integers(256, size=(5, 32, 32, 3), dtype=np.uint8)
+    np.savez(folder / "cifar10/cifar10_train_first4000.npz", images=pictures, labels=np.arange(5, dtype=np.uint8))
+    train, test = cifar10(True), cifar10(False)
+    np.testing.assert_array_equal(train.images, pictures[:3])
+    np.testing.assert_array_equal(test.images, pictures[3:])
+    assert test.labels.tolist() == [3, 4]
+    assert test.labels.dtype == np.int64
+    assert test.source == "first 4,000 training images of CIFAR-10, parted, test images"
+
+
+def test_cifar10_from_openml_has_its_channels_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GNN_L2O_DATA", raising=False)
+    monkeypatch.setattr(images, "CIFAR10_TRAIN", 1)
+    pixels = np.random.default_rng(0).integers(256, size=(2, 3072))  # all of red, then green, then blue
+    bunch = Bunch(data=pixels.astype(float), target=np.array(["3", "7"], dtype=object))
+    monkeypatch.setattr(sources, "fetch_openml", lambda *args, **kwargs: bunch)
+    train, test = cifar10(True), cifar10(False)
+    assert train.images.shape == test.images.shape == (1, 32, 32, 3)
+    for channel in range(3):
+        np.testing.assert_array_equal(train.images[0, :, :, channel].ravel(), pixels[0, 1024 * channel :][:1024])
+    assert (train.labels.tolist(), test.labels.tolist()) == ([3], [7])
+
+
+def test_where_there_is_no_cifar10_one_line_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "fetch_openml", offline)
+    with pytest.raises(
+        InputError, match=r"cannot download CIFAR_10.*no route to openml.org.*set GNN_L2O_DATA"
+    ) as error:
+        cifar10(False)
+    assert "\n" not in str(error.value)
+
+
+def test_a_variable_that_names_no_folder_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GNN_L2O_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(InputError, match=r"GNN_L2O_DATA is .*nowhere, which is not a folder"):
+        mnist(True)
+
+
+def test_samples_are_scaled_with_channels_first(folder: Path) -> None:
+    write_archive(folder, ["train/frog/0.jpg", "train/frog/1.jpg"])
+    train = cifar10(True)
+    features, labels = train.samples(np.array([1]), (0.1, 0.2, 0.3), (0.5, 1.0, 2.0))
+    assert (features.shape, features.dtype) == ((1, 3, 32, 32), np.float32)
+    assert labels.tolist() == [6]
+    for channel, (mean, deviation) in enumerate(((0.1, 0.5), (0.2, 1.0), (0.3, 2.0))):
+        expected = (train.images[1, :, :, channel] / 255 - mean) / deviation
+        np.testing.assert_allclose(features[0, channel], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_cache_that_is_broken_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GNN_L2O_CACHE", str(tmp_path))
+    made = sources.recall("thing", 1, lambda: {"a": np.arange(3)})
+    np.testing.assert_array_equal(sources.recall("thing", 1, dict)["a"], made["a"])
+    assert sources.recall("thing", 2, dict) == {}
+    for file in (tmp_path / "data").iterdir():
+        file.write_bytes(b"PK broken")
+    with pytest.warns(UserWarning, match="made anew"):
+        assert sources.recall("thing", 1, lambda: {"a": np.arange(4)})["a"].size == 4
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("GNN_L2O_CACHE", str(tmp_path / "file"))
+    with pytest.warns(UserWarning, match="cannot be kept"):
+        assert sources.recall("thing", 1, lambda: {"a": np.arange(3)})["a"].size == 3
+
+
+@needs_data
+def test_mnist_is_what_was_published() -> None:
+    train, test = mnist(True), mnist(False)
+    assert (train.images.shape, test.images.shape) == ((60_000, 28, 28), (10_000, 28, 28))
+    assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    counts = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    assert np.bincount(train.labels).tolist() == counts
+    assert abs(train.images.mean() / 255 - 0.13066) < 1e-5
+    seen = {picture.tobytes() for picture in train.images}
+    assert not any(picture.tobytes() in seen for picture in test.images)
