@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gnn_l2o.evaluation import evaluate
+    from gnn_l2o.module_training import train_module
 
 __version__ = "0.2.0"
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "train_module"]
 
 
 def __getattr__(name: str) -> Any:
@@ -15,4 +16,8 @@ def __getattr__(name: str) -> Any:
         from gnn_l2o.evaluation import evaluate
 
         return evaluate
+    if name == "train_module":
+        from gnn_l2o.module_training import train_module
+
+        return train_module
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

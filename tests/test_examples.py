@@ -13,11 +13,22 @@ def single_precision():
     torch.set_default_dtype(torch.float32)
 
 
-def test_the_karate_club_is_told_apart():
-    spec = importlib.util.spec_from_file_location("karate_club", PROJECT / "examples" / "karate_club.py")
+def load(name):
+    spec = importlib.util.spec_from_file_location(name, PROJECT / "examples" / f"{name}.py")
     example = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(example)
+    return example
+
+
+def test_the_karate_club_is_told_apart():
+    example = load("karate_club")
     assert example.accuracy(iterations=4) > example.accuracy(iterations=0) + 0.2
+
+
+def test_a_module_is_trained_on_digits(capsys):
+    history = load("train_mlp").train(iterations=100).history
+    assert len(capsys.readouterr().out.splitlines()) == len(history) == 3
+    assert history[-1].loss < 0.3 and history[-1].accuracy > 0.8 > 0.2 > history[0].accuracy
 
 
 def test_the_python_in_the_readme_runs(capsys):

@@ -106,18 +106,28 @@ def test_nodes_draw_independently() -> None:
     assert any(first != second for first, second in pairs)
 
 
-def test_everything_but_the_gradient_is_the_full_problems() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_draw_serves_gradient_and_loss(kind: type[LinearModel]) -> None:
+    problem, x = Stochastic(model(6, 9, kind=kind), batch_size=4, seed=1), torch.randn(2, 3, requires_grad=True)
+    draw = problem.draw(5)
+    torch.testing.assert_close(draw.gradient(x), torch.autograd.grad(draw.loss(x).sum(), x)[0])
+    assert not torch.allclose(draw.loss(x), problem.loss(x))
+
+
+def test_everything_but_gradient_and_loss_is_the_full_problems() -> None:
     full, x = model(9, 6, 9), torch.randn(3, 3)
     problem = Stochastic(full, batch_size=2, seed=0)
     for ours in (problem, problem.draw(1)):
         assert (ours.dim, ours.num_nodes, ours.regularizer) == (3, 3, full.regularizer)
-        assert torch.equal(ours.loss(x), full.loss(x))
+        assert torch.equal(ours.start(), full.start())
+        assert ours.lower_bound() is None and ours.accuracy(x) is None
         assert torch.equal(ours.smoothness(), full.smoothness())
         assert torch.equal(ours.prox(x, 0.1), full.prox(x, 0.1))
-        assert torch.equal(ours.objective(x[:1]), full.objective(x[:1]))
         free = torch.arange(3)
         assert torch.equal(ours.hessian(x[0], 0, free), full.hessian(x[0], 0, free))
     assert torch.equal(problem.gradient(x), full.gradient(x))
+    assert torch.equal(problem.loss(x), full.loss(x))
+    assert torch.equal(problem.objective(x[:1]), full.objective(x[:1]))
     assert not torch.allclose(problem.draw(1).gradient(x), full.gradient(x))
     torch.testing.assert_close(solve(problem).x, solve(full).x)
     assert problem.to(dtype=torch.float32).draw(1).gradient(x.float()).dtype == torch.float32

@@ -38,6 +38,8 @@ class Problem(ABC):
     Attributes:
         regularizer: r; its parameters are numbers, or one row for each problem.
         batch: ``(N,)``, the problem of every node, ascending.
+        source: where real data is from, in words; empty where there is nothing to say. Of problems side by side it is
+            that of the first.
 
     Shape:
         N nodes (of all problems together), B problems, d coordinates.
@@ -45,6 +47,7 @@ class Problem(ABC):
 
     regularizer: Regularizer
     batch: Tensor
+    source: str = ""
 
     @property
     @abstractmethod
@@ -63,21 +66,37 @@ class Problem(ABC):
     def smoothness(self) -> Tensor:
         """Return L_i, the Lipschitz constant of grad f_i (for a loss without one, a local estimate): ``(N, 1)``."""
 
+    def start(self) -> Tensor:
+        """Return x^0, where runs start unless told otherwise, here zero (He et al. 2024, E.3): ``(N, d)``."""
+        return torch.zeros(self.num_nodes, self.dim, device=self.batch.device)
+
+    def lower_bound(self) -> Tensor | None:
+        """Return what F cannot fall below, ``(B,)``, where its minimum cannot be had; ``None`` where it can be found.
+
+        Such a bound stands in for F* in everything that is measured (:func:`~gnn_l2o.problems.solve`).
+        """
+        return None
+
+    def accuracy(self, x: Tensor) -> Tensor | None:
+        """Return the share of test samples that x gets right, ``(B, d)`` to ``(B,)``; ``None``: there are none."""
+        return None
+
     def mean_curvature(self) -> Tensor:
-        r"""Return the mean eigenvalue of :math:`\nabla^2 f_i(0)`, or an estimate of it: ``(N, 1)``.
+        r"""Return the mean eigenvalue of :math:`\nabla^2 f_i(x^0)`, or an estimate of it: ``(N, 1)``.
 
         Here the estimate of Hutchinson (1990) from one random direction of signs, by a difference of gradients.
         """
         generator = torch.Generator().manual_seed(0)
         signs = 2.0 * torch.randint(2, (1, self.dim), generator=generator) - 1
-        x = torch.zeros(self.num_nodes, self.dim).to(self.smoothness())
+        x = self.start().to(self.smoothness())
         move = 1e-3 * signs.to(x)
         change = self.local_gradient(x + move) - self.local_gradient(x)
         return (change * move).sum(dim=1, keepdim=True) / move.square().sum()
 
-    @abstractmethod
     def hessian(self, x: Tensor, problem: int, free: Tensor) -> Tensor:
         r"""Return rows and columns ``free`` of :math:`\nabla^2 \frac1N \sum_i f_i(x)` of one problem of the batch.
+
+        Here by differentiating the loss twice, which costs about as much as 2 k gradients.
 
         Args:
             x: ``(d,)``.
@@ -87,6 +106,12 @@ class Problem(ABC):
         Returns:
             ``(k, k)``.
         """
+
+        def mean_loss(part: Tensor) -> Tensor:
+            everywhere = x.index_put((free,), part).expand(self.num_nodes, -1)
+            return self.loss(everywhere)[self.batch == problem].mean()
+
+        return torch.func.jacrev(torch.func.grad(mean_loss), chunk_size=100)(x[free])
 
     @classmethod
     @abstractmethod

@@ -35,6 +35,9 @@ class Solution:
         value: ``(B,)``, :math:`F^\star = F(x^\star)`.
         certificate: ``(B,)``, :math:`\mathrm{dist}(0, \partial F(x^\star)) / \|\nabla f(x^0)\|` with f the average of
             the nodes' losses and :math:`x^0` the projection of 0 on the domain of r.
+
+    Where a problem has nothing but a lower bound (:meth:`.Problem.lower_bound`), that is the value, x is where its runs
+    start and the certificate is not a number.
     """
 
     x: Tensor
@@ -50,12 +53,16 @@ def solve(problem: Problem) -> Solution:
     Newton's method in those coordinates, which gives the last digits. All problems of the batch go together.
 
     Args:
-        problem: convex; see :class:`Solution` for what comes back.
+        problem: convex, or with a lower bound; see :class:`Solution` for what comes back.
 
     Raises:
         InputError: a problem has no minimizer, as logistic regression on separable labels without a regularizer.
         NotCertifiedError: a problem could not be certified.
     """
+    bound = problem.lower_bound()
+    if bound is not None:
+        bound = bound.double()
+        return Solution(problem.average(problem.start()).to(bound), bound, torch.full_like(bound, torch.nan))
     solver = _Solver(problem.to(dtype=torch.float64))
     point = solver.start
     length = _FIRST_ROUND

@@ -1,4 +1,4 @@
-"""Problems whose gradients are those of random mini-batches."""
+"""Problems that algorithms see through random mini-batches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.errors import InputError
-from gnn_l2o.problems.linear_model import LinearModel
+from gnn_l2o.problems.finite_sum import FiniteSum
 from gnn_l2o.problems.problem import Calls, Problem
 from gnn_l2o.regularizers import Regularizer
 
@@ -34,20 +34,20 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Stochastic(Problem):
-    r"""A problem of which algorithms see, in every iteration, the gradients of mini-batches.
+    r"""A problem of which algorithms see, in every iteration, a mini-batch only.
 
     .. math::
-        g_i(x) = \frac1{|S_i|} \sum_{j \in S_i} \nabla \ell(a_{ij}^\top x, b_{ij})
+        f_i^S(x) = \frac1{|S_i|} \sum_{j \in S_i} \ell_{ij}(x)
 
     with :math:`S_i` a new subset of node i's samples in every draw, all subsets of its size being equally likely, so
-    that the mean of g_i over the draws is grad f_i. Everything else, losses, objective and smoothness among it, is that
-    of the full problem, and so is the gradient of what was not drawn.
+    that the means of loss and gradient over the draws are those of f_i. A draw's loss and gradient are those of the
+    same samples. What was not drawn has those of the full problem; smoothness and all the rest always are.
 
     A draw depends on the seed and its number only, so a run can be repeated or taken up again anywhere. Copies of a
     problem draw alike, and so do problems side by side in a batch and alone.
 
     Attributes:
-        full: the problem with all samples, a :class:`~gnn_l2o.problems.linear_model.LinearModel`.
+        full: the problem with all samples, a :class:`~gnn_l2o.problems.finite_sum.FiniteSum`.
         batch_size: how many samples a node draws; nodes with fewer use all of theirs.
         seed: of the draws, at least 0; of problems side by side, the streams of their nodes, in order.
         drawn: the problem with the samples of this draw; ``None`` if this is none.
@@ -60,13 +60,14 @@ class Stochastic(Problem):
     full: Problem
     batch_size: int = field(kw_only=True)
     seed: int | tuple[Stream, ...] = field(kw_only=True)
-    drawn: LinearModel | None = field(default=None, kw_only=True)
+    drawn: FiniteSum | None = field(default=None, kw_only=True)
     calls: Calls = field(default_factory=Calls, kw_only=True)
     regularizer: Regularizer = field(init=False)
     batch: Tensor = field(init=False)
+    source: str = field(init=False)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.full, LinearModel):
+        if not isinstance(self.full, FiniteSum):
             raise InputError(f"mini-batches need a problem whose nodes hold samples, got {type(self.full).__name__}")
         if self.batch_size < 1:
             raise InputError(f"a mini-batch needs at least 1 sample, got {self.batch_size}")
@@ -74,23 +75,23 @@ class Stochastic(Problem):
             raise InputError(f"the seed of the draws must be at least 0, got {self.seed}")
         object.__setattr__(self, "regularizer", self.full.regularizer)
         object.__setattr__(self, "batch", self.full.batch)
+        object.__setattr__(self, "source", self.full.source)
 
     def draw(self, number: int) -> Self:
-        return dataclasses.replace(self, drawn=self._model.subsample(self._rows(number)))
+        return dataclasses.replace(self, drawn=self._sum.subsample(self._rows(number)))
 
     @property
-    def _model(self) -> LinearModel:
-        assert isinstance(self.full, LinearModel)  # or it would not have been made
+    def _sum(self) -> FiniteSum:
+        assert isinstance(self.full, FiniteSum)  # or it would not have been made
         return self.full
 
     @cached_property
     def _streams(self) -> tuple[Stream, ...]:
-        nodes, samples, _ = self._model.features.shape
-        return (Stream(self.seed, nodes, samples),) if isinstance(self.seed, int) else self.seed
+        return (Stream(self.seed, *self._sum.sizes),) if isinstance(self.seed, int) else self.seed
 
     def _rows(self, number: int) -> Tensor:
         """Return the samples of every node in this draw, ``(M, batch_size)``, or all if that is fewer."""
-        counts, (nodes, samples, _) = self._model.count, self._model.features.shape
+        counts, (nodes, samples) = self._sum.count, self._sum.sizes
         keys = np.empty((nodes, samples))  # the samples with the least keys are drawn
         first = 0
         for seed, size, width in self._streams:
@@ -105,10 +106,19 @@ class Stochastic(Problem):
         return self.full.dim
 
     def loss(self, x: Tensor) -> Tensor:
-        return self.full.loss(x)
+        return (self.drawn or self.full).loss(x)
 
     def local_gradient(self, x: Tensor) -> Tensor:
         return (self.drawn or self.full).local_gradient(x)
+
+    def start(self) -> Tensor:
+        return self.full.start()
+
+    def lower_bound(self) -> Tensor | None:
+        return self.full.lower_bound()
+
+    def accuracy(self, x: Tensor) -> Tensor | None:
+        return self.full.accuracy(x)
 
     def smoothness(self) -> Tensor:
         return self.full.smoothness()
@@ -125,9 +135,9 @@ class Stochastic(Problem):
         if len(sizes) > 1:
             raise InputError(f"problems with mini-batches of {' and '.join(map(str, sizes))} cannot stand in one batch")
         return cls(
-            type(problems[0]._model).concatenate([p._model for p in problems]),
+            type(problems[0]._sum).concatenate([p._sum for p in problems]),
             batch_size=sizes[0],
-            seed=tuple(stream for p in problems for stream in p._streams * p._model.copies),
+            seed=tuple(stream for p in problems for stream in p._streams * p._sum.copies),
         )
 
     def repeat(self, copies: int) -> Self:

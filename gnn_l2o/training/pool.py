@@ -27,7 +27,7 @@ class Batch:
         problem: B problems.
         network: their B graphs.
         optimum: F*, ``(B,)``.
-        start: F(0), ``(B,)``.
+        start: :math:`F(x^0)`, ``(B,)``.
     """
 
     problem: Problem
@@ -37,8 +37,8 @@ class Batch:
 
     @property
     def x0(self) -> Tensor:
-        """The first iterates, zero: ``(N, d)``."""
-        return self.start.new_zeros(self.problem.num_nodes, self.problem.dim)
+        """The first iterates: ``(N, d)``."""
+        return self.problem.start().to(self.start)
 
     @classmethod
     def join(cls, batches: Sequence[Batch]) -> Batch:
@@ -101,13 +101,13 @@ class Pool:
 
 
 def _solved(members: list[Batch], chunk: int = 32) -> list[Batch]:
-    """Fill in F* and F(0), solving ``chunk`` problems side by side."""
+    """Fill in F* and F(x^0), solving ``chunk`` problems side by side."""
     solved = []
     for k in range(0, len(members), chunk):
         part = members[k : k + chunk]
         problem = Batch.join(part).problem
         optimum = solve(problem).value
-        start = problem.objective(optimum.new_zeros(problem.num_problems, problem.dim))
+        start = problem.objective(problem.average(problem.start().to(optimum)))
         solved += [
             dataclasses.replace(b, optimum=optimum[j : j + 1], start=start[j : j + 1]) for j, b in enumerate(part)
         ]

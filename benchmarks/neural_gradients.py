@@ -1,0 +1,66 @@
+"""What the gradients of a network at all nodes cost, next to a loop over the nodes, in one run.
+
+Run it with ``python benchmarks/neural_gradients.py``. Ten nodes, 100 samples each, the MLP of 13,002 parameters. The
+loop copies the module for every node, fills it and differentiates its loss; the second one fills the same module again.
+All take turns; the ratios are medians over the turns.
+"""
+
+import copy
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+from gnn_l2o.problems import MLP, NeuralNetwork
+
+NODES, SAMPLES = 10, 100
+
+
+def seconds(function: Callable[[], object], times: int = 5) -> float:
+    """Return the seconds of one call on one thread, in which what else the machine does is not counted."""
+    begin = time.process_time()
+    for _ in range(times):
+        function()
+    return (time.process_time() - begin) / times
+
+
+def main(turns: int = 40) -> None:
+    """Measure and print."""
+    torch.set_num_threads(1)
+    module = MLP()
+    shards = [(torch.randn(SAMPLES, 784), torch.randint(10, (SAMPLES,))) for _ in range(NODES)]
+    problem = NeuralNetwork.from_nodes(module, cross_entropy, shards, dtype=torch.float32)
+    x = problem.start() + 0.01 * torch.randn(NODES, problem.dim)
+
+    def loop(own: Callable[[], nn.Module]) -> Tensor:
+        gradients = []
+        for (features, targets), row in zip(shards, x, strict=True):
+            copied = own()
+            vector_to_parameters(row, copied.parameters())
+            loss = cross_entropy(copied(features), targets)
+            gradients.append(parameters_to_vector(torch.autograd.grad(loss, list(copied.parameters()))))
+        return torch.stack(gradients)
+
+    @torch.no_grad()
+    def batched() -> Tensor:
+        return problem.gradient(x)
+
+    functions: dict[str, Callable[[], Tensor]] = {
+        "all nodes at once": batched,
+        "loop, copying the module": lambda: loop(lambda: copy.deepcopy(module)),
+        "loop, filling one module": lambda: loop(lambda: module),
+    }
+    for function in functions.values():
+        torch.testing.assert_close(function(), batched(), rtol=1e-4, atol=1e-6)
+    times = [[seconds(function) for function in functions.values()] for _ in range(turns)]
+    for name, column in zip(functions, zip(*times, strict=True), strict=True):
+        ratio = statistics.median(c / row[0] for c, row in zip(column, times, strict=True))
+        print(f"{name:26} {statistics.median(column) * 1e3:7.2f} ms {ratio:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""A module of one's own, trained by ten nodes that keep their data: handwritten digits on a ring.
+
+The digits ship with scikit-learn. Every node holds a tenth of them and talks to its two neighbours only. Run it with
+``python examples/train_mlp.py``.
+"""
+
+from sklearn.datasets import load_digits
+from torch import nn
+from torch.nn.functional import cross_entropy
+
+import gnn_l2o
+from gnn_l2o.module_training import Progress, TrainedModule
+from gnn_l2o.topology import build_network
+
+NODES, TRAINING = 10, 1500
+
+
+def make_module() -> nn.Module:
+    """Return the network that is trained."""
+    return nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+
+
+def train(iterations: int = 300) -> TrainedModule:
+    """Train with momentum SGD over mini-batches of 32; name a trained optimizer instead to be rid of its parameters."""
+    digits = load_digits()
+    images, classes = digits.data / 16, digits.target
+    return gnn_l2o.train_module(
+        make_module,
+        cross_entropy,
+        [(images[i:TRAINING:NODES], classes[i:TRAINING:NODES]) for i in range(NODES)],
+        build_network("ring", NODES),
+        optimizer="dsgt",
+        parameters={"step_size": 0.5, "momentum": 0.9, "decay": 1e-3},
+        batch_size=32,
+        iterations=iterations,
+        test=(images[TRAINING:], classes[TRAINING:]),
+        callback=show,
+    )
+
+
+def show(progress: Progress) -> None:
+    """Print how far training is."""
+    print(
+        f"iteration {progress.iteration:4d}: loss {progress.loss:.3f}, consensus {progress.consensus:.1e}, "
+        f"accuracy {progress.accuracy:.3f}"
+    )
+
+
+if __name__ == "__main__":
+    train()

@@ -1,0 +1,155 @@
+"""Decentralized training of a module of one's own, in a few lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gnn_l2o.algorithm import Algorithm, run
+from gnn_l2o.errors import InputError, unknown
+from gnn_l2o.evaluation.contestants import ALIASES, METHODS
+from gnn_l2o.learned import load_model
+from gnn_l2o.network import Network
+from gnn_l2o.problems import NeuralNetwork, Problem, Stochastic
+from gnn_l2o.problems.neural import Criterion, Samples
+from gnn_l2o.problems.neural_module import initialized
+from gnn_l2o.regularizers import Regularizer
+
+DTYPE = torch.float32
+
+
+@dataclass(frozen=True)
+class Progress:
+    r"""Where training stands.
+
+    Attributes:
+        iteration: k.
+        loss: :math:`F(\bar x^k)`, on all samples of all nodes, :math:`\bar x` the average of the nodes' parameters.
+        consensus: :math:`\|X^k - \mathbf 1 \bar x^\top\|_F / (\sqrt N \|\bar x\|)`.
+        accuracy: that of the average on the test samples, if there are any.
+    """
+
+    iteration: int
+    loss: float
+    consensus: float
+    accuracy: float | None
+
+
+@dataclass(frozen=True)
+class TrainedModule:
+    """What :func:`train_module` returns.
+
+    Attributes:
+        module: with the average of the nodes' parameters, in evaluation mode.
+        parameters: those of every node, ``(N, d)``, in the order of ``module.named_parameters()``.
+        history: the progress, from the start to the end.
+    """
+
+    module: nn.Module
+    parameters: Tensor
+    history: list[Progress]
+
+
+@torch.no_grad()
+def train_module(
+    make_module: Callable[[], nn.Module],
+    loss: Criterion,
+    shards: Sequence[Samples],
+    network: Network,
+    *,
+    optimizer: str | Path | Algorithm[Any] = "milodo_gnn",
+    parameters: Mapping[str, float] | None = None,
+    batch_size: int | None = None,
+    iterations: int = 500,
+    seed: int = 0,
+    regularizer: Regularizer | None = None,
+    test: Samples | None = None,
+    measure_every: int = 50,
+    callback: Callable[[Progress], object] | None = None,
+) -> TrainedModule:
+    """Train a module on data that nodes hold privately, who talk to their neighbours only.
+
+    All nodes begin with the same parameters and then have their own, which the optimizer brings together. Losses,
+    batch normalization and what a module may not have are explained at :class:`~gnn_l2o.problems.NeuralNetwork`.
+
+    Args:
+        make_module: returns the module; called once.
+        loss: of outputs ``(k, ...)`` and targets ``(k, ...)``, as ``torch.nn.functional.cross_entropy``.
+        shards: of every node its features ``(m_i, ...)`` and targets ``(m_i, ...)``.
+        network: who talks to whom, as many nodes as shards.
+        optimizer: the name or path of a trained optimizer, the name of a method, or an algorithm.
+        parameters: of a method named as optimizer, as its class takes them: ``{"step_size": 0.1}``.
+        batch_size: samples that a node draws for a gradient; by default all it has.
+        iterations: how many.
+        seed: of the initial parameters and the mini-batches.
+        regularizer: r; by default none.
+        test: features ``(T, ...)`` and classes ``(T,)`` to measure the accuracy on.
+        measure_every: iterations between measurements, which are made at start and end in any case.
+        callback: told every measurement as it is made.
+
+    Raises:
+        InputError: an argument is wrong, or the optimizer cannot run there.
+    """
+    if len(shards) != network.num_nodes:
+        raise InputError(f"expected a shard for each of the {network.num_nodes} nodes, got {len(shards)}")
+    for name, value in (("iterations", iterations), ("measure_every", measure_every)):
+        if value < 1:
+            raise InputError(f"{name} must be at least 1, got {value}")
+    algorithm = _algorithm(optimizer, parameters)
+    module = initialized(make_module, seed)
+    full = NeuralNetwork.from_nodes(module, loss, shards, regularizer=regularizer, test=test, dtype=DTYPE)
+    problem: Problem = full if batch_size is None else Stochastic(full, batch_size=batch_size, seed=seed)
+    network = network.to(dtype=DTYPE)
+    _check(algorithm, problem, network, iterations)
+    history = []
+    x = full.start()
+    for k, state in enumerate(run(algorithm, problem, network, x)):
+        x = state.x
+        if k % measure_every == 0 or k == iterations:
+            history.append(_measure(full, x, k))
+            if callback is not None:
+                callback(history[-1])
+        if k == iterations:
+            break
+    return TrainedModule(full.model(x.mean(dim=0)), x, history)
+
+
+def _algorithm(optimizer: str | Path | Algorithm[Any], parameters: Mapping[str, float] | None) -> Algorithm[Any]:
+    name = ALIASES.get(str(optimizer), str(optimizer))
+    if isinstance(optimizer, Algorithm) or name not in METHODS:
+        if parameters is not None:
+            raise InputError(f"parameters are for methods that are named ({', '.join(METHODS)}), not for {optimizer}")
+        algorithm = optimizer if isinstance(optimizer, Algorithm) else load_model(optimizer)
+        return algorithm.to(dtype=DTYPE) if hasattr(algorithm, "to") else algorithm
+    method, given = METHODS[name], dict(parameters or {})
+    for key in given:
+        if key not in method.grid:
+            raise unknown(f"parameter of {name}:", key, method.grid)
+    missing = [key for key in method.grid if key not in given]
+    if missing:
+        raise InputError(f"{name} needs the parameters {', '.join(method.grid)}; {', '.join(missing)} missing")
+    return method(**given)
+
+
+def _check(algorithm: Algorithm[Any], problem: Problem, network: Network, iterations: int) -> None:
+    refusal = algorithm.refusal(problem, network)
+    if refusal is not None:
+        raise InputError(refusal)
+    if algorithm.depth is not None and iterations > algorithm.depth:
+        raise InputError(f"{algorithm.name} runs {algorithm.depth} iterations at most, got {iterations}")
+
+
+def _measure(problem: NeuralNetwork, x: Tensor, iteration: int) -> Progress:
+    mean = x.mean(dim=0, keepdim=True)
+    accuracy = problem.accuracy(mean)
+    return Progress(
+        iteration=iteration,
+        loss=problem.objective(mean).item(),
+        consensus=((x - mean).norm() / (len(x) ** 0.5 * mean.norm())).item(),
+        accuracy=None if accuracy is None else accuracy.item(),
+    )

@@ -1,0 +1,323 @@
+"""Decentralized training of neural networks: any module, any loss, any samples."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Self
+
+import torch
+from numpy.typing import ArrayLike
+from torch import Tensor, nn
+
+from gnn_l2o.errors import InputError
+from gnn_l2o.problems.finite_sum import FiniteSum, cast, check_finite, own_rows, shape_of, stacked
+from gnn_l2o.problems.neural_module import FlatModule
+from gnn_l2o.regularizers import Regularizer, Zero
+
+Criterion = Callable[[Tensor, Tensor], Tensor]
+Samples = tuple[ArrayLike | Tensor, ArrayLike | Tensor]
+
+CHUNK = 128
+"""Samples a node whose activations are in memory together, and over which batch normalization takes its statistics."""
+
+_CURVATURE_SAMPLES = 32  # of a node, from which the curvature at the start is estimated
+_POWER_ITERATIONS = 15
+_CALIBRATION_SAMPLES = 1024  # of all nodes, on which running statistics of batch normalization are measured
+_TEST_CHUNK = 1000
+
+
+class _Curvature:
+    """The estimates of the curvature at the start, made when first asked for and shared by all copies of a problem."""
+
+    found: tuple[Tensor, Tensor] | None = None  # smoothness and mean curvature, each (M, 1)
+
+    def __repr__(self) -> str:
+        return "_Curvature()"  # whether they were made yet is no property of the problem
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class NeuralNetwork(FiniteSum):
+    r"""Losses of a neural network h on the samples of every node, not convex; see :class:`.FiniteSum`.
+
+    .. math::
+        f_i(x) = \frac{1}{m_i} \sum_{j=1}^{m_i} \ell\bigl(h(x; a_{ij}), b_{ij}\bigr)
+
+    x is the vector of all trainable parameters, in the order of ``named_parameters``, so that the nodes' parameters
+    are a matrix like any other iterate. :meth:`from_nodes` builds one from a module and the arrays of each node.
+
+    There is no minimum that could be certified, so ``bound``, which the loss cannot fall below, stands in for it.
+
+    With batch normalization the outputs for a sample depend on those beside it. Every node normalizes with the
+    statistics of its own samples, in the mini-batch, or else in chunks of at most :data:`CHUNK`, into which the samples
+    are split evenly as they stand. Running statistics are not kept: averaged over an optimization they would be a
+    state that no node's f_i has. :meth:`model` and :meth:`accuracy` measure them on samples of all nodes. The
+    gradient of a mini-batch is then unbiased for no f_i; with group normalization, which has as many parameters, it is.
+
+    Attributes:
+        network: h.
+        criterion: l, of outputs ``(k, ...)`` and targets ``(k, ...)``. Torch's losses are taken without their reduction
+            (so that class weights weigh); any other is called for one sample at a time, and whether it takes the mean
+            or the sum over samples does not matter.
+        initial: ``(M, d)``, where every node starts.
+        bound: a lower bound of l and of r.
+        tests: for every problem its test samples, ``(T, ...)``, and their classes, ``(T,)``; or nothing.
+        curvature: what is known of it.
+    """
+
+    network: FlatModule
+    criterion: Criterion
+    initial: Tensor
+    bound: float = 0.0
+    tests: tuple[tuple[Tensor, Tensor], ...] = ()
+    curvature: _Curvature = field(default_factory=_Curvature)
+
+    @classmethod
+    def from_nodes(
+        cls,
+        module: nn.Module,
+        criterion: Criterion,
+        shards: Sequence[Samples],
+        *,
+        regularizer: Regularizer | None = None,
+        test: Samples | None = None,
+        bound: float = 0.0,
+        dtype: torch.dtype = torch.float64,
+    ) -> Self:
+        """Return one problem from a module and the samples of its nodes.
+
+        Args:
+            module: h; its parameters are where all nodes start.
+            criterion: l.
+            shards: of every node its features ``(m_i, ...)`` and targets ``(m_i, ...)``. Whole numbers stay such.
+            regularizer: r; by default none.
+            test: features ``(T, ...)`` and classes ``(T,)`` to measure the accuracy on.
+            bound: what the loss cannot fall below; 0 is one for cross-entropy and squared errors.
+            dtype: of all real numbers.
+
+        Raises:
+            InputError: a node has no samples, shapes or types that do not go together, data that is not finite, or a
+                module that cannot be run on it or is no function of its parameters.
+        """
+        pairs = [_pair(f"node {i}", shard, dtype) for i, shard in enumerate(shards)]
+        if not pairs:
+            raise InputError("expected the samples of every node, got none")
+        for i, pair in enumerate(pairs):
+            for name, array, first in zip(("features", "targets"), pair, pairs[0], strict=True):
+                if array.shape[1:] != first.shape[1:] or array.dtype != first.dtype:
+                    expected = f"{shape_of(first[0])} of {first.dtype} a sample, as of node 0"
+                    raise InputError(f"{name} of node {i} must be {expected}, got {shape_of(array[0])} {array.dtype}")
+        features, count = stacked([f for f, _ in pairs])
+        network = FlatModule(module).to(dtype=dtype)
+        problem = cls(
+            regularizer=Zero() if regularizer is None else regularizer,
+            batch=torch.zeros(len(pairs), dtype=torch.long),
+            features=features,
+            targets=stacked([t for _, t in pairs])[0],
+            count=count,
+            network=network,
+            criterion=criterion,
+            initial=network.vector.expand(len(pairs), -1),
+            bound=bound,
+            tests=() if test is None else (_classified(_pair("the test", test, dtype)),),
+        )
+        problem._try()
+        return problem
+
+    def _try(self) -> None:
+        """Run the module on two samples of a node.
+
+        Raises:
+            InputError: that fails.
+        """
+        vector, features, targets = self.initial[0], self.features[0, :2], self.targets[0, :2]
+        try:
+            self._each(self._node_loss, vector[None], features[None], targets[None], self.weight[:1, :2])
+        except Exception as error:  # whatever a module or a loss of the user's may raise
+            line = " ".join(str(error).split())[:300]
+            raise InputError(
+                f"the module and its loss cannot be run on samples {shape_of(features)} with targets "
+                f"{shape_of(targets)} {targets.dtype}: {line}"
+            ) from error
+
+    @property
+    def dim(self) -> int:
+        return self.initial.size(1)
+
+    @property
+    def _real(self) -> torch.dtype:
+        return self.initial.dtype
+
+    def start(self) -> Tensor:
+        return own_rows(self, self.initial)
+
+    def lower_bound(self) -> Tensor:
+        return self.initial.new_full((self.num_problems,), self.bound)
+
+    def loss(self, x: Tensor) -> Tensor:
+        return self._on_all(self._node_loss, x).unsqueeze(1)
+
+    def local_gradient(self, x: Tensor) -> Tensor:
+        return self._on_all(torch.func.grad(self._node_loss), x)
+
+    def _on_all(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
+        """Return what a function like :meth:`_node_loss` returns for every node, summed over its samples: ``(N, ...)``.
+
+        Copies come one after another and samples in chunks, so that activations of a few are in memory only.
+        """
+        nodes, samples = self.sizes
+        chunks = torch.arange(samples).tensor_split(math.ceil(samples / CHUNK))
+        results = []
+        for rows in torch.split(x, nodes):
+            parts = (
+                self._each(function, rows, *(data[:, k[0] : k[-1] + 1] for data in (*self._data, self.weight)))
+                for k in chunks
+            )
+            results.append(functools.reduce(torch.add, parts))
+        return torch.cat(results)
+
+    def _each(self, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
+        """Return what a function of one node returns for each of the M nodes, from arguments ``(M, ...)``."""
+        # Convolutions with weights of every node would become grouped ones, which are slower than one after another,
+        # and whose second derivatives took minutes.
+        return torch.vmap(function, chunk_size=1 if self.network.convolves else None)(*args)
+
+    @property
+    def _data(self) -> tuple[Tensor, Tensor]:
+        return self.features, self.targets
+
+    def _node_loss(self, vector: Tensor, features: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
+        """Return the weighted sum of the losses of some samples: of ``(d,)``, twice ``(k, ...)`` and ``(k,)``."""
+        losses = self._sample_losses(self.network(vector, features), targets)
+        return weight @ losses.flatten(1).mean(dim=1) if losses.dim() > 1 else weight @ losses
+
+    @cached_property
+    def _sample_losses(self) -> Criterion:
+        """The criterion without its reduction: ``(k, ...)`` and ``(k, ...)`` to ``(k, ...)``."""
+        criterion: Any = self.criterion
+        if isinstance(criterion, nn.Module):
+            if hasattr(criterion, "reduction"):
+                unreduced = copy.copy(criterion)
+                unreduced.reduction = "none"  # type: ignore[assignment]  # to mypy attributes of modules are modules
+                return unreduced
+        elif "reduction" in inspect.signature(criterion).parameters:
+            return functools.partial(criterion, reduction="none")
+        return torch.vmap(lambda output, target: criterion(output.unsqueeze(0), target.unsqueeze(0)).mean())
+
+    def smoothness(self) -> Tensor:
+        r"""Return a local estimate, for the gradient of a neural network has no Lipschitz constant: ``(N, 1)``.
+
+        It is the largest magnitude of an eigenvalue of :math:`\nabla^2 f_i(x^0)` on 32 of the node's samples, by power
+        iteration, which comes from below. Elsewhere the loss may bend more.
+        """
+        return own_rows(self, self._estimates[0].to(self.initial))
+
+    def mean_curvature(self) -> Tensor:
+        """Return the estimate of the base class, at the start, on the samples of :meth:`smoothness`: ``(N, 1)``."""
+        return own_rows(self, self._estimates[1].to(self.initial))
+
+    @property
+    def _estimates(self) -> tuple[Tensor, Tensor]:
+        if self.curvature.found is None:
+            self.curvature.found = self._estimate()
+        return self.curvature.found
+
+    def _estimate(self) -> tuple[Tensor, Tensor]:
+        few = self._spread_out(_CURVATURE_SAMPLES).to(dtype=torch.float32)  # the same, whoever is the first to ask
+
+        def node_product(direction: Tensor, x: Tensor, *data: Tensor) -> Tensor:
+            return torch.func.grad(lambda u: torch.func.grad(few._node_loss)(u, *data) @ direction)(x)
+
+        def bend(direction: Tensor) -> Tensor:
+            """Return the products of all Hessians with a direction of each."""
+            return few._each(node_product, direction, few.initial, *few._data, few.weight)
+
+        generator = torch.Generator().manual_seed(0)
+        signs = (2.0 * torch.randint(2, (1, self.dim), generator=generator) - 1).to(few.initial).expand_as(few.initial)
+        bent = bend(signs)
+        mean = (signs * bent).mean(dim=1, keepdim=True)
+        tiny = torch.finfo(bent.dtype).tiny
+        for _ in range(_POWER_ITERATIONS):
+            bent = bend(bent / bent.norm(dim=1, keepdim=True).clamp(min=tiny))
+        return bent.norm(dim=1, keepdim=True).clamp(min=tiny), mean
+
+    def _spread_out(self, samples: int) -> Self:
+        """Return the problem with at most so many samples a node, evenly spaced, for they may be sorted."""
+        samples = min(samples, self.sizes[1])
+        spaced = torch.arange(samples, device=self.count.device) * self.count // samples
+        return self.subsample(torch.where(self.count > samples, spaced, self.first_rows(samples)))
+
+    def model(self, x: Tensor, problem: int = 0) -> nn.Module:
+        """Return the module with parameters x, ``(d,)``, in evaluation mode.
+
+        Running statistics of batch normalization are those of about 1,024 samples of all nodes of the problem, as
+        many of each.
+        """
+        nodes = (self.batch == problem).nonzero().squeeze(1) % self.sizes[0]
+        few = self._spread_out(max(1, _CALIBRATION_SAMPLES // nodes.numel())).features[nodes]
+        return self.network.filled(x, torch.split(few.flatten(0, 1), _TEST_CHUNK))
+
+    @torch.no_grad()
+    def accuracy(self, x: Tensor) -> Tensor | None:
+        """Return the share of the test samples whose class has the largest output: ``(B, d)`` to ``(B,)``."""
+        if not self.tests:
+            return None
+        return torch.stack([self._accuracy(parameters, k) for k, parameters in enumerate(x)])
+
+    def _accuracy(self, parameters: Tensor, problem: int) -> Tensor:
+        model = self.model(parameters, problem)
+        features, classes = self.tests[problem % len(self.tests)]
+        outputs = torch.cat([model(part) for part in torch.split(features, _TEST_CHUNK)])
+        return (outputs.argmax(dim=1) == classes).to(parameters).mean()
+
+    @classmethod
+    def _joined(cls, problems: Sequence[Self]) -> dict[str, Any]:
+        first = problems[0]
+        for p in problems[1:]:
+            alike = first.network.is_like(p.network) and p.bound == first.bound
+            if not alike or repr(first.criterion) != repr(p.criterion):
+                raise InputError("networks that differ in module, loss or bound cannot stand in one batch")
+        if len({bool(p.tests) for p in problems}) > 1:
+            raise InputError("networks with and without test samples cannot stand in one batch")
+        curvature = _Curvature()
+        largest, mean = (torch.cat([own_rows(p, p._estimates[k]) for p in problems]) for k in range(2))
+        curvature.found = largest, mean
+        return {
+            **super()._joined(problems),
+            "initial": torch.cat([own_rows(p, p.initial) for p in problems]),
+            "tests": tuple(test for p in problems for test in p.tests * p.copies),
+            "curvature": curvature,
+        }
+
+    def _moved(self, device: torch.device | str | None, dtype: torch.dtype | None) -> dict[str, Any]:
+        return {
+            **super()._moved(device, dtype),
+            "network": self.network.to(device, dtype),
+            "initial": self.initial.to(device, dtype),
+            "tests": tuple((cast(f, device, dtype), classes.to(device)) for f, classes in self.tests),
+        }
+
+
+def _pair(whose: str, samples: Samples, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """Return features and targets as tensors."""
+    features, targets = (cast(torch.as_tensor(s), None, dtype) for s in samples)
+    if features.dim() < 2 or targets.dim() < 1 or not len(features) or len(features) != len(targets):
+        got = f"{shape_of(features)} and {shape_of(targets)}"
+        raise InputError(f"expected of {whose} features (samples, ...) and as many targets (samples, ...), got {got}")
+    for name, data in (("features", features), ("targets", targets)):
+        check_finite(f"{name} of {whose}:", data)
+    return features, targets
+
+
+def _classified(test: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    if test[1].is_floating_point() or test[1].dim() != 1:
+        raise InputError(
+            f"accuracy needs the classes of the test samples, whole numbers (samples,); got {shape_of(test[1])} "
+            f"of {test[1].dtype}"
+        )
+    return test

@@ -1,0 +1,122 @@
+"""A ``torch.nn.Module`` as a function of one vector of parameters, without state."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.modules.dropout import _DropoutNd
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.optim.swa_utils import update_bn
+
+from gnn_l2o.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class FlatModule:
+    """A module as a function of the vector of its trainable parameters, in the order of ``named_parameters``.
+
+    It is run in training mode, but keeps no state: batch normalization uses the statistics of the samples it is shown
+    and tracks none; frozen parameters and buffers are constants. Only :meth:`filled` has running statistics.
+
+    Attributes:
+        module: as it was given.
+
+    Raises:
+        InputError: the module has nothing to train, or dropout, with which it is no function of its parameters.
+    """
+
+    module: nn.Module
+
+    def __post_init__(self) -> None:
+        if not self._trainable(self.module):
+            raise InputError(f"{type(self.module).__name__} has no parameters to train")
+        for name, part in self.module.named_modules():
+            if isinstance(part, _DropoutNd) and part.p > 0:
+                raise InputError(
+                    f"{name or 'the module'} is dropout, with which losses are no functions of the parameters; "
+                    "expected a module without it, or with p=0"
+                )
+
+    @staticmethod
+    def _trainable(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+        return [(name, p) for name, p in module.named_parameters() if p.requires_grad]
+
+    @cached_property
+    def _shapes(self) -> dict[str, torch.Size]:
+        return {name: p.shape for name, p in self._trainable(self.module)}
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return [shape.numel() for shape in self._shapes.values()]
+
+    @cached_property
+    def _stateless(self) -> nn.Module:
+        module = copy.deepcopy(self.module).train()
+        for part in module.modules():
+            if isinstance(part, _NormBase):
+                part.track_running_stats = False
+                part.running_mean = part.running_var = part.num_batches_tracked = None
+        return module
+
+    @cached_property
+    def convolves(self) -> bool:
+        """Whether it has convolutions."""
+        return any(isinstance(part, _ConvNd) for part in self.module.modules())
+
+    @property
+    def vector(self) -> Tensor:
+        """The parameters that the module came with, ``(d,)``."""
+        return parameters_to_vector([p for _, p in self._trainable(self.module)]).detach()
+
+    def __call__(self, vector: Tensor, features: Tensor) -> Tensor:
+        """Return the outputs for some samples: ``(d,)`` and ``(k, ...)`` to ``(k, ...)``."""
+        parts = torch.split(vector, self._sizes)
+        parameters = {name: part.view(shape) for part, (name, shape) in zip(parts, self._shapes.items(), strict=True)}
+        return torch.func.functional_call(self._stateless, parameters, (features,))
+
+    def filled(self, vector: Tensor, calibration: Sequence[Tensor]) -> nn.Module:
+        """Return the module with other parameters, in evaluation mode.
+
+        Running statistics of batch normalization are measured anew, as those of an average of models must be
+        (Izmailov et al. 2018, 3.2).
+
+        Args:
+            vector: ``(d,)``.
+            calibration: batches of samples, ``(k, ...)`` each, to measure them on.
+        """
+        module = copy.deepcopy(self.module).to(device=vector.device, dtype=vector.dtype)
+        vector_to_parameters(vector.detach().clone(), [p for _, p in self._trainable(module)])
+        update_bn(calibration, module)
+        return module.eval()
+
+    def is_like(self, other: FlatModule) -> bool:
+        """Tell whether two modules are the same function: of the same parts, with the same constants."""
+        ours, theirs = self._constants, other._constants
+        alike = (
+            repr(self.module) == repr(other.module) and self._shapes == other._shapes and ours.keys() == theirs.keys()
+        )
+        return alike and all(torch.equal(value, theirs[name]) for name, value in ours.items())
+
+    @property
+    def _constants(self) -> dict[str, Tensor]:
+        state = self._stateless.state_dict()
+        return {name: value for name, value in state.items() if name not in self._shapes}
+
+    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
+        """Return a copy on ``device``, with its real numbers in ``dtype``."""
+        return type(self)(copy.deepcopy(self.module).to(device=device, dtype=dtype))
+
+
+def initialized(make_module: Callable[[], nn.Module], seed: int) -> nn.Module:
+    """Return a module with the parameters that it draws for a seed; torch's own stream stays where it is."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return make_module()

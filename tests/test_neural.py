@@ -1,0 +1,395 @@
+"""Neural networks as decentralized problems."""
+
+import copy
+import dataclasses
+import functools
+from itertools import combinations
+from typing import Any
+
+import networkx as nx
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.nn.utils import parameters_to_vector, vector_to_parameters
+
+import gnn_l2o
+from gnn_l2o.algorithm import run, spent
+from gnn_l2o.errors import InputError
+from gnn_l2o.fingerprint import fingerprint
+from gnn_l2o.handcrafted import DSGD, HANDCRAFTED, ProxED
+from gnn_l2o.module_training import Progress
+from gnn_l2o.network import Network
+from gnn_l2o.problems import MLP, LeastSquares, NeuralNetwork, ResNet, Stochastic, neural, solve
+from gnn_l2o.regularizers import L1
+from gnn_l2o.training.pool import Batch
+
+SIZES = (5, 3, 7)
+
+
+class Small(nn.Sequential):
+    """4 coordinates to 3 classes, 31 parameters."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 4, bias=False), nn.Linear(4, 1))
+
+
+class Classifier(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 3))
+
+
+class Normalized(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Tanh(), nn.Linear(3, 3))
+
+
+def shards(sizes: tuple[int, ...] = SIZES, *, classes: bool = True, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
+    random = torch.Generator().manual_seed(seed)
+    features = [torch.randn(m, 4, generator=random) for m in sizes]
+    return [(f, torch.randint(3, (len(f),), generator=random) if classes else f[:, :1].sin()) for f in features]
+
+
+def classifier(sizes: tuple[int, ...] = SIZES, *, seed: int = 0, **kwargs: Any) -> NeuralNetwork:
+    torch.manual_seed(seed)
+    module = kwargs.pop("module", None) or Classifier()
+    return NeuralNetwork.from_nodes(module, F.cross_entropy, shards(sizes, seed=seed), **kwargs)
+
+
+def oracle(module: nn.Module, loss: Any, data: list[tuple[Tensor, Tensor]], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Losses and gradients by a loop over nodes, each with a copy of the module."""
+    losses, gradients = [], []
+    for (features, targets), row in zip(data, x, strict=True):
+        own = copy.deepcopy(module).train()
+        vector_to_parameters(row, own.parameters())
+        value = loss(own(features), targets)
+        losses.append(value.detach())
+        gradients.append(parameters_to_vector(torch.autograd.grad(value, list(own.parameters()))))
+    return torch.stack(losses).unsqueeze(1), torch.stack(gradients)
+
+
+def test_the_networks_of_the_paper_have_its_numbers_of_parameters() -> None:
+    for module, count in ((MLP(), 13002), (ResNet(), 78042), (ResNet(normalization="group"), 78042)):
+        assert sum(p.numel() for p in module.parameters()) == count
+    assert MLP()(torch.randn(2, 1, 28, 28)).shape == (2, 10)
+    assert ResNet()(torch.randn(2, 3, 32, 32)).shape == (2, 10)
+
+
+CASES: dict[str, tuple[type[nn.Module], Any, Any, bool]] = {
+    "function": (Classifier, F.cross_entropy, F.cross_entropy, True),
+    "module": (Classifier, nn.CrossEntropyLoss(), F.cross_entropy, True),
+    "no reduction": (Classifier, functools.partial(F.cross_entropy, reduction="none"), F.cross_entropy, True),
+    "weights": (
+        Classifier,
+        nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 0.5]).double()),
+        lambda out, y: (F.cross_entropy(out, y, reduction="none") * torch.tensor([1.0, 2.0, 0.5])[y]).mean(),
+        True,
+    ),
+    "one's own": (Classifier, lambda out, y: -out.log_softmax(1)[:, y[0]].sum(), F.cross_entropy, True),
+    "regression": (Small, F.mse_loss, F.mse_loss, False),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("chunk", [neural.CHUNK, 3])
+def test_losses_and_gradients_are_those_of_every_node_alone(
+    case: str, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(neural, "CHUNK", chunk)
+    make, criterion, mean_loss, classes = CASES[case]
+    module, data = make(), shards(classes=classes)
+    problem = NeuralNetwork.from_nodes(module, criterion, data)
+    x = problem.start() + 0.3 * torch.randn(3, problem.dim)
+    loss, gradient = oracle(module, mean_loss, data, x)
+    torch.testing.assert_close(problem.loss(x), loss, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(problem.gradient(x), gradient, rtol=1e-12, atol=1e-12)
+
+
+def test_all_nodes_start_with_the_modules_parameters() -> None:
+    module = Classifier()
+    problem = classifier(module=module)
+    assert torch.equal(problem.start(), parameters_to_vector(module.parameters()).detach().expand(3, -1))
+    batch = Batch(problem, Network.from_networkx(nx.path_graph(3)), torch.zeros(1), torch.ones(1))
+    assert torch.equal(batch.x0, problem.start())
+    linear = LeastSquares.from_nodes([torch.ones(1, 2)] * 3, [torch.ones(1)] * 3, L1(0.1))
+    assert torch.equal(linear.start(), torch.zeros(3, 2))
+
+
+def test_convolutions_too() -> None:
+    module = ResNet(widths=(8, 16), normalization="group").double()
+    data = [(torch.randn(m, 3, 6, 6), torch.randint(10, (m,))) for m in (2, 3)]
+    problem = NeuralNetwork.from_nodes(module, F.cross_entropy, data)
+    x = problem.start() + 0.01 * torch.randn(2, problem.dim)
+    loss, gradient = oracle(module, F.cross_entropy, data, x)
+    torch.testing.assert_close(problem.loss(x), loss)
+    torch.testing.assert_close(problem.gradient(x), gradient)
+
+
+def test_gradients_can_be_differentiated() -> None:
+    problem = NeuralNetwork.from_nodes(Small(), F.mse_loss, shards(classes=False))
+    x = problem.start().requires_grad_()
+    assert torch.autograd.gradcheck(problem.gradient, (x,))
+
+
+def hessians(problem: NeuralNetwork, x: Tensor) -> Tensor:
+    """(N, d, d), by differentiating the losses twice."""
+    dense = torch.func.hessian(lambda u: problem.loss(u).sum())(x)
+    return torch.stack([dense[i, :, i] for i in range(len(x))])
+
+
+def test_the_hessian_is_that_of_the_average_loss() -> None:
+    problem = NeuralNetwork.from_nodes(Small(), F.mse_loss, shards(classes=False)).repeat(2)
+    free = torch.tensor([0, 3, 17])
+    x = problem.start()[0] + 0.1
+    expected = hessians(problem, x.repeat(6, 1))[:3].mean(dim=0)[free][:, free]
+    torch.testing.assert_close(problem.hessian(x, 1, free), expected)
+
+
+def test_curvature_is_estimated_at_the_start() -> None:
+    problem = NeuralNetwork.from_nodes(Small(), F.mse_loss, shards(classes=False))
+    dense = hessians(problem, problem.start())
+    largest = torch.linalg.eigvalsh(dense).abs().amax(dim=1, keepdim=True)
+    torch.testing.assert_close(problem.smoothness(), largest, rtol=1e-2, atol=0)
+    signs = 2.0 * torch.randint(2, (problem.dim,), generator=torch.Generator().manual_seed(0)) - 1
+    mean = (dense @ signs @ signs / problem.dim).unsqueeze(1)
+    torch.testing.assert_close(problem.mean_curvature(), mean, rtol=1e-4, atol=1e-6)
+
+
+def test_curvature_is_estimated_once() -> None:
+    problem = classifier()
+    before = fingerprint(problem)
+    copies = problem.to(dtype=torch.float32).repeat(2)
+    largest = copies.smoothness()
+    assert problem.curvature.found is not None and fingerprint(problem) == before
+    assert largest.dtype == torch.float32
+    torch.testing.assert_close(largest, problem.smoothness().float().repeat(2, 1))
+    other = classifier((4, 2), seed=1)
+    joined = NeuralNetwork.concatenate([problem, other])
+    torch.testing.assert_close(joined.smoothness(), torch.cat([problem.smoothness(), other.smoothness()]))
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_the_means_over_all_mini_batches_are_the_full_loss_and_gradient(size: int) -> None:
+    problem = classifier((5, 5))
+    x = problem.start() + 0.3 * torch.randn(2, problem.dim)
+    draws = [problem.subsample(torch.tensor([rows, rows])) for rows in combinations(range(5), size)]
+    gradient = torch.stack([draw.gradient(x) for draw in draws]).mean(dim=0)
+    torch.testing.assert_close(gradient, problem.gradient(x), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(torch.stack([draw.loss(x) for draw in draws]).mean(dim=0), problem.loss(x))
+
+
+def test_draws_are_the_seeds_and_the_numbers() -> None:
+    full = classifier()
+    problem, again = Stochastic(full, batch_size=2, seed=3), Stochastic(full, batch_size=2, seed=3)
+    x = problem.start()
+    late = problem.draw(7).gradient(x)
+    assert torch.equal(again.draw(1).draw(7).gradient(x), late)
+    assert not torch.equal(again.draw(8).gradient(x), late)
+    assert torch.equal(problem.gradient(x), full.gradient(x))
+
+
+def test_runs_over_mini_batches_count_what_they_cost() -> None:
+    problem, network = Stochastic(classifier(), batch_size=2, seed=3), Network.from_networkx(nx.path_graph(3))
+    method, losses = DSGD(0.3, 0.5, 1e-3), []
+    for k, state in enumerate(run(method, problem, network, problem.start())):
+        losses.append(float(problem.objective(problem.average(state.x))))
+        if k == 50:
+            break
+    assert spent(problem, network) == method.total_cost(50)
+    assert losses[-1] < 0.9 * losses[0]
+
+
+@pytest.mark.parametrize("stochastic", [False, True])
+def test_problems_side_by_side_are_as_they_are_alone(stochastic: bool) -> None:
+    first, second = classifier((4, 9), seed=1), classifier((12, 2, 5), seed=2)
+    one: Any = Stochastic(first, batch_size=3, seed=5) if stochastic else first
+    two: Any = Stochastic(second, batch_size=3, seed=6) if stochastic else second
+    batch = type(one).concatenate([one.repeat(2), two]).repeat(2)
+    assert (batch.num_nodes, batch.num_problems) == (14, 6)
+    x, y = one.start() + 0.1 * torch.randn(2, one.dim), two.start()
+    assert torch.equal(batch.start(), torch.cat([one.start(), one.start(), y] * 2))
+    all_x = torch.cat([x, x, y] * 2)
+    expected = torch.cat([one.draw(2).gradient(x)] * 2 + [two.draw(2).gradient(y)])
+    torch.testing.assert_close(batch.draw(2).gradient(all_x), expected.repeat(2, 1))
+    torch.testing.assert_close(batch.loss(all_x), torch.cat([one.loss(x), one.loss(x), two.loss(y)] * 2))
+
+
+def test_there_is_a_bound_in_the_place_of_an_optimum() -> None:
+    problem = classifier(bound=-2.0).repeat(2)
+    solution = solve(Stochastic(problem, batch_size=2, seed=0))
+    assert solution.value.tolist() == [-2.0, -2.0] and solution.certificate.isnan().all()
+    torch.testing.assert_close(solution.x, problem.average(problem.start()))
+
+
+def test_precision_is_chosen_and_classes_stay_whole_numbers() -> None:
+    problem = classifier(test=shards((6,))[0]).to(dtype=torch.float32)
+    x = problem.start()
+    for value in (x, problem.loss(x), problem.gradient(x), problem.prox(x, 0.1), problem.accuracy(x[:1])):
+        assert value is not None and value.dtype == torch.float32
+    assert problem.targets.dtype == torch.int64
+
+
+# Batch normalization.
+
+
+def test_every_node_normalizes_with_the_statistics_of_its_own_samples() -> None:
+    module, data = Normalized(), shards((4, 8))  # the four padded with themselves have the same statistics
+    before = copy.deepcopy(module.state_dict())
+    problem = NeuralNetwork.from_nodes(module, F.cross_entropy, data)
+    x = problem.start() + 0.1 * torch.randn(2, problem.dim)
+    loss, gradient = oracle(module, F.cross_entropy, data, x)
+    torch.testing.assert_close(problem.loss(x), loss)
+    torch.testing.assert_close(problem.gradient(x), gradient)
+    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
+
+
+def test_running_statistics_are_those_of_all_nodes_samples() -> None:
+    data = shards((6, 6))
+    problem = NeuralNetwork.from_nodes(Normalized(), F.cross_entropy, data, test=shards((50,), seed=3)[0])
+    x = problem.start()[0] + 0.1
+    trained = problem.model(x)
+    assert not trained.training
+    assert torch.equal(parameters_to_vector(trained.parameters()), x)
+    hidden = trained[0](torch.cat([f for f, _ in data]))
+    torch.testing.assert_close(trained[1].running_mean, hidden.mean(dim=0))
+    torch.testing.assert_close(trained[1].running_var, hidden.var(dim=0))
+    features, classes = problem.tests[0]
+    share = sum(int(trained(f[None]).argmax() == c) for f, c in zip(features, classes, strict=True)) / 50
+    assert problem.accuracy(x[None]).tolist() == pytest.approx([share])
+
+
+def test_accuracies_of_problems_side_by_side() -> None:
+    first = classifier(test=shards((20,), seed=3)[0])
+    second = classifier((4, 4), test=shards((30,), seed=4)[0])
+    batch = NeuralNetwork.concatenate([first.repeat(2), second]).repeat(2)
+    x = torch.randn(6, first.dim)
+    alone = [(first, first, second)[k % 3].accuracy(x[k : k + 1]) for k in range(6)]
+    torch.testing.assert_close(batch.accuracy(x), torch.cat(alone))
+    assert classifier().accuracy(x[:1]) is None
+
+
+def test_samples_to_judge_by_are_of_all_parts_of_a_node() -> None:
+    problem = classifier((100, 3, 40))
+    rows = problem._spread_out(10)
+    assert rows.count.flatten().tolist() == [10, 3, 10]
+    assert torch.equal(rows.features[0], problem.features[0, ::10])
+    assert torch.equal(rows.features[1, :3], problem.features[1, :3])
+    assert torch.equal(rows.features[2], problem.features[2, :40:4])
+
+
+# What is refused.
+
+
+def test_frozen_parameters_are_constants() -> None:
+    module = Classifier()
+    module[0].requires_grad_(False)
+    problem = classifier(module=module)
+    assert problem.dim == 12
+    trained = problem.model(problem.start()[0] + 1)
+    assert torch.equal(trained[0].weight, module[0].weight)
+    assert torch.equal(trained[2].bias, module[2].bias + 1)
+    other = copy.deepcopy(module)
+    other[0].weight.add_(1)
+    with pytest.raises(InputError, match="differ in module"):
+        NeuralNetwork.concatenate([problem, classifier(module=other)])
+
+
+@pytest.mark.parametrize(
+    ("module", "data", "message"),
+    [
+        (nn.Sequential(nn.Linear(4, 3), nn.Dropout()), shards(), "1 is dropout"),
+        (nn.ReLU(), shards(), "ReLU has no parameters to train"),
+        (nn.Linear(5, 3), shards(), r"cannot be run on samples \(2, 4\) with targets \(2\) torch.int64"),
+        (nn.Linear(4, 3), shards(classes=False), "cannot be run on samples"),
+        (nn.Linear(4, 3), [], "samples of every node, got none"),
+        (nn.Linear(4, 3), [(torch.randn(3, 4), torch.zeros(2).long())], r"of node 0 .* got \(3, 4\) and \(2\)"),
+        (nn.Linear(4, 3), [*shards(), (torch.randn(2, 5), torch.zeros(2).long())], "features of node 3 must be"),
+        (nn.Linear(4, 3), [(torch.full((2, 4), torch.nan), torch.zeros(2).long())], "expected finite"),
+    ],
+)
+def test_nonsense_is_refused(module: nn.Module, data: Any, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        NeuralNetwork.from_nodes(module, F.cross_entropy, data)
+
+
+def test_accuracy_needs_classes() -> None:
+    with pytest.raises(InputError, match="whole numbers"):
+        classifier(test=(torch.randn(2, 4), torch.randn(2)))
+
+
+def test_only_like_networks_stand_in_one_batch() -> None:
+    problem = classifier()
+    tested = classifier(test=shards((3,))[0])
+    for other, message in (
+        (dataclasses.replace(problem, criterion=F.nll_loss), "differ in module, loss or bound"),
+        (dataclasses.replace(problem, bound=1.0), "differ in module, loss or bound"),
+        (classifier(module=nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 3))), "differ in module"),
+        (tested, "with and without test samples"),
+    ):
+        with pytest.raises(InputError, match=message):
+            NeuralNetwork.concatenate([problem, other])
+
+
+# Training a module.
+
+D_NASA = dict.fromkeys(HANDCRAFTED["d_nasa"].grid, 0.1)
+RING = Network.from_networkx(nx.cycle_graph(4))
+
+
+def train(**kwargs: Any) -> Any:
+    chosen = {"optimizer": "dsgd", "parameters": {"step_size": 0.3, "momentum": 0.5, "decay": 1e-3}, **kwargs}
+    data = chosen.pop("shards", shards((8, 8, 4, 6)))
+    settings = {"batch_size": 4, "iterations": 60, "seed": 1, **chosen}
+    return gnn_l2o.train_module(Classifier, F.cross_entropy, data, RING, **settings)
+
+
+def test_a_module_is_trained() -> None:
+    told: list[Progress] = []
+    trained = train(test=shards((20,), seed=1)[0], measure_every=25, callback=told.append)
+    assert [p.iteration for p in trained.history] == [0, 25, 50, 60]
+    assert told == trained.history
+    assert trained.history[-1].loss < 0.9 * trained.history[0].loss
+    assert trained.parameters.shape == (4, 27)
+    mean = trained.parameters.mean(dim=0)
+    assert torch.equal(parameters_to_vector(trained.module.parameters()), mean)
+    losses, _ = oracle(
+        trained.module, F.cross_entropy, [(f.float(), t) for f, t in shards((8, 8, 4, 6))], mean.expand(4, -1)
+    )
+    assert trained.history[-1].loss == pytest.approx(float(losses.mean()), rel=1e-5)
+    deviation = ((trained.parameters - mean).square().sum(dim=1).mean().sqrt() / mean.norm()).item()
+    assert trained.history[-1].consensus == pytest.approx(deviation, rel=1e-4)
+    features, classes = shards((20,), seed=1)[0]
+    right = (trained.module(features.float()).argmax(dim=1) == classes).float().mean()
+    assert trained.history[-1].accuracy == pytest.approx(float(right))
+
+
+def test_training_follows_the_seed_and_leaves_torchs_stream_alone() -> None:
+    before = torch.get_rng_state()
+    first, again, other = train(), train(), train(seed=2)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(first.parameters, again.parameters)
+    assert not torch.equal(first.parameters, other.parameters)
+
+
+@pytest.mark.parametrize("optimizer", ["milodo_gnn", "ed", ProxED(0.2)], ids=["model", "alias", "algorithm"])
+def test_any_optimizer_trains_a_module(optimizer: Any) -> None:
+    parameters = {"step_size": 0.2} if optimizer == "ed" else None
+    history = train(optimizer=optimizer, parameters=parameters, batch_size=None, iterations=40).history
+    assert history[-1].loss < 0.95 * history[0].loss
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"shards": shards()}, "each of the 4 nodes, got 3"),
+        ({"iterations": 0}, "iterations must be at least 1"),
+        ({"optimizer": "dsgd", "parameters": None}, "needs the parameters step_size, momentum, decay"),
+        ({"parameters": {"stepsize": 0.1}}, "did you mean 'step_size'"),
+        ({"optimizer": "milodo_gnn"}, "not for milodo_gnn"),
+        ({"optimizer": "milodo_gmn", "parameters": None}, "did you mean 'milodo_gnn'"),
+        ({"optimizer": "d_nasa", "parameters": D_NASA, "regularizer": L1(0.1)}, "smooth problems"),
+    ],
+)
+def test_nonsense_is_not_trained(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        train(**change)
