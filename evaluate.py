@@ -8,6 +8,7 @@ import inspect
 import shlex
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from rich.console import Console
@@ -15,7 +16,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from gnn_l2o import plugins
 from gnn_l2o.errors import InputError, about
-from gnn_l2o.evaluation import Results, evaluate, notes, ranking, summary
+from gnn_l2o.evaluation import Results, evaluate, notes, overview, overview_report, ranking, summary
 from gnn_l2o.evaluation.contestants import GROUPS, METHODS
 from gnn_l2o.evaluation.plan import DTYPES
 from gnn_l2o.evaluation.presets import available_presets, load_preset
@@ -23,7 +24,16 @@ from gnn_l2o.evaluation.record import TOLERANCES
 from gnn_l2o.learned import available_models
 
 SPEC = "NAME[:KEY=VALUE,...]"
-NOT_IN_PRESETS = {"list", "preset", "full", "output", "overwrite", "resume"}
+NOT_IN_PRESETS = {"list", "preset", "quick", "full", "output", "overwrite", "resume"}
+WORST = 5  # cells that the overview on the screen has; its file has more
+
+
+class Call(NamedTuple):
+    """One evaluation."""
+
+    name: str  # among those of a preset; else empty
+    heading: str
+    args: argparse.Namespace
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -38,7 +48,9 @@ def build_parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--list", action="store_true", help="list all that can be named, with parameters, and exit")
     add("--preset", metavar="NAME", help="run what a file of presets/ says; flags given beside it override it")
-    add("--full", action="store_true", help="run the preset at its full size")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="run the preset at its small size, which is the default")
+    size.add_argument("--full", action="store_true", help="run the preset at its full size")
     add("--model", nargs="+", default=["milodo_gnn"], metavar="NAME", help="trained optimizers; 'none' for none")
     groups = ", ".join(f"'{group}'" for group in GROUPS)
     add("--algorithms", nargs="+", default=["all"], metavar="NAME", help=f"methods; {groups} or 'none' of them")
@@ -54,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--tuning_budget", type=int, default=24, metavar="N", help="settings tried for each method")
     add("--tuning_instances", type=int, default=3, metavar="N", help="problems they are tried on")
     add("--threads", type=int, default=None, metavar="N", help="CPU threads, else as many as PyTorch takes")
-    add("--output", type=Path, metavar="DIR", help="folder for results.json, summary.csv, report.md and figures/")
+    add("--output", type=Path, metavar="DIR", help="folder for results, tables, report.md, figures/ and the overview")
     add("--overwrite", action="store_true", help="replace the results in the output folder")
     add("--resume", action="store_true", help="continue the results in the output folder")
     add(
@@ -84,11 +96,15 @@ def main(argv: list[str] | None = None) -> int:
     try:
         calls = expand(parser, args, argv)
         if len(calls) > 1:  # a mistake in the last is better found before the first has run
-            for call in calls.values():
-                run(call, command, check_only=True)
-        for heading, call in calls.items():
-            results = run(call, command)
-            show(console, results, call, heading)
+            for call in calls:
+                run(call.args, command, check_only=True)
+        found = []
+        for call in calls:
+            results = run(call.args, command)
+            show(console, results, call.args, call.heading)
+            found += overview.entries(results, call.name)
+        if overview.is_worthwhile(found):
+            show_overview(console, found, args.output, command)
     except InputError as error:
         parser.error(error.on_command_line())
     except KeyboardInterrupt:
@@ -97,25 +113,26 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def expand(parser: argparse.ArgumentParser, args: argparse.Namespace, argv: list[str]) -> dict[str, argparse.Namespace]:
-    """Return the calls that a preset stands for, with the flags that were given beside it, by a heading.
+def expand(parser: argparse.ArgumentParser, args: argparse.Namespace, argv: list[str]) -> list[Call]:
+    """Return the calls that a preset stands for, with the flags that were given beside it.
 
     Raises:
         InputError: the preset cannot be read.
     """
     if args.preset is None:
-        if args.full:
-            with about(full=True):
-                raise InputError("needs a preset")
-        return {"": args}
+        for size in ("quick", "full"):
+            if getattr(args, size):
+                with about(**{size: True}):
+                    raise InputError("needs a preset")
+        return [Call("", "", args)]
     with about(preset=args.preset):
         preset = load_preset(args.preset, preset_flags(parser))
-    calls = {}
+    calls = []
     for part in preset.runs:
         call = parser.parse_args([*part.arguments(full=args.full), *argv])
         if len(preset.runs) > 1 and call.output is not None:
             call.output = call.output / part.name
-        calls[f"{preset.name}, {part.name}: {preset.headline}"] = call
+        calls.append(Call(part.name, f"{preset.name}, {part.name}: {preset.headline}", call))
     return calls
 
 
@@ -170,6 +187,18 @@ def show(console: Console, results: Results, args: argparse.Namespace, heading: 
         console.print(line, highlight=False)
     if args.output:
         console.print(f"results, report and figures are in {args.output}", highlight=False)
+
+
+def show_overview(console: Console, found: list[overview.Entry], output: Path | None, command: str) -> None:
+    """Print what all evaluations found together, and write it into the folder."""
+    console.print()
+    console.print(overview_report.totals(found).rich())
+    console.print(overview_report.worst_cells(found, WORST).rich())
+    for line in overview_report.firsts(found):
+        console.print(line, highlight=False)
+    if output:
+        overview_report.save_overview(found, output, command)
+        console.print(f"the overview is in {output / overview_report.OVERVIEW}.md", highlight=False)
 
 
 def listing(parser: argparse.ArgumentParser) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ def fingerprint(*things: Any) -> str:
     """Return a hash that differs wherever the things differ in type, shape or content, precision apart.
 
     Args:
-        things: tensors, modules, networks, dataclasses, mappings, sequences, classes, paths of files (their content
-            counts), or anything whose ``repr`` says all.
+        things: tensors, modules, networks, dataclasses, mappings, sequences, classes, functions (their names
+            count), paths of files (their content counts), or anything whose ``repr`` says all.
 
     Example:
         >>> fingerprint(1, "a") == fingerprint(1, "a"), fingerprint(1, "a") == fingerprint("a", 1)
@@ -58,7 +59,7 @@ def _parts(thing: Any) -> Iterator[bytes]:
                 yield from _parts(part)
         case Path():
             yield thing.read_bytes()
-        case type():
+        case type() | types.FunctionType():
             yield f"{thing.__module__}.{thing.__qualname__}".encode()
         case _ if dataclasses.is_dataclass(thing):
             yield from _parts({f.name: getattr(thing, f.name) for f in dataclasses.fields(thing)})

@@ -91,7 +91,10 @@ def test_the_command_works(model: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert cells == [("erdos_renyi:p=0.7", 4), ("erdos_renyi:p=0.7", 6), ("real:name=topozoo/Abilene", 11)]
     assert {r["algorithm"] for r in content["runs"]} == {"mine", *methods[1:]}
     assert content["command"].startswith("python evaluate.py --dataset lasso:features=6,samples=4")
-    assert len(list((out / "figures").glob("*.png"))) == len(list((out / "figures").glob("*.svg"))) == 3
+    figures = {ending: {p.stem for p in (out / "figures").glob(f"*.{ending}")} for ending in ("png", "svg")}
+    assert figures["png"] == figures["svg"] and len(figures["png"]) == 4
+    assert "overview" in figures["png"]  # the others are a cell each
+    assert "Speed-ups in rounds" in printed and (out / "overview.md").exists()
     assert (out / "summary.csv").read_text().count("\n") == 1 + 3 * 8
 
 
@@ -185,6 +188,7 @@ def test_list_prints_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         (["--algorithms", "none"], "nothing to evaluate; expected a model or a method"),
         (["--batch_size", "0"], "--batch_size 0: expected at least 1, got 0"),
         (["--full"], "--full: needs a preset"),
+        (["--quick"], "--quick: needs a preset"),
         (["--resume", "--overwrite"], "--resume: cannot be combined with overwrite"),
         (["--unknown"], "unrecognized arguments: --unknown"),
     ],
@@ -217,7 +221,7 @@ def test_a_network_in_parts_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
         ),
         (
             "return LeastSquares.from_nodes([np.full((2, 3), 1e200)] * nodes, [np.ones(2) * 1e200] * nodes, L1(0.1))",
-            "the losses are not finite at x = 0",
+            "the losses are not finite at the start",
         ),
         (
             "return LeastSquares.from_nodes([np.ones((2, 3))] * 7, [np.ones(2)] * 7, L1(0.1))",

@@ -580,7 +580,7 @@ def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
     assert names == [(n, k, a) for n in (4, 6) for k in (0, 1) for a in ("prox_ed", "pg_extra", "learned")]
     content = json.loads((tmp_path / "out/results.json").read_text())
     assert set(content) == {
-        *("schema", "command", "seed", "versions", "settings", "tuning", "skipped", "runs", "summary")
+        *("schema", "command", "seed", "versions", "settings", "tuning", "skipped", "sources", "runs", "summary")
     }
     assert set(content["runs"][0]) == {
         *("algorithm", "dataset", "topology", "nodes", "instance", "step_size", "parameters", "diverged", "final_gap"),

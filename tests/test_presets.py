@@ -1,5 +1,6 @@
 """Presets: what the files may say, what becomes of it, and that all those of the project can be run."""
 
+import csv
 import json
 import tomllib
 from pathlib import Path
@@ -89,8 +90,40 @@ def test_a_full_preset_is_larger_but_shows_the_same(preset: str) -> None:
     for run in load_preset(preset, FLAGS).runs:
         assert run.full["iterations"] > run.flags["iterations"]
         assert set(run.full) <= {
-            *("iterations", "instances", "tuning_budget", "tuning_instances", "dataset", "algorithms", "tolerance")
+            *("iterations", "instances", "tuning_budget", "tuning_instances", "dataset", "algorithms", "tolerance"),
+            *("topology", "nodes"),
         }
+        for key in {"topology", "nodes"} & set(run.full):
+            assert set(run.full[key]) > set(run.flags[key])
+
+
+def test_the_matrix_is_whole_at_full_size() -> None:
+    found: dict[str, set[tuple[str, int]]] = {}
+    for run in load_preset("generalization", FLAGS).runs:
+        args = build_parser().parse_args(run.arguments(full=True))
+        if args.algorithms != ["none"]:
+            assert "prox_ed" in args.algorithms
+            for dataset in args.dataset:
+                found.setdefault(dataset, set()).update(expand(args.topology, args.nodes))
+    families = ("ring", "path", "grid", "tree", "star", "complete", "exponential", "erdos_renyi", "watts_strogatz")
+    families += ("barabasi_albert", "random_geometric")
+    expected = {(family, nodes) for family in families for nodes in (10, 50, 100)} | {("hypercube", 16)}
+    expected |= {("hypercube", 64)}
+    for dataset in (
+        *("lasso:features=300,samples=10,l1_weight=0.1", "logistic:features=50,samples=100,l1_weight=0.1"),
+        "linear:features=300,samples=10",
+    ):
+        assert found[dataset] >= expected
+        assert len([1 for topology, _ in found[dataset] if topology.startswith("real:")]) == 5
+    assert len(found["lasso:features=3000,samples=100,l1_weight=0.1"]) >= 3
+
+
+def test_the_matrix_has_a_seed_that_no_other_preset_has() -> None:
+    seeds = {
+        preset: {run.flags.get("seed", 0) for run in load_preset(preset, FLAGS).runs} for preset in available_presets()
+    }
+    assert seeds.pop("generalization") == {7}
+    assert all(7 not in others for others in seeds.values())
 
 
 @pytest.mark.parametrize("preset", available_presets())
@@ -98,7 +131,7 @@ def test_a_preset_runs_at_a_tiny_size(preset: str, tmp_path: Path, capsys: pytes
     runs = load_preset(preset, FLAGS).runs
     kind = runs[0].flags["dataset"][0].partition(":")[0]
     models = [m for m in dict.fromkeys(m for run in runs for m in run.flags["model"]) if m in available_models()]
-    tiny = ["--dataset", f"{kind}:features=5,samples=3", "--nodes", "4", "--instances", "1", "--iterations", "3"]
+    tiny = ["--dataset", f"{kind}:features=5,samples=3", "--nodes", "8", "--instances", "1", "--iterations", "3"]
     tiny += ["--tuning_budget", "1", "--tuning_instances", "1", "--algorithms", "prox_ed", "tuned_constants"]
     assert main(["--preset", preset, *tiny, "--model", *(models or ["none"])]) == 0
     printed = capsys.readouterr().out
@@ -123,7 +156,7 @@ def test_several_runs_go_to_folders_of_their_own(
 ) -> None:
     out = tmp_path / "out"
     assert main(["--preset", str(preset), "--output", str(out), "--iterations", "10"]) == 0
-    assert sorted(p.name for p in out.iterdir()) == ["small", "star"]
+    assert sorted(p.name for p in out.iterdir()) == ["small", "star"]  # and no overview: there is no model
     assert settings(out / "small")["iterations"] == settings(out / "star")["iterations"] == 10  # overridden in both
     assert settings(out / "small")["topologies"] == ["ring"]
     assert settings(out / "star")["topologies"] == ["star"]
@@ -138,6 +171,34 @@ def test_a_single_run_goes_to_the_folder_itself(preset: Path, tmp_path: Path) ->
     assert settings(tmp_path / "out")["nodes"] == [4, 5]
     assert settings(tmp_path / "out")["iterations"] == 30
     assert settings(tmp_path / "out")["instances"] == 1
+
+
+def test_what_several_runs_found_of_a_model_is_shown_together(
+    preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, flags = tmp_path / "out", ["--iterations", "10", "--dataset", "linear:features=3", "--model", "milodo_gnn"]
+    assert main(["--preset", str(preset), "--output", str(out), *flags]) == 0
+    printed = capsys.readouterr().out
+    assert "Speed-ups in rounds to a gap of 1e-4" in printed
+    assert printed.rstrip().endswith(f"the overview is in {out}/overview.md")
+    with (out / "overview.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["run"], row["topology"], row["model"]) for row in rows] == [
+        ("small", "ring", "milodo_gnn"),
+        ("star", "star", "milodo_gnn"),
+    ]
+    assert (out / "figures/overview.png").exists() and (out / "figures/overview.svg").exists()
+    assert "--preset" in (out / "overview.md").read_text()
+
+
+def test_the_small_size_may_be_asked_for(preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    preset.write_text(TWO_RUNS[: TWO_RUNS.rindex("[[run]]")])
+    assert main(["--preset", str(preset), "--quick", "--output", str(tmp_path / "out")]) == 0
+    assert settings(tmp_path / "out")["nodes"] == [4]
+    with pytest.raises(SystemExit) as exit_:
+        main(["--preset", str(preset), "--quick", "--full"])
+    assert exit_.value.code == 2
+    assert "argument --full: not allowed with argument --quick" in capsys.readouterr().err
 
 
 def test_a_mistake_in_the_last_run_is_found_before_the_first_writes(

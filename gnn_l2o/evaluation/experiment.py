@@ -109,6 +109,7 @@ def evaluate(
     folder = None if output is None else Path(output)
     results = _open(Results(command, seed, plan.settings), folder, overwrite=overwrite, resume=resume)
     sites = plan.sites()
+    results.sources = {site.cell.dataset: site.source for site in sites if site.source}
     results.skipped = [
         {"algorithm": name, "cell": site.cell._asdict(), "reason": reason}
         for site in sites

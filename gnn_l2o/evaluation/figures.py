@@ -1,4 +1,4 @@
-"""Curves of gap and consensus, one figure for each cell of an evaluation."""
+"""Curves of gap, consensus and accuracy, one figure for each cell of an evaluation."""
 
 from __future__ import annotations
 
@@ -57,24 +57,26 @@ def file_name(cell: Cell) -> str:
 
 
 def draw(results: Results, cell: Cell, tolerances: Sequence[float] = SHOWN) -> Figure:
-    """Return the figure of a cell: gap above, consensus below, against iterations left and rounds right.
+    """Return the figure of a cell: gap and consensus, and accuracy where there is one, against iterations and rounds.
 
     A line is the median over the instances, its band reaches from the least to the greatest. Of many methods only the
     best are drawn, see :func:`choose`.
     """
-    figure = Figure(figsize=(10, 7.5), layout="constrained")
-    axes = figure.subplots(2, 2, sharey="row", sharex="col")
+    has_accuracy = any("accuracy" in run.trace for run in results.runs if run.cell == cell)
+    quantities = ("gap", "consensus", "accuracy") if has_accuracy else ("gap", "consensus")
+    figure = Figure(figsize=(10, 3.75 * len(quantities)), layout="constrained")
+    axes = figure.subplots(len(quantities), 2, sharey="row", sharex="col")
     shown = choose(results, cell, tolerances)
     for name in shown:
         runs, style = results.select(cell, name), _style(results, name)
-        for row, quantity in enumerate(("gap", "consensus")):
+        for row, quantity in enumerate(quantities):
             curves = _stack(runs, quantity)
             for column, scale in enumerate(("iteration", "rounds")):
                 _curve(axes[row, column], _abscissa(runs, scale), curves, style)
     axes[0, 0].set_ylabel(r"relative gap  $(F(\bar x) - F^*) \,/\, (F(x^0) - F^*)$")
     axes[1, 0].set_ylabel(r"consensus  $\|X - \mathbf{1} \bar x^T\|_F \,/\, (\sqrt{N} \|x^*\|)$")
-    axes[1, 0].set_xlabel("iterations")
-    axes[1, 1].set_xlabel("communication rounds")
+    axes[-1, 0].set_xlabel("iterations")
+    axes[-1, 1].set_xlabel("communication rounds")
     for ax in axes.flat:
         ax.set(xscale="log", yscale="log")
         ax.margins(x=0.01)
@@ -82,6 +84,8 @@ def draw(results: Results, cell: Cell, tolerances: Sequence[float] = SHOWN) -> F
         ax.spines[["top", "right"]].set_visible(False)
     _limit(axes[0, 0], results, cell, "gap")
     _limit(axes[1, 0], results, cell, "consensus")
+    if has_accuracy:
+        axes[2, 0].set(ylabel="test accuracy", yscale="linear", ylim=(0, 1))
     figure.suptitle(_caption(results, cell, shown))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), frameon=False)

@@ -22,7 +22,7 @@ class Instance:
         problem: the losses and r.
         network: the graphs.
         solution: ``(B, d)``, x*.
-        value: ``(B,)``, F*.
+        value: ``(B,)``, F*; where it cannot be had, a lower bound of F, and the solution is the start.
     """
 
     problem: Problem
@@ -32,8 +32,8 @@ class Instance:
 
     @property
     def x0(self) -> Tensor:
-        """Return where every run starts, zero at all nodes (He et al. 2024, E.3): ``(N, d)``."""
-        return torch.zeros(self.problem.num_nodes, self.problem.dim).to(self.solution)
+        """Return where every run starts: ``(N, d)``."""
+        return self.problem.start().to(self.solution)
 
     def metrics(self) -> Metrics:
         """Return what measures runs on this instance."""

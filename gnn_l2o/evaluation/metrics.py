@@ -29,7 +29,9 @@ class Metrics:
         \text{consensus} &= \frac{\|X - \mathbf 1 \bar x^\top\|_F}{\sqrt N \, \|x^*\|}
 
     Where the start is no yardstick, being optimal already or outside the domain of r, the gap is relative to
-    :math:`\max(1, |F^*|)`; where :math:`x^* = 0` the consensus is absolute.
+    :math:`\max(1, |F^*|)`; where :math:`x^* = 0` the consensus is absolute. For problems without a solution that can be
+    had (neural networks), :math:`F^*` is a lower bound and :math:`x^*` the start: with the bound 0 the gap is the
+    training loss relative to that of the start.
 
     Args:
         problem: in float64, whatever precision the iterates are in.
@@ -50,6 +52,10 @@ class Metrics:
         self.yardstick = torch.where(is_yardstick, excess, magnitude)
         size = solution.norm(dim=1)
         self.size = torch.where(size > 0, size, 1.0)
+
+    def accuracy(self, x: Tensor) -> Tensor | None:
+        """Return the share of test samples that the average of the iterates gets right, ``(B,)``, if there are any."""
+        return self.problem.accuracy(self.problem.average(x.to(self.value.dtype)))
 
     def __call__(self, x: Tensor) -> Measured:
         """Measure the iterates x, ``(N, d)``."""

@@ -10,6 +10,11 @@ from gnn_l2o.evaluation.results import Results
 KEY = "'-' means not reached, '!' that a run diverged; 'a / b' stands for one number for each gap."
 
 
+def sources(results: Results) -> list[str]:
+    """Return a line for each dataset of real data that says where it is from."""
+    return [f"{dataset}: {source}" for dataset, source in results.sources.items()]
+
+
 def skipped(results: Results, names: Container[str] | None = None) -> list[str]:
     """Return a line for each algorithm and each reason for which it was left out.
 
@@ -35,7 +40,7 @@ def tuning(results: Results) -> list[str]:
 
 def in_short(results: Results, named: Container[str]) -> list[str]:
     """Return what to say besides the tables on a screen: all about those who were named, the rest summed up."""
-    lines = [f"note: {line}" for line in skipped(results, named)]
+    lines = [f"note: {line}" for line in (*sources(results), *skipped(results, named))]
     others = [entry["algorithm"] for entry in results.skipped if entry["algorithm"] not in named]
     if others:
         lines.append(f"note: left out where they do not apply: {_join(others)} (report.md says why)")

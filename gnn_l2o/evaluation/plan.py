@@ -176,6 +176,11 @@ class Site:
     solutions: dict[int, Solution] = field(default_factory=dict)
 
     @cached_property
+    def source(self) -> str:
+        """Return where the data is from, as the first problem says."""
+        return self.instance(0).problem.source
+
+    @cached_property
     def refusals(self) -> dict[str, str]:
         """Return why algorithms do not apply here, by name.
 
@@ -226,6 +231,6 @@ def _check(problem: Problem, network: Network) -> None:
     """
     if problem.num_nodes != network.num_nodes:
         raise InputError(f"made losses for {problem.num_nodes} nodes; the network has {network.num_nodes}")
-    start = problem.prox(torch.zeros(problem.num_nodes, problem.dim, dtype=torch.float64), 1.0)
+    start = problem.prox(problem.start().to(dtype=torch.float64), 1.0)
     if not bool(problem.loss(start).isfinite().all() and problem.gradient(start).isfinite().all()):
-        raise InputError("the losses are not finite at x = 0; expected finite data of moderate size")
+        raise InputError("the losses are not finite at the start; expected finite data of moderate size")

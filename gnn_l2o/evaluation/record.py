@@ -44,7 +44,8 @@ class Run:
         vectors_per_edge_per_iteration: vectors sent along each edge in each direction an iteration, likewise.
         reached: for each tolerance when the gap first was at most that: iterations, and the rounds, vectors, gradients
             and proxes that network and problem counted until then, and seconds; or ``None``.
-        trace: at the checkpoints the iteration, gap and consensus (to six digits), rounds, vectors, gradients, proxes.
+        trace: at the checkpoints the iteration, gap and consensus (to six digits), rounds, vectors, gradients, proxes;
+            the accuracy, where there are test samples.
     """
 
     algorithm: str
@@ -93,6 +94,7 @@ class Run:
                 "iteration": trace.iteration,
                 "gap": [finite(v, digits=6) for v in trace.gap],
                 "consensus": [finite(v, digits=6) for v in trace.consensus],
+                **({"accuracy": [finite(v, digits=6) for v in trace.accuracy]} if trace.accuracy else {}),
                 **_columns(trace.spent),
             },
         )

@@ -33,7 +33,8 @@ def report(results: Results, tolerances: Sequence[float] = SHOWN) -> str:
     for cell in results.cells:
         ranks = ranking(results, cell, tolerances, timed=True)
         parts += [f"## {ranks.title}", ranks.markdown(), f"![{cell}]({FOLDER}/{file_name(cell)}.png)"]
-    for title, lines in (("Left out", notes.skipped(results)), ("Notes on tuning", notes.tuning(results))):
+    said = {"Data": notes.sources, "Left out": notes.skipped, "Notes on tuning": notes.tuning}
+    for title, lines in ((title, say(results)) for title, say in said.items()):
         parts += [f"## {title}", "\n".join(f"- {line}" for line in lines)] if lines else []
     return "\n\n".join(parts) + "\n"
 

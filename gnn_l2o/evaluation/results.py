@@ -21,7 +21,7 @@ from gnn_l2o.evaluation.record import TOLERANCES, Cell, Run, finite, tolerance_k
 from gnn_l2o.evaluation.tuning import TOLERANCE, Tuning
 from gnn_l2o.files import write_text
 
-SCHEMA = 2
+SCHEMA = 3
 RESULTS, SUMMARY = "results.json", "summary.csv"
 SUMMARIZED = TOLERANCES[:8]  # those of which the summary has rows
 
@@ -36,6 +36,7 @@ class Results:
         settings: all that decides the outcome; runs under different settings do not mix.
         versions: of the libraries.
         tuning: for each tuned method and cell what was tried and chosen.
+        sources: for each dataset of real data where it is from.
         skipped: the algorithms that do not apply to a cell, with the reason: ``{"algorithm", "cell", "reason"}``.
         runs: one record for each algorithm and instance.
     """
@@ -45,6 +46,7 @@ class Results:
     settings: dict[str, Any]
     versions: dict[str, str] = field(default_factory=lambda: versions())
     tuning: list[dict[str, Any]] = field(default_factory=list)
+    sources: dict[str, str] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
 
@@ -98,8 +100,12 @@ class Results:
             tolerance: the gap.
             quantity: ``"iterations"``, ``"rounds"``, ``"vectors"``, ``"gradients"``, ``"proxes"`` or ``"seconds"``.
         """
+        return finite(statistics.median(self.needed(cell, algorithm, tolerance, quantity) or [math.inf]))
+
+    def needed(self, cell: Cell, algorithm: str, tolerance: float, quantity: str = "rounds") -> list[float]:
+        """Return what each of the runs of :meth:`median` took; infinite where it did not get there."""
         reached = [r.reached[tolerance_key(tolerance)] for r in self.select(cell, algorithm)]
-        return finite(statistics.median([math.inf if r is None else r[quantity] for r in reached] or [math.inf]))
+        return [math.inf if r is None else r[quantity] for r in reached]
 
     def final_gap(self, cell: Cell, algorithm: str) -> float | None:
         """Return the gap at the end, the median over the instances; ``None`` if most runs diverged."""
@@ -165,12 +171,13 @@ class Results:
             "versions": self.versions,
             "settings": self.settings,
             "tuning": self.tuning,
+            "sources": self.sources,
             "skipped": self.skipped,
             "runs": [vars(run) for run in self.runs],
             "summary": summary,
         }
         write_text(folder / RESULTS, json.dumps(content, allow_nan=False, separators=(",", ":")) + "\n")
-        write_text(folder / SUMMARY, _csv(summary))
+        write_text(folder / SUMMARY, to_csv(summary))
 
     @classmethod
     def load(cls, folder: Path) -> Results:
@@ -207,7 +214,8 @@ def _ratio(slow: float | None, fast: float | None) -> float | None:
     return slow / fast if slow is not None and fast else None
 
 
-def _csv(rows: Iterable[Mapping[str, Any]]) -> str:
+def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Return rows, the same columns in all, as a table of comma-separated values under a header."""
     rows = list(rows)
     text = io.StringIO()
     if rows:

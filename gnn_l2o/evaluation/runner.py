@@ -27,6 +27,7 @@ class Trace:
         seconds: wall time of the steps up to there, without setting up and without measuring.
         spent: what network and problem counted up to there, setting up included, measuring not.
         diverged: the run was lost and stopped at the last checkpoint.
+        accuracy: on test samples, at the checkpoints; empty where there are none.
     """
 
     iteration: list[int] = field(default_factory=list)
@@ -35,6 +36,7 @@ class Trace:
     seconds: list[float] = field(default_factory=list)
     spent: list[Cost] = field(default_factory=list)
     diverged: bool = False
+    accuracy: list[float] = field(default_factory=list)
 
     def reached(self, tolerance: float) -> int | None:
         """Return the position in the trace where the gap first is at most ``tolerance``, if it ever is.
@@ -86,6 +88,9 @@ def measure(
         trace.iteration.append(done)
         trace.gap.append(measured.gap.item())
         trace.consensus.append(measured.consensus.item())
+        accuracy = metrics.accuracy(state.x)
+        if accuracy is not None:
+            trace.accuracy.append(accuracy.item())
         trace.seconds.append(seconds)
         trace.spent.append(cost)
         if measured.diverged:

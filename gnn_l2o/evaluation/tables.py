@@ -128,14 +128,14 @@ def gaps(tolerances: Sequence[float]) -> str:
     return " / ".join(f"{t:.0e}".replace("e-0", "e-") for t in tolerances)
 
 
-def _needed(results: Results, cell: Cell, name: str, tolerances: Sequence[float], quantity: str) -> str:
-    values = [results.median(cell, name, t, quantity) for t in tolerances]
-    return " / ".join("-" if v is None else f"{v:.3g}" if quantity == "seconds" else _count(v) for v in values)
-
-
-def _count(value: float) -> str:
+def count(value: float) -> str:
     """Spell a median of whole numbers, which may be a half."""
     return f"{value:.1f}".removesuffix(".0")
+
+
+def _needed(results: Results, cell: Cell, name: str, tolerances: Sequence[float], quantity: str) -> str:
+    values = [results.median(cell, name, t, quantity) for t in tolerances]
+    return " / ".join("-" if v is None else f"{v:.3g}" if quantity == "seconds" else count(v) for v in values)
 
 
 def _rounds(results: Results, cell: Cell, name: str, tolerances: Sequence[float]) -> str:
@@ -153,7 +153,7 @@ def _best(results: Results, found: Sequence[Mapping[str, Any]], who: str) -> str
     for row in found:
         name, rounds = row[who], row[f"{who}_rounds"]
         who_else = "" if name == last else f"{label(results, name)}: "
-        texts.append("-" if name is None else f"{who_else}{_count(rounds)}")
+        texts.append("-" if name is None else f"{who_else}{count(rounds)}")
         last = name
     return " / ".join(texts)
 

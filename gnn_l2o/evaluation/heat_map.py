@@ -1,0 +1,110 @@
+"""A heat map of the speed-ups of a model over all cells of one or several evaluations."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
+
+from gnn_l2o.evaluation.overview import Entry, Speedup
+from gnn_l2o.evaluation.tables import gaps
+
+Key = tuple[str, str]  # row and column
+
+PANELS: Mapping[str, Callable[[Entry], Speedup | None]] = {
+    "over the best tuned handcrafted method": lambda entry: entry.over_best,
+    "over tuned Prox-ED": lambda entry: entry.over_prox_ed,
+}
+# Brown where the model is slower, blue-green where it is faster; told apart by colour-blind readers, white at 1x.
+COLOURS = "BrBG"
+DEEPEST = 5.0  # |log2| of the strongest colour: 32 times
+FAINTEST = 1.0  # so that speed-ups near to 1 do not look strong
+DARK = 0.6  # share of the strongest colour from which on the text is white
+
+
+def draw_heat_map(entries: Sequence[Entry], tolerance: float) -> Figure:
+    """Return a heat map of the speed-ups of one model, in rounds to ``tolerance``.
+
+    Rows are topologies and sizes, columns datasets; left the best handcrafted method is the measure, right Prox-ED. The
+    colour is log2 of the speed-up, the number itself stands in the cell, with ``>`` or ``<`` where it is a bound and
+    ``!`` where a run of the model diverged. Hatched: a run diverged, or one side did not get there.
+    """
+    shown = [entry for entry in entries if entry.over_best is not None]
+    keys = _keys(shown)
+    rows, columns = _rows(shown), list(dict.fromkeys(column for _, column in keys))
+    panels = [title for title, measure in PANELS.items() if any(measure(entry) for entry in shown)]
+    size = 3.0 + 1.25 * len(columns) * len(panels), 2.2 + 0.3 * len(rows)
+    figure = Figure(figsize=size, layout="constrained")
+    limit = _limit([PANELS[title](entry) for title in panels for entry in shown])
+    for ax, title in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
+        image = _panel(ax, dict(zip(keys, shown, strict=True)), rows, columns, PANELS[title], limit)
+        ax.set_title(title, fontsize=10)
+    bar = figure.colorbar(image, ax=figure.axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)
+    powers = range(-math.floor(limit), math.floor(limit) + 1)
+    bar.set_ticks(list(powers), labels=[f"{2**k}x" if k >= 0 else f"1/{2**-k}x" for k in powers])
+    figure.suptitle(f"{shown[0].model}: how many times fewer rounds to a gap of {gaps([tolerance])}")
+    return figure
+
+
+def _keys(entries: Sequence[Entry]) -> list[Key]:
+    """Return the place of each entry; where two runs have the same cell, each gets a column of its own."""
+    times = Counter(entry.cell for entry in entries)
+    shared = {cell.dataset for cell, count in times.items() if count > 1}
+    return [
+        (_row(entry), f"{entry.cell.dataset},{entry.run}" if entry.cell.dataset in shared else entry.cell.dataset)
+        for entry in entries
+    ]
+
+
+def _row(entry: Entry) -> str:
+    return f"{entry.cell.topology}, {entry.cell.nodes}"
+
+
+def _rows(entries: Sequence[Entry]) -> list[str]:
+    """Return the rows: topologies in the order in which they first appear, each from small to large."""
+    order = list(dict.fromkeys(entry.cell.topology for entry in entries))
+    ranked = sorted(entries, key=lambda entry: (order.index(entry.cell.topology), entry.cell.nodes))
+    return list(dict.fromkeys(map(_row, ranked)))
+
+
+def _limit(speedups: Sequence[Speedup | None]) -> float:
+    """Return the |log2| at which the colours end."""
+    numbers = [s.shown for s in speedups if s is not None]
+    return min(DEEPEST, max((FAINTEST, *(abs(math.log2(n)) for n in numbers if n))))
+
+
+def _panel(
+    ax: Axes,
+    places: Mapping[Key, Entry],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    measure: Callable[[Entry], Speedup | None],
+    limit: float,
+) -> AxesImage:
+    colours = np.full((len(rows), len(columns)), np.nan)
+    for (row, column), entry in places.items():
+        speedup = measure(entry)
+        if speedup is None:
+            continue
+        y, x = rows.index(row), columns.index(column)
+        if speedup.shown is not None:
+            colours[y, x] = math.log2(speedup.shown)
+        if entry.diverged or not speedup.is_exact:
+            ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, hatch="///", edgecolor="0.6", linewidth=0))
+        text = str(speedup).removesuffix("x") + ("!" if entry.diverged else "")
+        is_dark = abs(colours[y, x]) > DARK * limit  # false where there is no number
+        ax.text(x, y, text, ha="center", va="center", fontsize=8, color="white" if is_dark else "black")
+    image = ax.imshow(colours, cmap=mpl.colormaps[COLOURS], vmin=-limit, vmax=limit, aspect="auto")
+    labels = [column.replace(":", "\n", 1).replace(",", "\n") for column in columns]
+    ax.set_xticks(range(len(columns)), labels=labels, fontsize=8)
+    ax.set_yticks(range(len(rows)), labels=rows, fontsize=8)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return image
