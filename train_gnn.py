@@ -16,11 +16,11 @@ from rich.console import Console
 from gnn_l2o import plugins
 from gnn_l2o.errors import InputError, about
 from gnn_l2o.learned import ARCHITECTURES, MiLoDoArchitecture
-from gnn_l2o.nn.edge_preconditioner import Symmetrize
+from gnn_l2o.nn.edge_preconditioner import EdgeGains, Symmetrize
 from gnn_l2o.nn.node_preconditioner import Parametrization
-from gnn_l2o.training import TrainingConfig, TrainingRun, read_recipe, read_stages
+from gnn_l2o.training import TrainingConfig, TrainingRun, fine_tuning, read_stages
 from gnn_l2o.training.card import write_card
-from gnn_l2o.training.config import DEFAULT_RECIPE, PAPER_RECIPE, LossName
+from gnn_l2o.training.config import DEFAULT_RECIPE, PAPER_RECIPE, LossName, read_tables, without_start
 from gnn_l2o.training.progress import ProgressPrinter
 
 DATASET_SHORTHANDS = ("features", "samples", "l1_weight", "noise")
@@ -34,6 +34,13 @@ def build_parser() -> argparse.ArgumentParser:
     add("--output", type=Path, help="folder of the trained model, e.g. models/mine")
     add("--recipe", type=Path, help="a recipe.toml with all settings; flags given beside it override it")
     add("--paper", action="store_true", help="begin with the settings of the MiLoDo paper instead of the defaults")
+    add(
+        "--from",
+        "--start_from",
+        dest="start_from",
+        metavar="MODEL",
+        help="train a model further, a name in models/ or a folder; mixture and architecture are its own",
+    )
     add("--resume", action="store_true", help="go on from the checkpoint in the output folder")
     add("--overwrite", action="store_true", help="replace the model in the output folder")
 
@@ -59,6 +66,9 @@ def build_parser() -> argparse.ArgumentParser:
     add("--hidden_features", type=int, help="width of the LSTMs")
     add("--spectral_gap", action=argparse.BooleanOptionalAction, default=None, help="let the networks see it")
     add("--accelerated", action=argparse.BooleanOptionalAction, default=None, help="let the gains include momentum")
+    add("--restart", action=argparse.BooleanOptionalAction, default=None, help="drop momentum where it turns back")
+    add("--log_features", action=argparse.BooleanOptionalAction, default=None, help="let them see signed logarithms")
+    add("--edge_gains", choices=get_args(EdgeGains), help="of an edge: one for each coordinate, or one for all")
     add("--warmup", type=int, help="refresh the gains in each of the first so many iterations")
     add("--refresh_every", type=int, help="and in every so-manieth afterwards; 0 holds them")
     add("--depth", type=int, help="layers of an unrolled method")
@@ -76,7 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--weight_decay", type=float, help="of the optimizer")
     add("--clip", type=float, help="bound on the norm of an update's gradient")
     add("--seed", type=int, help="of everything")
-    add("--threads", type=int, default=2, help="CPU threads (default: %(default)s)")
+    add("--threads", type=int, default=1, help="CPU threads (default: %(default)s; more wait for each other)")
     add("--device", default="cpu", help="where to compute (default: %(default)s)")
     return parser
 
@@ -113,6 +123,8 @@ def configuration(args: argparse.Namespace) -> TrainingConfig:
         args.recipe = args.output / "recipe.toml"
     base = first_settings(args)
     architecture, training = (dict(base.get(table, {})) for table in ("architecture", "training"))
+    if args.start_from is not None:
+        training = without_start(training)
     given = {k: v for k, v in vars(args).items() if v is not None}
     kind = given.pop("architecture", architecture.get("kind", MiLoDoArchitecture.kind))
     if kind != architecture.get("kind", MiLoDoArchitecture.kind):
@@ -130,14 +142,20 @@ def configuration(args: argparse.Namespace) -> TrainingConfig:
 
 
 def first_settings(args: argparse.Namespace) -> Mapping[str, Any]:
-    """Return the tables of settings that the flags change: of the recipe, of the paper, or the defaults.
+    """Return the tables of settings that the flags change: of a recipe, a model, the paper, or the defaults.
 
     Raises:
-        InputError: the recipe cannot be read.
+        InputError: a recipe or model cannot be read.
     """
     if args.recipe is not None:
         with about(recipe=args.recipe):
-            return read_recipe(args.recipe).to_dict()
+            tables = read_tables(args.recipe)
+            TrainingConfig.from_dict(tables)  # what is wrong in it is not blamed on the flags
+        return tables if args.start_from is None else {**fine_tuning(args.start_from), **tables}
+    if args.start_from is not None:
+        if args.paper:
+            raise InputError("--from begins with the settings of a model, --paper with the paper's; leave one out")
+        return fine_tuning(args.start_from)
     if args.paper:
         return PAPER_RECIPE
     is_default = args.architecture in (None, MiLoDoArchitecture.kind) and args.parametrization != "paper"

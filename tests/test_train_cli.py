@@ -1,11 +1,12 @@
+import dataclasses
 import json
 
 import pytest
 import torch
 
 import train_gnn
-from gnn_l2o.learned import MiLoDoArchitecture, load_model
-from gnn_l2o.training import read_recipe
+from gnn_l2o.learned import MiLoDoArchitecture, load_model, save_weights
+from gnn_l2o.training import FINE_TUNING_STAGES, TrainingConfig, read_recipe
 
 STAGES = [{"lr": 0.001, "truncation_length": 2, "iterations": 4, "epochs": 1}]
 
@@ -119,6 +120,109 @@ def test_a_finished_run_can_be_resumed_and_stays_as_it_is(command, tmp_path):
     assert (output / "weights.safetensors").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("flags", "setting"),
+    [
+        (["--restart"], ("restart", True)),
+        (["--no-restart"], ("restart", False)),
+        (["--no-log_features"], ("log_features", False)),
+        (["--edge_gains", "edge"], ("edge_gains", "edge")),
+        (["--no-accelerated"], ("accelerated", False)),
+    ],
+)
+def test_flags_of_the_architecture(command, flags, setting):
+    config = configuration([*command, *flags])
+    assert getattr(config.architecture, setting[0]) == setting[1]
+
+
+# Fine-tuning
+
+
+@pytest.fixture
+def model(tmp_path):
+    """The folder of a model, trained on another mixture than that of ``command``."""
+    config = TrainingConfig(
+        dataset=("lasso:features=5,samples=3",),
+        topology=("path",),
+        nodes=(4,),
+        mixing="lazy",
+        problems=3,
+        validation_problems=2,
+        validation_iterations=7,
+        seed=11,
+        init="averaging",
+        architecture=MiLoDoArchitecture(hidden_features=4, warmup=2),
+    )
+    save_weights(tmp_path / "model", config.build(), config.architecture)
+    (tmp_path / "model" / "recipe.toml").write_text(config.to_toml())
+    return tmp_path / "model"
+
+
+def configuration(argv):
+    return train_gnn.configuration(train_gnn.build_parser().parse_args(argv))
+
+
+def test_fine_tuning_takes_from_the_model_what_no_flag_says(model):
+    own = read_recipe(model / "recipe.toml")
+    config = configuration(["--from", str(model), "--dataset", "lasso:features=9", "--nodes", "6"])
+    expected = {"dataset": ("lasso:features=9",), "nodes": (6,), "loss": "log_area", "stages": FINE_TUNING_STAGES}
+    assert config == dataclasses.replace(own, **expected, init=None, start_from=str(model))
+    assert configuration(["--from", str(model)]).dataset == own.dataset
+
+
+def test_fine_tuning_is_run_again_and_resumed_from_its_recipe(command, model, tmp_path, capsys):
+    first, second = tmp_path / "first", tmp_path / "second"
+    train_gnn.main([*command, "--from", str(model), "--output", str(first)])
+    config = read_recipe(first / "recipe.toml")
+    assert (config.start_from, config.nodes, config.seed) == (str(model), (3, 5), 11)
+    train_gnn.main(["--recipe", str(first / "recipe.toml"), "--output", str(second), "--threads", "1"])
+    assert read_recipe(second / "recipe.toml") == config
+    weights = (first / "weights.safetensors").read_bytes()
+    assert (second / "weights.safetensors").read_bytes() == weights
+    assert train_gnn.main(["--resume", "--output", str(first), "--threads", "1"]) == 0
+    assert train_gnn.main([*command, "--from", str(model), "--resume", "--output", str(first)]) == 0
+    assert (first / "weights.safetensors").read_bytes() == weights
+
+    save_weights(model, load_model(first).source, config.architecture)
+    for argv in (["--resume", "--output", str(first)], ["--recipe", str(first / "recipe.toml"), "--output", "x"]):
+        capsys.readouterr()
+        message = refused(capsys, argv)
+        assert f"--start_from {model}: the weights in {model} have changed since this recipe was written" in message
+
+
+def test_fine_tuning_with_a_recipe(command, model, tmp_path):
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('[training]\ndataset = ["lasso"]\ninit = "random"\n')
+    config = configuration(["--from", str(model), "--recipe", str(recipe)])
+    # The recipe decides what training does, as without --from; of the architecture it says nothing.
+    assert config == TrainingConfig(
+        ("lasso",), architecture=read_recipe(model / "recipe.toml").architecture, start_from=str(model)
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--hidden_features", "5"], "a model is trained further with its own architecture: it has hidden_features 4"),
+        (["--no-spectral_gap"], "it has spectral_gap True, got False"),
+        (["--architecture", "generic_l2o"], "it has kind 'milodo', got 'generic_l2o'"),
+        (["--depth", "3"], "unknown milodo architecture setting 'depth'"),
+        (["--init", "random"], "training starts either from the model"),
+        (["--lr_init", "0.3"], "or from lr_init 0.3"),
+        (["--paper"], "--from begins with the settings of a model, --paper with the paper's; leave one out"),
+        (["--from", "nowhere"], "--start_from nowhere: unknown model 'nowhere'"),
+        (["--recipe", "other.toml"], "it has hidden_features 4, got 6, warmup 2, got 20"),
+        (["--output", "model"], "holds the model to start from"),
+    ],
+)
+def test_what_contradicts_the_model_to_start_from_is_refused(model, tmp_path, capsys, monkeypatch, argv, message):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "other.toml").write_text('[architecture]\nhidden_features = 6\n[training]\ndataset = ["lasso"]\n')
+    before = (model / "weights.safetensors").read_bytes()
+    assert message in refused(capsys, ["--from", "model", "--output", "mine", "--overwrite", *argv])
+    assert not (tmp_path / "mine").exists() and (model / "weights.safetensors").read_bytes() == before
+
+
 def test_list_names_every_topology_and_dataset(capsys):
     assert train_gnn.main(["--list"]) == 0
     printed = capsys.readouterr().out
@@ -139,7 +243,7 @@ def test_list_names_every_topology_and_dataset(capsys):
         (["--dataset", "lasso:feature=3"], "did you mean 'features'?"),
         (["--mixing", "metro"], "unknown mixing 'metro'; did you mean 'metropolis'?"),
         (["--batch_size", "0"], "batch_size is at least 1, got 0"),
-        (["--lr_init", "2"], "lr_init lies between 0 and 0.8, got 2.0"),
+        (["--lr_init", "2"], f"lr_init lies between 0 and {MiLoDoArchitecture(accelerated=True).step_limit}, got 2.0"),
         (["--init", "special"], "exact diffusion is a start for parametrization 'paper', got 'scale_free'"),
         (["--stages_config", "nowhere.json"], "--stages_config nowhere.json: cannot read the stages nowhere.json"),
         (["--recipe", "nowhere.toml"], "--recipe nowhere.toml: cannot read the recipe nowhere.toml"),

@@ -70,17 +70,50 @@ def load_model(name: str | Path) -> Movable[Any]:
     Raises:
         InputError: there is no such model, or its weights are corrupt, foreign or of another architecture.
     """
-    folder = _find(str(name))
+    folder = model_folder(name)
+    architecture = read_architecture(model_recipe(folder).get("architecture", {}))
+    weights = architecture.build()
+    load_weights(folder / WEIGHTS, weights, architecture)
+    return architecture.algorithm(weights.eval(), name=folder.name)
+
+
+def model_folder(name: str | Path) -> Path:
+    """Return the folder of the trained optimizer called ``name``, see :func:`load_model`.
+
+    Raises:
+        InputError: there is none.
+    """
+    folder = _in_models(name)
+    if folder is not None:
+        return folder
+    if Path(name).is_dir():
+        return Path(name).resolve()
+    raise unknown("model", str(name), available_models())
+
+
+def shortest_name(name: str | Path) -> str:
+    """Return the name in ``models/`` of a trained optimizer that is called by its path, if it has one; else ``name``.
+
+    Raises:
+        InputError: there is no such model.
+    """
+    folder = model_folder(name).resolve()
+    named = _in_models(folder.name)
+    return folder.name if named is not None and named.resolve() == folder else str(name)
+
+
+def model_recipe(folder: Path) -> dict[str, Any]:
+    """Return the tables of the recipe in a model's folder.
+
+    Raises:
+        InputError: there is none, or it cannot be read.
+    """
     try:
-        recipe = tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))
+        return tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{folder} holds no {RECIPE}; expected a folder that train_gnn.py wrote") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{folder / RECIPE} cannot be read: {error}") from None
-    architecture = read_architecture(recipe.get("architecture", {}))
-    weights = architecture.build()
-    load_weights(folder / WEIGHTS, weights, architecture)
-    return architecture.algorithm(weights.eval(), name=folder.name)
 
 
 def load_weights(path: Path, weights: nn.Module, architecture: Architecture[Any]) -> None:
@@ -118,10 +151,5 @@ def available_models() -> list[str]:
     return sorted(found)
 
 
-def _find(name: str) -> Path:
-    for folder in plugins.folders("model"):
-        if (folder / name).is_dir():
-            return folder / name
-    if Path(name).is_dir():
-        return Path(name).resolve()
-    raise unknown("model", name, available_models())
+def _in_models(name: str | Path) -> Path | None:
+    return next((folder / name for folder in plugins.folders("model") if (folder / name).is_dir()), None)

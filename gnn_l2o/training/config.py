@@ -14,10 +14,12 @@ import tomli_w
 import torch
 from torch import nn
 
-from gnn_l2o.errors import InputError, unknown
+from gnn_l2o.errors import InputError, about, unknown
 from gnn_l2o.learned import Architecture, MiLoDoArchitecture, read_architecture
+from gnn_l2o.learned.model import model_folder, model_recipe, shortest_name
+from gnn_l2o.training.start import start_from_model, weights_fingerprint
 
-LossName = Literal["log_gap", "area", "objective"]
+LossName = Literal["log_gap", "area", "log_area", "objective"]
 
 
 @dataclass(frozen=True)
@@ -64,16 +66,25 @@ DEFAULT_STAGES = (
 
 
 ACCELERATED_STAGES = (
-    Stage(1e-2, 250, 250, 6),
-    Stage(4e-3, 400, 400, 6),
-    Stage(1e-3, 500, 500, 4),
+    Stage(5e-3, 250, 250, 5),
+    Stage(3e-3, 400, 400, 5),
+    Stage(1e-3, 600, 600, 4),
 )  # with rates a tenth of these the networks had hardly moved from their start in as many epochs
 
 DEFAULT_RECIPE: Mapping[str, Any] = {
-    "architecture": {"kind": MiLoDoArchitecture.kind, "accelerated": True, "warmup": 12},
-    "training": {"loss": "area", "stages": [dataclasses.asdict(stage) for stage in ACCELERATED_STAGES]},
+    "architecture": {"kind": MiLoDoArchitecture.kind, "accelerated": True, "edge_gains": "edge", "warmup": 12},
+    "training": {
+        "loss": "log_area",
+        "batch_size": 6,
+        "stages": [dataclasses.asdict(stage) for stage in ACCELERATED_STAGES],
+    },
 }
 """What ``train_gnn.py`` does if it is told neither a recipe nor to follow the paper."""
+
+FINE_TUNING_STAGES = (
+    Stage(2e-3, 400, 400, 4),
+    Stage(5e-4, 500, 500, 3),
+)  # the weights are good already: long horizons from the beginning, and rates that do not throw them back
 
 PAPER_RECIPE: Mapping[str, Any] = {
     "architecture": {
@@ -105,10 +116,13 @@ class TrainingConfig:
         validation_problems: problems held out to choose the best weights.
         validation_iterations: how long those are run.
         batch_size: problems in a batch.
-        loss: ``"log_gap"``, ``"area"``, or ``"objective"``, the paper's (29); see
-            :func:`~gnn_l2o.training.losses.loss_at`.
+        loss: ``"log_gap"``, ``"area"``, ``"log_area"`` or ``"objective"``, the paper's (29); see
+            :func:`~gnn_l2o.training.losses.segment_loss`.
         init: where training starts, one of the architecture's ``inits``; ``None``: the first of them.
         lr_init: step size there; ``None``: the architecture's default.
+        start_from: in the place of both, the model whose weights training starts from, as
+            :func:`~gnn_l2o.learned.load_model` knows it; it has the same ``architecture``.
+        start_fingerprint: of these weights, so that no others of that name are taken for them; ``None``: any.
         weight_decay: of Adam.
         clip: bound on the norm of the gradient of an update.
         seed: of everything.
@@ -127,6 +141,8 @@ class TrainingConfig:
     loss: LossName = "log_gap"
     init: str | None = None
     lr_init: float | None = None
+    start_from: str | None = None
+    start_fingerprint: str | None = None
     weight_decay: float = 0.0
     clip: float = 1.0
     seed: int = 0
@@ -148,13 +164,38 @@ class TrainingConfig:
                 raise InputError(f"a {self.architecture.kind} has no lr_init, got {self.lr_init}")
             if not 0 < self.lr_init < self.architecture.step_limit:
                 raise InputError(f"lr_init lies between 0 and {self.architecture.step_limit}, got {self.lr_init}")
+        for name in ("init", "lr_init"):
+            if self.start_from is not None and getattr(self, name) is not None:
+                raise InputError(
+                    f"training starts either from the model {self.start_from} or from {name} {getattr(self, name)}"
+                )
+        if self.start_from is None and self.start_fingerprint is not None:
+            raise InputError("start_fingerprint is that of the model start_from, which is not given")
 
     def build(self) -> nn.Module:
-        """Return the weights as they are before training."""
+        """Return the weights as they are before training.
+
+        Raises:
+            InputError: there is no model ``start_from``, or it has another architecture or other weights.
+        """
         torch.manual_seed(self.seed)
         weights = self.architecture.build()
-        self.architecture.start(weights, self.init or self.architecture.inits[0], self.lr_init)
+        if self.start_from is None:
+            self.architecture.start(weights, self.init or self.architecture.inits[0], self.lr_init)
+        else:
+            start_from_model(weights, self.architecture, self.start_from, self.start_fingerprint)
         return weights
+
+    def with_start_named(self) -> TrainingConfig:
+        """Return the configuration with what decides its first weights said in full: the init, or which model's.
+
+        Raises:
+            InputError: see :meth:`build`.
+        """
+        if self.start_from is None:
+            return dataclasses.replace(self, init=self.init or self.architecture.inits[0])
+        found = weights_fingerprint(self.build())
+        return dataclasses.replace(self, start_from=shortest_name(self.start_from), start_fingerprint=found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a recipe's tables."""
@@ -193,14 +234,49 @@ class TrainingConfig:
         return tomli_w.dumps(self.to_dict())
 
 
+def fine_tuning(name: str) -> dict[str, Any]:
+    """Return the tables of a recipe that trains a model further: on its own mixture, briefly and at low rates.
+
+    Args:
+        name: the model, as :func:`~gnn_l2o.learned.load_model` knows it.
+
+    Raises:
+        InputError: there is no such model, or it has no readable recipe.
+    """
+    with about(start_from=name):
+        tables = model_recipe(model_folder(name))
+        architecture = read_architecture(tables.get("architecture", {})).to_dict()
+    training = without_start(tables.get("training", {}))
+    stages = [dataclasses.asdict(stage) for stage in FINE_TUNING_STAGES]
+    return {
+        "architecture": architecture,
+        "training": {**training, "loss": "log_area", "stages": stages, "start_from": name},
+    }
+
+
+def without_start(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``[training]`` of a recipe without what says where training starts."""
+    start = ("init", "lr_init", "start_from", "start_fingerprint")
+    return {name: value for name, value in training.items() if name not in start}
+
+
 def read_recipe(path: Path) -> TrainingConfig:
     """Return the configuration in a ``recipe.toml``.
 
     Raises:
         InputError: the file cannot be read, or says something unknown.
     """
+    return TrainingConfig.from_dict(read_tables(path))
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """Return the tables of a ``recipe.toml`` as they are written there.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
     try:
-        return TrainingConfig.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"cannot read the recipe {path}: {error}") from None
 

@@ -20,11 +20,12 @@ def fitted(config: TrainingConfig) -> TrainingConfig:
 
     Raises:
         InputError: a dataset or topology is unknown, has other parameters, or does not allow one of the sizes; or the
-            optimizer cannot run on one of the problems, or for as long as it is to.
+            optimizer cannot run on one of the problems, or for as long as it is to; or the model that training starts
+            from is not there or another one.
     """
     samples = list(_samples(config))
     architecture = config.architecture.bind(*samples[0])
-    config = dataclasses.replace(config, architecture=architecture, init=config.init or architecture.inits[0])
+    config = dataclasses.replace(config, architecture=architecture).with_start_named()
     algorithm = architecture.algorithm(config.build())
     for problem, network in samples:
         reason = algorithm.refusal(problem, network)
