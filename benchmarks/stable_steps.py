@@ -1,10 +1,12 @@
-"""How long constant steps may be: the evidence for measuring p_i in units of c_i = (1 + 1 / w_ii) / L_i.
+"""How long constant steps may be: the evidence for measuring p_i in units of the c_i of ``GraphContext.longest_step``.
 
-MiLoDo's rule runs with p_i = s c_i, half the largest dual gain and nearly full averaging for several s on every family
-of graphs. Printed are the iterations to a relative gap of 1e-3, or ``X`` where the run ended above the gap it began
-with. Run it with ``python benchmarks/stable_steps.py``; it takes about a minute.
+MiLoDo's rule runs with p_i = s c_i and nearly full averaging for several s on every family of graphs, without momentum
+(and half the largest dual gain) and with a momentum of 0.95 (and a tenth of it). Printed are the iterations to a
+relative gap of 1e-3, or ``X`` where the run ended above the gap it began with. Run it with
+``python benchmarks/stable_steps.py``; it takes a few minutes.
 """
 
+import argparse
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +14,7 @@ import torch
 from gnn_l2o import plugins
 from gnn_l2o.learned import ConstantGains, MiLoDo, RefreshSchedule
 from gnn_l2o.network import Network
+from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM
 from gnn_l2o.problems import solve
 from gnn_l2o.topology import build_network
 
@@ -19,19 +22,37 @@ FAMILIES = (
     *("ring", "path", "grid", "tree", "star", "complete", "exponential", "erdos_renyi", "barabasi_albert"),
     "regular:degree=3",
 )
-SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3)
+SHARES = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0, 1.15, 1.3, 1.5)
+LARGER = (
+    "hypercube",
+    "regular:degree=4",
+    "erdos_renyi",
+    "exponential",
+)  # where c_i differ most from (1 + 1 / w_ii) / L_i
 
 
 @torch.no_grad()
-def iterations_to(tolerance: float, dataset: str, topology: str, shares: Sequence[float], horizon: int) -> list[str]:
+def iterations_to(
+    tolerance: float,
+    dataset: str,
+    topology: str,
+    nodes: int,
+    momentum: float | None,
+    shares: Sequence[float],
+    horizon: int,
+) -> list[str]:
     """Return, for every share, the iterations to the tolerance, ``-`` if it is not reached, ``X`` on divergence."""
-    network = build_network(topology, 10, seed=5)
+    network = build_network(topology, nodes, seed=5)
     problem = plugins.load("dataset", dataset)(network, seed=5)
     optimum = solve(problem).value
     start = problem.objective(torch.zeros(1, problem.dim, dtype=torch.float64))
     many, networks = problem.repeat(len(shares)), Network.concatenate([network] * len(shares))
     share = torch.tensor(shares, dtype=torch.float64).repeat_interleave(network.num_nodes).unsqueeze(1)
-    algorithm = MiLoDo(ConstantGains(share, 0.5, 0.99), RefreshSchedule(warmup=1))
+    if momentum is None:
+        algorithm = MiLoDo(ConstantGains(share, 0.5, 0.99), RefreshSchedule(warmup=1))
+    else:
+        source = ConstantGains(share, 0.1, 1.0, momentum)
+        algorithm = MiLoDo(source, RefreshSchedule(warmup=1), most_momentum=MOST_MOMENTUM)
     state = algorithm.init(many, networks, torch.zeros(many.num_nodes, many.dim, dtype=torch.float64))
     reached = ["-"] * len(shares)
     gap = torch.ones(len(shares), dtype=torch.float64)
@@ -45,12 +66,17 @@ def iterations_to(tolerance: float, dataset: str, topology: str, shares: Sequenc
 
 def main() -> None:
     """Measure and print."""
-    torch.set_num_threads(2)
-    for dataset, horizon in (("lasso:features=300", 1200), ("lasso:features=60,samples=20", 500)):
-        print(f"\n{dataset:28}" + "".join(f"{share:6}" for share in SHARES))
-        for topology in FAMILIES:
-            cells = iterations_to(1e-3, dataset, topology, SHARES, horizon)
-            print(f"{topology:28}" + "".join(f"{cell:>6}" for cell in cells), flush=True)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--threads", type=int, default=2)
+    torch.set_num_threads(parser.parse_args().threads)
+    cells = [(topology, 10) for topology in FAMILIES] + [(topology, 32) for topology in LARGER]
+    for momentum in (None, 0.95):
+        for dataset, horizon in (("lasso:features=300", 1200), ("lasso:features=60,samples=20", 500)):
+            heading = f"{dataset}, {'no momentum' if momentum is None else f'momentum {momentum}'}"
+            print(f"\n{heading:46}" + "".join(f"{share:6}" for share in SHARES))
+            for topology, nodes in cells:
+                found = iterations_to(1e-3, dataset, topology, nodes, momentum, SHARES, horizon)
+                print(f"{f'{topology}, {nodes} nodes':46}" + "".join(f"{cell:>6}" for cell in found), flush=True)
 
 
 if __name__ == "__main__":

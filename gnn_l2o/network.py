@@ -154,10 +154,14 @@ class Network(Data):
     @property
     def self_weight(self) -> Tensor:
         r"""``(N, 1)``, the diagonal :math:`w_{ii} = 1 - \sum_j w_{ij}` of the mixing matrix."""
-        total = self.weight.new_zeros(self.num_nodes, 1)
+        return 1 - self._degree(self.weight).unsqueeze(1)
+
+    def _degree(self, weight: Tensor) -> Tensor:
+        """Sum weights of the links, ``(U, 1)``, at their ends, ``(N,)``."""
+        total = weight.new_zeros(self.num_nodes)
         for end in self.link_index:
-            total = total.index_add(0, end, self.weight)
-        return 1 - total
+            total = total.index_add(0, end, weight[:, 0])
+        return total
 
     @cached_property
     def traffic(self) -> Traffic:
@@ -209,24 +213,47 @@ class Network(Data):
     def mix(self, x: Tensor) -> Tensor:
         r"""Return W x, ``(N, d)``, in the robust form :math:`x_i - \sum_j w_{ij} (x_i - x_j)` (He et al. 2024, (35)).
 
-        The rows of W sum to one however w_ij is rounded, so a consensus is left exactly as it is: I - W, whose rows sum
-        to zero, is applied to the differences to one node of each graph, which does not change the result.
+        The rows of W sum to one however w_ij is rounded, so a consensus is left exactly as it is.
+        """
+        (flow,) = self.flows(self._laplacian.to(x.dtype), x)
+        return x - flow
+
+    def flows(self, laplacians: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        r"""Exchange z over every edge once: return :math:`\sum_j p_{ij} (z_i - z_j)` for one or several kinds of p.
+
+        Matrices whose rows sum to zero are applied to the differences to one node of each graph, which changes nothing
+        but that a consensus gives exactly zero.
+
+        Args:
+            laplacians: of the p, from :meth:`laplacians`.
+            z: ``(N, d)``.
+
+        Returns:
+            ``(N, d)`` for each.
         """
         self._send()
-        origin = x[:1] if self.num_graphs == 1 else x.index_select(0, self._first_nodes)
-        return x - self._laplacian.to(x.dtype) @ (x - origin)
+        origin = z[:1] if self.num_graphs == 1 else z.index_select(0, self._first_nodes)
+        return torch.split(laplacians @ (z - origin), self.num_nodes)
 
-    @cached_property
-    def _laplacian(self) -> Tensor:
-        """I - W, ``(N, N)``, sparse: twice as fast as summing over links, and more on dense graphs."""
+    def laplacians(self, *weights: Tensor) -> Tensor:
+        """Return the graph Laplacians for k weights ``(U, 1)`` of the links, one over the other: ``(k N, N)``, sparse.
+
+        Applying them is twice as fast as summing over links, and more on dense graphs.
+        """
         nodes = torch.arange(self.num_nodes, device=self.weight.device)
-        rows = torch.cat([self.edge_index[1], nodes])
-        columns = torch.cat([self.edge_index[0], nodes])
-        values = torch.cat([-self.weight[self.edge_link, 0], 1 - self.self_weight[:, 0]])
-        index, shape = torch.stack([rows, columns]), (self.num_nodes, self.num_nodes)
+        source, target = self.edge_index
+        values = torch.cat([torch.cat([-w[self.edge_link, 0], self._degree(w)]) for w in weights])
+        rows = torch.cat([torch.cat([target, nodes]) + k * self.num_nodes for k in range(len(weights))])
+        columns = torch.cat([source, nodes]).repeat(len(weights))
+        index, shape = torch.stack([rows, columns]), (len(weights) * self.num_nodes, self.num_nodes)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
             return torch.sparse_coo_tensor(index, values, shape, check_invariants=False).to_sparse_csr()
+
+    @cached_property
+    def _laplacian(self) -> Tensor:
+        """I - W, ``(N, N)``, sparse."""
+        return self.laplacians(self.weight)
 
     @cached_property
     def _first_nodes(self) -> Tensor:

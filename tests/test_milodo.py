@@ -22,7 +22,10 @@ ARCHITECTURES = [
     MiLoDoArchitecture(parametrization=parametrization, symmetrize=symmetrize, hidden_features=5, warmup=8)
     for parametrization in ("scale_free", "paper")
     for symmetrize in ("even", "mean")
-] + [MiLoDoArchitecture(accelerated=True, hidden_features=5, warmup=8)]
+] + [
+    MiLoDoArchitecture(accelerated=True, hidden_features=5, warmup=8),
+    MiLoDoArchitecture(accelerated=True, hidden_features=5, warmup=8, edge_gains="edge"),
+]
 
 
 def network_of(topology: str, nodes: int = 8) -> Network:
@@ -67,7 +70,7 @@ class RandomGains:
     def node_gains(self, state, gradient):
         return torch.rand_like(state.x) * 0.1 + 0.01, None
 
-    def edge_gains(self, state, z, difference, memory, exchange):
+    def edge_gains(self, state, step, z, difference, memory, exchange):
         dual, primal = torch.rand_like(difference) + 0.1, torch.rand_like(difference) * 0.2
         return dual, primal, None
 
@@ -112,6 +115,65 @@ def test_momentum_moves_where_the_next_step_begins():
     torch.testing.assert_close(state.z, problem.prox(v, state.gains.step))
     torch.testing.assert_close(state.ahead, state.x + state.gains.momentum * (state.x - before.x))
     assert torch.equal(state.previous, before.ahead)
+
+
+def test_restarted_coordinates_that_turn_lose_their_momentum():
+    network = Network.from_networkx(nx.cycle_graph(6))
+    problem = least_squares(6, L1(0.1))
+    algorithm = replace(MiLoDo(RandomGains(momentum=0.9)), restart=True)
+    before = after(algorithm, problem, network, 5)
+    state = algorithm.step(problem, network, before)
+    turned = (before.ahead - state.x) * (state.x - before.x) > 0
+    assert turned.any() and not turned.all()
+    torch.testing.assert_close(state.ahead[turned], state.x[turned], rtol=0, atol=0)
+    kept = (state.x + state.gains.momentum * (state.x - before.x))[~turned]
+    torch.testing.assert_close(state.ahead[~turned], kept)
+
+
+@pytest.mark.parametrize("topology", ["ring", "star", "erdos_renyi"])
+def test_held_gains_of_whole_edges_are_applied_as_a_matrix_that_gives_the_same(topology: str):
+    network, problem = network_of(topology), least_squares(8, L1(0.1))
+    algorithm = random_optimizer(ARCHITECTURES[-1])
+    held = after(algorithm, problem, network, 8)
+    assert held.gains is not None and held.gains.dual.shape == held.gains.primal.shape == (
+        network.link_index.size(1),
+        1,
+    )
+    with torch.no_grad():
+        quick = algorithm.step(problem, network, held)
+    assert quick.operator is not None and held.operator is None
+    slow = algorithm.step(problem, network, held)  # differentiable: edge by edge
+    assert slow.operator is None
+    for name in ("x", "y", "z", "ahead"):
+        torch.testing.assert_close(getattr(quick, name), getattr(slow, name).detach())
+    rounds = network.traffic.rounds
+    with torch.no_grad():
+        again = algorithm.step(problem, network, quick)
+    assert again.operator is quick.operator and network.traffic.rounds == rounds + 1
+
+
+def test_gains_of_whole_edges_do_not_depend_on_the_order_or_number_of_coordinates():
+    network = network_of("ring")
+    a, b, order = torch.randn(8, 3, 4), torch.randn(8, 3), torch.tensor([2, 0, 3, 1])
+    algorithm = random_optimizer(ARCHITECTURES[-1])
+    problems = [
+        LeastSquares.from_nodes(list(a), list(b), Zero()),
+        LeastSquares.from_nodes(list(a[:, :, order]), list(b), Zero()),
+    ]
+    given, permuted = (after(algorithm, problem, network, 4).gains for problem in problems)
+    assert given.dual.std() > 1e-6  # they differ from edge to edge
+    torch.testing.assert_close(permuted.dual, given.dual)
+    torch.testing.assert_close(permuted.step, given.step[:, order])
+
+
+def test_blocks_of_coordinates_change_nothing(monkeypatch):
+    lstm = CoordinateLSTM(3, 4, 2)
+    features, memory = torch.randn(3, 5, 7), (torch.randn(4, 5, 7), torch.randn(4, 5, 7))
+    with torch.no_grad():
+        whole = lstm(features, memory)
+        monkeypatch.setattr("gnn_l2o.nn.lstm.BLOCK", 8)
+        blocks = lstm(features, memory)
+    torch.testing.assert_close(blocks, whole)
 
 
 def test_momentum_zero_is_the_papers_rule_bit_for_bit():
@@ -390,6 +452,21 @@ def test_the_gradient_of_an_unrolled_run_is_right(architecture):
     assert torch.autograd.gradcheck(final, weight.detach().clone().requires_grad_())
 
 
+def test_the_pull_is_the_share_of_the_first_step_that_the_prox_takes_back():
+    network, x0 = network_of("ring"), torch.randn(8, 4)
+    algorithm = random_optimizer(ARCHITECTURES[-1])
+    for weight in (0.0, 0.1, 100.0):
+        problem = least_squares(8, L1(weight))
+        known = algorithm.init(problem, network, x0).context
+        for i in range(8):
+            a, b = problem.features[i], problem.targets[i]
+            move = known.longest_step[i] * (a.T @ (a @ x0[i] - b) / 3)
+            v = x0[i] - move
+            taken = v - v.sign() * (v.abs() - known.longest_step[i] * weight).clamp(min=0)
+            expected = min(1.0, float(taken.abs().sum() / move.abs().sum()))
+            assert float(known.pull[i]) == pytest.approx(expected)
+
+
 # The layer
 
 
@@ -407,6 +484,7 @@ def test_the_layer_does_what_the_algorithm_does(architecture):
         problem.gradient(x0),
         smoothness=problem.smoothness(),
         mean_curvature=problem.mean_curvature(),
+        pull=algorithm.init(problem, network, x0).context.pull,
         gap=network.gap,
         least=network.least,
     )

@@ -73,6 +73,23 @@ def test_mix_leaves_a_consensus_exactly_as_it_is(graph: nx.Graph) -> None:
 
 
 @every_graph
+def test_flows_are_weighted_sums_of_differences(graph: nx.Graph) -> None:
+    network = Network.concatenate([Network.from_networkx(graph)] * 2)
+    first, second = torch.rand(2, network.link_index.size(1), 1)
+    z = torch.randn(network.num_nodes, 3)
+    flows = network.flows(network.laplacians(first, second), z)
+    for weight, flow in zip((first, second), flows, strict=True):
+        expected = torch.zeros_like(z)
+        for p, (i, j) in zip(weight[:, 0], network.link_index.T.tolist(), strict=True):
+            expected[i] += p * (z[i] - z[j])
+            expected[j] += p * (z[j] - z[i])
+        torch.testing.assert_close(flow, expected)
+    assert network.traffic.rounds == network.traffic.vectors == 1
+    agreed = network.flows(network.laplacians(first), torch.full_like(z, 1 / 3))
+    assert torch.equal(agreed[0], torch.zeros_like(z))
+
+
+@every_graph
 def test_differences_and_collect_are_loops_over_the_edges(graph: nx.Graph) -> None:
     network = Network.from_networkx(graph)
     z = torch.randn(len(graph), 3)

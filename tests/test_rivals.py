@@ -321,7 +321,7 @@ def test_learned_scalars_follow_the_graph_linearly() -> None:
     s, t, u = weights.coefficients
     expected = 0.8 * context.longest_step * torch.sigmoid(s[0] + s[1] * gap + s[2] * own)
     torch.testing.assert_close(state.gains.step, expected)
-    expected = context.largest_dual * torch.sigmoid(t[0] + t[1] * gap + t[2] * network.weight)
+    expected = context.largest_dual(context.longest_step) * torch.sigmoid(t[0] + t[1] * gap + t[2] * network.weight)
     torch.testing.assert_close(state.gains.dual, expected)
     expected = context.largest_primal * network.weight * torch.sigmoid(u[0] + u[1] * gap + u[2] * network.weight)
     torch.testing.assert_close(state.gains.primal, expected)

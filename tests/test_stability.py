@@ -23,6 +23,7 @@ def context(gap: float, least: float, most_momentum: float = 0.97) -> GraphConte
         smoothness=column,
         mean_curvature=column,
         nodes=2 * column,
+        pull=0 * column,
         self_weight=0.5 * column,
         gap=gap * column,
         least=least * column,
@@ -66,7 +67,7 @@ def test_momentum_up_to_the_bound_is_stable_and_little_more_is(gap: float, least
 @pytest.mark.parametrize("most", [0.0, 0.5, 0.97])
 def test_the_largest_gains_are_stable_without_momentum(least: float, most: float) -> None:
     known = context(0.1, least, most)
-    e = float(known.longest_step[0] * known.largest_dual[0] / known.weight[0])
+    e = float(known.longest_step[0] * known.largest_dual(known.longest_step)[0] / known.weight[0])
     q = float(known.largest_primal)
     assert max(radius(0.0, 0.99 * e, q, mu) for mu in np.linspace(0.1, 1 - least, 60)) < 1
 
@@ -103,6 +104,24 @@ def test_a_node_with_all_the_curvature_is_stable_up_to_the_longest_step() -> Non
         for _ in range(2000):
             next(states)
         assert (float(next(states).x.abs().max()) < 10) == stable
+
+
+def test_what_a_node_keeps_of_its_own_counts_where_averaging_is_cut() -> None:
+    """On a hypercube p_ij2 stays below 0.73 w_ij; steps as long as w_ii alone would allow are lost there."""
+    a = 0.97
+    network = Network.from_networkx(nx.hypercube_graph(5))
+    generator = np.random.default_rng(0)
+    data = [generator.standard_normal((3, 60)) for _ in range(32)]
+    problem = LeastSquares.from_nodes(data, [np.zeros(3)] * 32, Zero())
+    start = torch.from_numpy(generator.standard_normal((32, 60)))
+    known = graph_context(problem, network, start, most_momentum=a)
+    too_long = (1 + 1 / ((1 + 2 * a) * network.self_weight)) / problem.smoothness()
+    for step, stable in ((known.longest_step, True), (too_long, False)):
+        source = ConstantGains(0.9 * step / known.longest_step, 0.1, 1.0, 0.95)
+        states = run(MiLoDo(source, RefreshSchedule(1), most_momentum=a), problem, network, start)
+        for _ in range(300):
+            state = next(states)
+        assert (float(state.x.norm()) < float(start.norm())) == stable
 
 
 def test_every_node_yields_to_its_own_worst_edge() -> None:

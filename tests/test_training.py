@@ -2,6 +2,7 @@ import dataclasses
 import itertools
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,9 +10,20 @@ import torch
 
 from gnn_l2o.algorithm import detach, run
 from gnn_l2o.errors import InputError
-from gnn_l2o.learned import MiLoDoArchitecture, load_model
-from gnn_l2o.training import PAPER_STAGES, Stage, TrainingConfig, TrainingRun, read_recipe, read_stages
-from gnn_l2o.training.losses import FLOOR, loss_at, measured_iterations, relative_gap
+from gnn_l2o.learned import MiLoDoArchitecture, PerNodeArchitecture, load_model, save_weights
+from gnn_l2o.training import (
+    FINE_TUNING_STAGES,
+    PAPER_STAGES,
+    Stage,
+    TrainingConfig,
+    TrainingRun,
+    fine_tuning,
+    read_recipe,
+    read_stages,
+)
+from gnn_l2o.training.card import write_card
+from gnn_l2o.training.losses import FLOOR, area_above_tolerance, measured_iterations, relative_gap, segment_loss
+from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Pool
 from gnn_l2o.training.rollout import run_segment, validate
 
@@ -151,8 +163,23 @@ def test_the_losses():
     rows = mean.expand(len(x), -1)
     objective = batch.problem.loss(rows).mean() + batch.problem.regularizer.value(mean.unsqueeze(0))[0]
     gap = (objective - batch.optimum[0]) / (batch.start[0] - batch.optimum[0])
-    torch.testing.assert_close(loss_at("objective", batch, relative_gap(batch, x)), objective)
-    torch.testing.assert_close(loss_at("log_gap", batch, relative_gap(batch, x)), torch.log(gap + FLOOR))
+    found = {3: relative_gap(batch, x)}
+    torch.testing.assert_close(segment_loss("objective", batch, range(1, 4), found), objective)
+    torch.testing.assert_close(segment_loss("log_gap", batch, range(1, 4), found), torch.log(gap + FLOOR))
+    area = torch.log10(1 + gap / 1e-5)
+    torch.testing.assert_close(segment_loss("log_area", batch, range(1, 4), found), torch.log(1 + 6 * area))
+
+
+def test_the_area_above_the_tolerance_is_a_sum_over_iterations():
+    curve = {k: torch.tensor([10 ** (-k / 4), 1.0], dtype=torch.float64) for k in range(1, 41)}
+    heights = np.log10(1 + np.array([[10 ** (-k / 4), 1.0] for k in range(1, 41)]) / 1e-5)
+    expected = heights.sum(0) + 40 * heights[-1]  # what is left at the end counts for as long again
+    torch.testing.assert_close(area_above_tolerance(range(1, 41), curve), torch.from_numpy(expected))
+    sparse = {k: curve[k] for k in measured_iterations("log_area", 40)}
+    torch.testing.assert_close(area_above_tolerance(range(1, 41), sparse), torch.from_numpy(expected), rtol=0.1, atol=0)
+    given_up = {k: curve[k] for k in range(1, 5)}
+    rest = heights[:4].sum(0) + 36 * heights[3] + 40 * heights[3]
+    torch.testing.assert_close(area_above_tolerance(range(1, 41), given_up), torch.from_numpy(rest))
 
 
 def test_the_objective_is_measured_everywhere_and_the_gap_at_log_spaced_iterations():
@@ -170,7 +197,7 @@ def test_a_segments_loss_is_the_mean_over_its_iterations_and_its_gradient_ends_a
     states = [s for _, s in zip(range(7), run(algorithm, batch.problem, batch.network, batch.x0), strict=False)]
     measured = measured_iterations("objective", 6)
     first = run_segment(algorithm, batch, start, range(1, 4), "objective", measured)
-    expected = torch.stack([loss_at("objective", batch, relative_gap(batch, s.x)) for s in states[1:4]]).mean()
+    expected = segment_loss("objective", batch, range(1, 4), {k: relative_gap(batch, states[k].x) for k in (1, 2, 3)})
     torch.testing.assert_close(first.loss, expected)
 
     x = first.state.x.detach().requires_grad_()
@@ -266,3 +293,150 @@ def test_an_update_without_a_finite_gradient_changes_nothing(tmp_path):
     bad = sum(p.sum() for p in training.weights.parameters()) * math.nan
     assert not training._update(bad, TINY.stages[0])
     assert_same_weights(weights_of(training), before)
+
+
+# Fine-tuning
+
+
+def save_model(folder: Path, config: TrainingConfig = TINY, *, seed: int = 3) -> dict[str, torch.Tensor]:
+    """Write a model with drawn weights, as a training run of this configuration would; return them."""
+    config = fitted(dataclasses.replace(config, seed=seed, init="random"))
+    weights = config.build()
+    save_weights(folder, weights, config.architecture)
+    (folder / "recipe.toml").write_text(config.to_toml())
+    return weights.state_dict()
+
+
+@pytest.fixture
+def model(tmp_path):
+    """A folder with a model of :data:`TINY`'s architecture."""
+    save_model(tmp_path / "model")
+    return tmp_path / "model"
+
+
+def tuned_from(folder: Path) -> TrainingConfig:
+    return dataclasses.replace(TINY, start_from=str(folder), loss="area")
+
+
+def test_fine_tuning_starts_from_the_models_weights_and_with_a_fresh_optimizer(model, tmp_path):
+    training = TrainingRun(tuned_from(model), tmp_path / "mine")
+    assert_same_weights(weights_of(training), load_model(model).source.state_dict())
+    assert not training.optimizer.state
+    before = validate(load_model(model), training.validation, 15, "area")
+    training.run()
+    assert training.progress.updates > 0
+    assert training.progress.best <= before
+
+
+def test_fine_tuning_from_whatever_seed_starts_from_the_same_weights(model):
+    first, second = (dataclasses.replace(tuned_from(model), seed=seed).build() for seed in (0, 1))
+    assert_same_weights(first.state_dict(), second.state_dict())
+
+
+def test_the_recipe_says_from_which_weights_training_started(model):
+    config = fitted(tuned_from(model))
+    assert (config.start_from, config.init, config.lr_init) == (str(model), None, None)
+    assert config.start_fingerprint and TrainingConfig.from_dict(config.to_dict()) == config == fitted(config)
+    save_model(model, seed=3)
+    assert fitted(tuned_from(model)) == config
+    save_model(model, seed=4)
+    assert fitted(tuned_from(model)).start_fingerprint != config.start_fingerprint
+
+
+def test_a_model_in_models_is_recorded_by_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("models/known", "elsewhere/known"):
+        save_model(Path(folder))
+    assert fitted(tuned_from(Path("models/known"))).start_from == "known"
+    assert fitted(tuned_from(Path("known"))).start_from == "known"
+    assert fitted(tuned_from(Path("elsewhere/known"))).start_from == "elsewhere/known"
+
+
+def test_a_killed_fine_tuning_resumes_to_the_same_weights_bit_for_bit(model, tmp_path):
+    whole = TrainingRun(tuned_from(model), tmp_path / "whole")
+    whole.run()
+
+    def kill(training: TrainingRun) -> None:
+        if training.progress.updates > 5:
+            raise Killed
+
+    with pytest.raises(Killed):
+        TrainingRun(tuned_from(model), tmp_path / "cut", report=kill, checkpoint_seconds=0).run()
+    resumed = TrainingRun(read_recipe(tmp_path / "cut" / "recipe.toml"), tmp_path / "cut", resume=True)
+    assert 0 < resumed.progress.iterations < whole.progress.iterations
+    resumed.run()
+    assert_same_weights(weights_of(resumed), weights_of(whole))
+    assert_same_weights(resumed.best_weights, whole.best_weights)
+
+
+def test_a_model_that_has_changed_is_refused(model, tmp_path):
+    training = TrainingRun(tuned_from(model), tmp_path / "mine")
+    training.save_checkpoint()
+    recipe = training.config
+    save_model(model, seed=4)
+    for folder, resume in ((tmp_path / "mine", True), (tmp_path / "again", False)):
+        with pytest.raises(InputError, match="have changed since this recipe was written: expected start_fingerprint"):
+            TrainingRun(recipe, folder, resume=resume)
+    # Named anew, the model is taken as it is; but not to go on with what was begun from the old one.
+    with pytest.raises(InputError, match="belongs to a run with start_fingerprint"):
+        TrainingRun(tuned_from(model), tmp_path / "mine", resume=True)
+    TrainingRun(tuned_from(model), tmp_path / "again")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"init": "averaging"}, "either from the model .*model or from init averaging"),
+        ({"lr_init": 0.3}, "either from the model .*model or from lr_init 0.3"),
+        ({"start_from": None, "start_fingerprint": "0"}, "start_fingerprint is that of the model start_from"),
+        ({"start_from": "nowhere"}, "unknown model 'nowhere'"),
+        (
+            {"architecture": MiLoDoArchitecture(hidden_features=5, warmup=4)},
+            "with its own architecture: it has hidden_features 4, got 5, warmup 3, got 4$",
+        ),
+        ({"architecture": PerNodeArchitecture()}, "it has kind 'milodo', got 'per_node'$"),
+    ],
+)
+def test_what_contradicts_the_model_to_start_from_is_refused(model, change, message):
+    with pytest.raises(InputError, match=message):
+        fitted(dataclasses.replace(tuned_from(model), **change))
+
+
+def test_a_model_bound_to_its_graph_is_fine_tuned_on_that_graph_only(tmp_path):
+    bound = dataclasses.replace(TINY, topology=("ring",), nodes=(4,), architecture=PerNodeArchitecture(None, 4))
+    save_model(tmp_path, bound)
+    tables = fine_tuning(str(tmp_path))
+    assert fitted(TrainingConfig.from_dict(tables)).architecture.links == "0-1 0-3 1-2 2-3"
+    tables["training"]["nodes"] = [5]
+    with pytest.raises(InputError, match="does not suit a per_node: its networks are bound to their graph of 4 nodes"):
+        fitted(TrainingConfig.from_dict(tables))
+
+
+def test_fine_tuning_keeps_the_models_mixture_and_trains_it_briefly(tmp_path):
+    save_model(tmp_path, dataclasses.replace(TINY, lr_init=0.1, clip=0.5))
+    config = TrainingConfig.from_dict(fine_tuning(str(tmp_path)))
+    assert config == dataclasses.replace(
+        TINY, clip=0.5, seed=3, loss="log_area", stages=FINE_TUNING_STAGES, start_from=str(tmp_path)
+    )
+
+
+def test_what_was_fine_tuned_is_fine_tuned_again(model, tmp_path):
+    first, second = fitted(tuned_from(model)), tmp_path / "second"
+    save_model(second, seed=4)
+    (second / "recipe.toml").write_text(first.to_toml())
+    config = fitted(TrainingConfig.from_dict(fine_tuning(str(second))))
+    assert config.start_from == str(second) and config.start_fingerprint != first.start_fingerprint
+
+
+def test_a_model_is_not_fine_tuned_in_its_own_place(model):
+    with pytest.raises(InputError, match="holds the model to start from"):
+        TrainingRun(tuned_from(model), model)
+
+
+def test_the_card_says_where_training_started(model, tmp_path):
+    for config, start in ((tuned_from(model), f"area, `{model}` (fingerprint"), (TINY, "log_gap, averaging |")):
+        training = TrainingRun(config, tmp_path / "mine")
+        write_card(training)
+        text = (tmp_path / "mine" / "card.md").read_text()
+        assert f"| loss, start | {start}" in text
+        assert ("went on from the weights of" in " ".join(text.split())) == (config is not TINY)

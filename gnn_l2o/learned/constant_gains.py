@@ -27,7 +27,7 @@ class ExactDiffusionGains:
         return state.x.new_full((state.x.size(0), 1), self.step_size), None
 
     def edge_gains(
-        self, state: MiLoDoState, z: Tensor, difference: Tensor, memory: None, exchange: Exchange
+        self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: None, exchange: Exchange
     ) -> tuple[Tensor, Tensor, None]:
         weight = state.context.weight
         return weight / (2 * self.step_size), weight / 2, None
@@ -65,14 +65,15 @@ class ConstantGains:
         return self.step_gain * state.context.longest_step, None
 
     def edge_gains(
-        self, state: MiLoDoState, z: Tensor, difference: Tensor, memory: None, exchange: Exchange
+        self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: None, exchange: Exchange
     ) -> tuple[Tensor, Tensor, None]:
         context = state.context
         dual, primal = (
             value.index_select(0, context.ends[0]) if isinstance(value, Tensor) else value
             for value in (self.dual_gain, self.primal_gain)
         )
-        return dual * context.largest_dual, primal * context.largest_primal * context.weight, None
+        largest = context.largest_dual(step if context.most_momentum else context.longest_step)
+        return dual * largest, primal * context.largest_primal * context.weight, None
 
     def momentum(self, context: GraphContext, gains: Gains, memory: None) -> Tensor | None:
         if self.momentum_gain is None:

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from gnn_l2o.learned.architecture import Architecture
 from gnn_l2o.learned.milodo import MiLoDo, RefreshSchedule
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_gains
-from gnn_l2o.nn.features import evenness, secant_curvature, size
+from gnn_l2o.nn.features import evenness, pull, secant_curvature, size
 from gnn_l2o.nn.lstm import logit
 from gnn_l2o.nn.node_preconditioner import (
-    MARGIN,
     MOST_MOMENTUM,
     bounded_step,
+    margin,
     momentum_logit,
     wanted_momentum,
 )
@@ -27,25 +27,23 @@ class LearnedScalars(nn.Module):
     r"""Gains from a few numbers, in the units in which the scale-free networks emit theirs.
 
     .. math::
-        p_i = 0.8 \min(c_i, k / \hat\lambda_i) \, \mathrm{sigmoid}(s), \qquad
+        p_i = \min(M c_i, M' k / \hat\lambda_i) \, \mathrm{sigmoid}(s), \qquad
         p_{ij1} = P_{ij} \, \mathrm{sigmoid}(t), \qquad p_{ij2} = q w_{ij} \, \mathrm{sigmoid}(u)
 
-    as in :class:`~gnn_l2o.nn.NodePreconditioner` and :class:`~gnn_l2o.nn.EdgePreconditioner`, and if ``accelerated``
-    the momentum too. If ``linear``, s, t, u and that of the momentum are each a number plus multiples of the spectral
-    gap and of w_ii (w_ij at edges), and if accelerated of the evenness of the curvatures and of the size of the graph:
+    as in :class:`~gnn_l2o.nn.NodePreconditioner` and :class:`~gnn_l2o.nn.EdgePreconditioner`, and if
+    ``accelerated`` the momentum too. If ``linear``, s, t, u and that of the momentum are each a number plus
+    multiples of the spectral gap and of w_ii (w_ij at edges), and if accelerated of the evenness of the curvatures,
+    of the strength of the regularizer, of the least eigenvalue of the mixing matrix and of the size of the graph:
     what the networks know of graph and problem, without what they see of the run. A
-    :class:`~gnn_l2o.nn.rule.GainSource`, whose memory is :math:`\hat\lambda`.
-
-    Args:
-        linear: whether the numbers depend on graph and problem.
-        accelerated: whether there is momentum.
+    :class:`~gnn_l2o.nn.rule.GainSource`, whose memory is :math:`\hat\lambda`.  Args: linear: whether the numbers
+    depend on graph and problem. accelerated: whether there is momentum.
     """
 
     def __init__(self, linear: bool = True, accelerated: bool = False) -> None:
         super().__init__()
         self.accelerated = accelerated
-        # Rows s, t, u (and momentum); columns 1, the spectral gap, the weight (and evenness, size).
-        self.coefficients = nn.Parameter(torch.zeros(3 + accelerated, 3 + 2 * accelerated if linear else 1))
+        # Rows s, t, u (and momentum); columns 1, gap, weight (and evenness, pull, least eigenvalue, size).
+        self.coefficients = nn.Parameter(torch.zeros(3 + accelerated, 3 + 4 * accelerated if linear else 1))
 
     @property
     def most_momentum(self) -> float:
@@ -56,9 +54,9 @@ class LearnedScalars(nn.Module):
         """Make the gains the same multiples of their units on every graph, see :meth:`.Preconditioner.emit`.
 
         Raises:
-            InputError: they are not between 0 and 0.8, 1 and 1, the momentum not between 0 and 0.97.
+            InputError: they are not between 0 and 0.8 (with momentum 1.2), 1 and 1, and the momentum 0.97.
         """
-        numbers = [logit("step", step, MARGIN), logit("dual", dual), logit("primal", primal)]
+        numbers = [logit("step", step, margin(self.accelerated)), logit("dual", dual), logit("primal", primal)]
         numbers += [momentum_logit(momentum)] * self.accelerated
         nn.init.zeros_(self.coefficients)
         with torch.no_grad():
@@ -74,15 +72,15 @@ class LearnedScalars(nn.Module):
         return bounded_step(output, state.context, peak), peak
 
     def edge_gains(
-        self, state: MiLoDoState, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
+        self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, Tensor]:
         context = state.context
         i, j = context.ends
-        even = evenness(context)
-        both = 0.5 * (even.index_select(0, i) + even.index_select(0, j))
-        known = [context.gap.index_select(0, i), context.weight, both, size(context).index_select(0, i)]
+        both = [0.5 * (q.index_select(0, i) + q.index_select(0, j)) for q in (evenness(context), pull(context))]
+        gap, least, nodes = (value.index_select(0, i) for value in (context.gap, context.least, size(context)))
+        known = [gap, context.weight, *both, least, nodes]
         dual, primal = self._outputs(slice(1, 3), known)
-        return *bounded_edge_gains(dual, primal, context), memory
+        return *bounded_edge_gains(dual, primal, step, context), memory
 
     def momentum(self, context: GraphContext, gains: Gains, memory: Any) -> Tensor | None:
         if not self.accelerated:
@@ -91,7 +89,8 @@ class LearnedScalars(nn.Module):
         return torch.minimum(wanted_momentum(output), context.largest_momentum(gains))
 
     def _at_nodes(self, rows: slice, context: GraphContext) -> Tensor:
-        return self._outputs(rows, [context.gap, context.self_weight, evenness(context), size(context)])
+        known = [context.gap, context.self_weight, evenness(context), pull(context), context.least, size(context)]
+        return self._outputs(rows, known)
 
     def _outputs(self, rows: slice, known: list[Tensor]) -> Tensor:
         """Return some rows' numbers for nodes or edges of which this is known, ``(rows, nodes or edges, 1)``."""
@@ -126,11 +125,11 @@ class LearnedScalarsArchitecture(Architecture[LearnedScalars]):
 
     @property
     def default_step(self) -> float:
-        return 0.6 if self.accelerated else 0.4
+        return 0.9 if self.accelerated else 0.4
 
     @property
     def step_limit(self) -> float:
-        return MARGIN
+        return margin(self.accelerated)
 
     def build(self) -> LearnedScalars:
         return LearnedScalars(self.linear, self.accelerated)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from gnn_l2o.algorithm import Cost
 from gnn_l2o.learned.architecture import Architecture, Movable
 from gnn_l2o.network import Network
-from gnn_l2o.nn.edge_preconditioner import Symmetrize
-from gnn_l2o.nn.node_preconditioner import MARGIN, Parametrization
+from gnn_l2o.nn.edge_preconditioner import EdgeGains, Symmetrize
+from gnn_l2o.nn.node_preconditioner import Parametrization, margin
 from gnn_l2o.nn.preconditioner import Preconditioner
 from gnn_l2o.nn.rule import GainSource, GraphContext, MiLoDoState, milodo_step
 from gnn_l2o.problems import Problem
@@ -41,7 +41,13 @@ ALWAYS = RefreshSchedule(warmup=0, every=1)
 
 
 def graph_context(
-    problem: Problem, network: Network, like: Tensor, *, directed: bool = False, most_momentum: float = 0.0
+    problem: Problem,
+    network: Network,
+    like: Tensor,
+    *,
+    directed: bool = False,
+    most_momentum: float = 0.0,
+    gradient: Tensor | None = None,
 ) -> GraphContext:
     """Return what the nodes know before they start, in the precision of ``like``.
 
@@ -51,12 +57,15 @@ def graph_context(
         like: ``(N, d)``.
         directed: whether rows of edges are directed edges; otherwise links.
         most_momentum: A, the largest that will occur.
+        gradient: grad f_i at ``like``, from which nodes learn how strong their regularizer is; without it they take
+            it for none.
     """
     rows = network.edge_link if directed else slice(None)
-    return GraphContext(
+    context = GraphContext(
         smoothness=problem.smoothness().to(like),
         mean_curvature=problem.mean_curvature().to(like),
         nodes=torch.bincount(network.batch)[network.batch].unsqueeze(1).to(like),
+        pull=like.new_zeros(network.num_nodes, 1),
         self_weight=network.self_weight.to(like),
         gap=network.gap[network.batch].to(like),
         least=network.least[network.batch].to(like),
@@ -64,6 +73,13 @@ def graph_context(
         weight=network.weight[rows].to(like),
         most_momentum=most_momentum,
     )
+    if gradient is None:
+        return context
+    move = context.longest_step * gradient
+    taken = like - move - problem.prox(like - move, context.longest_step)
+    tiny = torch.finfo(move.dtype).tiny
+    pull = taken.abs().sum(dim=1, keepdim=True) / (move.abs().sum(dim=1, keepdim=True) + tiny)
+    return replace(context, pull=pull.clamp(max=1))
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,7 @@ class MiLoDo(Movable[MiLoDoState]):
         directed: whether the source's rows of edges are directed edges; otherwise links.
         name: what tables call it.
         most_momentum: the largest a_i that the source emits; 0 for the paper's rule.
+        restart: see :func:`~gnn_l2o.nn.rule.milodo_step`.
     """
 
     source: GainSource
@@ -86,8 +103,12 @@ class MiLoDo(Movable[MiLoDoState]):
     directed: bool = False
     name: str = "milodo"  # type: ignore[misc]  # a ClassVar elsewhere; here every trained model has its own
     most_momentum: float = 0.0
+    restart: bool = False
 
-    startup = Cost(gradients=1)  # the first gradients set the unit in which the networks see all others
+    @property
+    def startup(self) -> Cost:  # type: ignore[override]  # a ClassVar elsewhere
+        # The first gradients set the unit in which networks see all others; with the prox they tell how strong r is.
+        return Cost(gradients=1, proxes=int(self.most_momentum > 0))
 
     @property
     def cost(self) -> Cost:
@@ -98,8 +119,15 @@ class MiLoDo(Movable[MiLoDoState]):
         return super().total_cost(iterations) + Cost(rounds=1, vectors=1) * refreshes
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> MiLoDoState:
-        context = graph_context(problem, network, x0, directed=self.directed, most_momentum=self.most_momentum)
         gradient = problem.gradient(x0)
+        context = graph_context(
+            problem,
+            network,
+            x0,
+            directed=self.directed,
+            most_momentum=self.most_momentum,
+            gradient=gradient if self.most_momentum else None,
+        )
         return MiLoDoState.first(x0, gradient, self.source.start(x0, gradient, context), context)
 
     def step(self, problem: Problem, network: Network, state: MiLoDoState) -> MiLoDoState:
@@ -110,6 +138,7 @@ class MiLoDo(Movable[MiLoDoState]):
             self.source,
             Edges(network, self.directed),
             refresh=self.schedule.due(state.iteration),
+            restart=self.restart,
         )
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
@@ -134,6 +163,13 @@ class Edges:
     def swap(self, value: Tensor) -> Tensor:
         return self.network.swap(value)
 
+    def operator(self, *weights: Tensor) -> Tensor | None:
+        # Rows of directed edges may differ in both directions, which Laplacians of links cannot say.
+        return None if self.directed else self.network.laplacians(*weights)
+
+    def flows(self, operator: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        return self.network.flows(operator, z)
+
 
 @dataclass(frozen=True)
 class MiLoDoArchitecture(Architecture[Preconditioner]):
@@ -149,6 +185,10 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
         hidden_features: width of the LSTMs.
         spectral_gap: whether they see the spectral gap.
         accelerated: whether they emit a momentum.
+        restart: whether coordinates that turn lose their momentum for a step, see
+            :func:`~gnn_l2o.nn.rule.milodo_step`.
+        log_features: whether the scale-free LSTMs see logarithms of what changes.
+        edge_gains: one of each kind an edge, or an edge and coordinate.
         warmup: refresh the gains in each of the first so many iterations.
         refresh_every: and in each so-manieth afterwards; 0 holds them.
     """
@@ -164,6 +204,9 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
     hidden_features: int = 16
     spectral_gap: bool = True
     accelerated: bool = False
+    restart: bool = False
+    log_features: bool = True
+    edge_gains: EdgeGains = "coordinate"
     warmup: int = 20
     refresh_every: int = 0
 
@@ -171,11 +214,11 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
     def default_step(self) -> float:
         if self.parametrization == "paper":
             return 0.03  # He et al. 2024, Table 3, Prox-ED
-        return 0.6 if self.accelerated else 0.4
+        return 0.9 if self.accelerated else 0.4
 
     @property
     def step_limit(self) -> float:
-        return math.inf if self.parametrization == "paper" else MARGIN
+        return math.inf if self.parametrization == "paper" else margin(self.accelerated)
 
     def build(self) -> Preconditioner:
         return Preconditioner(
@@ -184,6 +227,8 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
             symmetrize=self.symmetrize,
             spectral_gap=self.spectral_gap,
             accelerated=self.accelerated,
+            log_features=self.log_features,
+            edge_gains=self.edge_gains,
         )
 
     def start(self, weights: Preconditioner, init: str, step: float | None) -> None:
@@ -202,4 +247,5 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
             directed=weights.directed,
             name=name or self.kind,
             most_momentum=weights.most_momentum,
+            restart=self.restart,
         )

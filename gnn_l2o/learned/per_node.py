@@ -76,15 +76,15 @@ class PerNodeGains(nn.Module):
         return size.relu(), (step, dual, primal)
 
     def edge_gains(
-        self, state: MiLoDoState, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
+        self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, _Memory]:
-        step, dual, primal = memory
+        lstm, dual, primal = memory
         features = self.graph.of_edges(difference, z.size(0) // self.graph.num_nodes).flatten(2)
         s, dual = self.dual(features, dual)
         u, primal = self.primal(features, primal)
         s, u = (self.graph.to_edges(o.unflatten(2, (-1, z.size(1)))) for o in (s, u))
         s = s.exp()
-        return 0.5 * (s + exchange.swap(s)), u.relu(), (step, dual, primal)
+        return 0.5 * (s + exchange.swap(s)), u.relu(), (lstm, dual, primal)
 
     def momentum(self, context: GraphContext, gains: Gains, memory: Any) -> None:
         return None

@@ -8,12 +8,13 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.nn.features import evenness, signed_log, size, stack
+from gnn_l2o.nn.features import evenness, in_units, pull, signed_log, size, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.node_preconditioner import Parametrization
 from gnn_l2o.nn.rule import Exchange, GraphContext, MiLoDoState
 
 Symmetrize = Literal["even", "mean"]
+EdgeGains = Literal["edge", "coordinate"]
 
 
 class EdgePreconditioner(nn.Module):
@@ -23,7 +24,7 @@ class EdgePreconditioner(nn.Module):
 
     .. math:: p_{ij1} = P_{ij} \, \mathrm{sigmoid}(o), \qquad p_{ij2} = w_{ij} \, \mathrm{sigmoid}(o'),
 
-    with :math:`P_{ij}` the largest stable gain (:attr:`.GraphContext.largest_dual`), from the logarithms of the
+    with :math:`P_{ij}` the largest stable gain (:meth:`.GraphContext.largest_dual`), from the logarithms of the
     present and the last difference and of the size of z, and w_ij and (optionally) the spectral gap. With
     ``parametrization="paper"`` there are two networks :math:`\phi_S, \phi_U` on the bare difference,
     :math:`\tilde p_{ij1} = w_{ij} \exp(o)` and :math:`p_{ij2} = w_{ij} \mathrm{ReLU}(o')`. The weight w_ij is a
@@ -42,18 +43,19 @@ class EdgePreconditioner(nn.Module):
         parametrization: which of the two.
         symmetrize: which of the two.
         spectral_gap: whether the scale-free network sees the spectral gap of its graph.
-        accelerated: whether there is momentum, for which the dual gains have to leave room. Then
-            :math:`p_{ij1} = P^{\sigma}_{ij} (P'_{ij})^{1 - \sigma}` with :math:`\sigma = \mathrm{sigmoid}(o)` and P' of
-            :attr:`.GraphContext.least_dual`, and the network also sees how even the curvatures of both ends are and,
-            with the gap, how many nodes there are.
+        accelerated: whether there is momentum, for which the dual gains have to leave room
+            (:func:`bounded_edge_gains`). Then the network also sees how even the curvatures of both ends are, how
+            much of their first steps the regularizer takes back and, with the gap, the least eigenvalue of the mixing
+            matrix and how many nodes there are.
 
     Shape:
         R rows of edges, N nodes, d coordinates.
 
+        - **step**: p_i, ``(N, d)``
         - **z**: ``(N, d)``
         - **difference**: ``(R, d)``
         - **unit**: ``(N, 1)``, see :func:`~gnn_l2o.nn.features.first_step_size`
-        - **output**: :math:`p_{ij1}` and :math:`p_{ij2}`, each ``(R, d)``, and the new memory
+        - **output**: :math:`p_{ij1}` and :math:`p_{ij2}`, each ``(R, d)`` or ``(R, 1)``, and the new memory
     """
 
     def __init__(
@@ -64,14 +66,17 @@ class EdgePreconditioner(nn.Module):
         symmetrize: Symmetrize = "even",
         spectral_gap: bool = True,
         accelerated: bool = False,
+        log_features: bool = True,
+        edge_gains: EdgeGains = "coordinate",
     ) -> None:
         super().__init__()
-        self.parametrization, self.symmetrize = parametrization, symmetrize
+        self.parametrization, self.symmetrize, self.edge_gains = parametrization, symmetrize, edge_gains
+        self.scaled = signed_log if log_features else in_units
         self.spectral_gap, self.accelerated = spectral_gap, accelerated
         if parametrization == "paper":
             networks = [CoordinateLSTM(1, hidden_features, 1), CoordinateLSTM(1, hidden_features, 1)]
         else:
-            in_features = 4 + spectral_gap + accelerated * (1 + spectral_gap)
+            in_features = 4 + spectral_gap + accelerated * (2 + 2 * spectral_gap)
             networks = [CoordinateLSTM(in_features, hidden_features, 2)]
         self.lstms = nn.ModuleList(networks)
 
@@ -98,11 +103,13 @@ class EdgePreconditioner(nn.Module):
 
     def initial_memory(self, like: Tensor) -> tuple[Memory, ...]:
         """Return the memory before the first step, for differences as ``like``, ``(R, d)``."""
+        like = like[:, :1] if self.edge_gains == "edge" else like
         return tuple(lstm.initial_memory(like) for lstm in self._networks)
 
     def forward(
         self,
         state: MiLoDoState,
+        step: Tensor,
         z: Tensor,
         difference: Tensor,
         unit: Tensor,
@@ -117,7 +124,7 @@ class EdgePreconditioner(nn.Module):
             weight = state.context.weight
             dual, primal = weight * torch.exp(dual), weight * primal.relu()
         else:
-            dual, primal = bounded_edge_gains(dual, primal, state.context)
+            dual, primal = bounded_edge_gains(dual, primal, step, state.context)
         if self.symmetrize == "mean":
             dual = 0.5 * (dual + exchange.swap(dual))
         return dual, primal, memories
@@ -125,42 +132,50 @@ class EdgePreconditioner(nn.Module):
     def _features(self, state: MiLoDoState, z: Tensor, difference: Tensor, unit: Tensor) -> Tensor:
         even = self.symmetrize == "even"
         if self.parametrization == "paper":
-            return (difference.abs() if even else difference).unsqueeze(0)
+            return self._pooled((difference.abs() if even else difference).unsqueeze(0))
         context = state.context
         i, j = context.ends
         last = state.difference
         unit = 0.5 * (unit.index_select(0, i) + unit.index_select(0, j))
-        return stack(
-            signed_log(difference.abs() if even else difference, unit),
-            signed_log(last.abs() if even else last, unit),
-            signed_log(z.index_select(0, i).abs() + z.index_select(0, j).abs(), unit),
-            context.weight,
-            *[context.gap.index_select(0, i)] * self.spectral_gap,
-            *self._more_known(context),
+        seen = stack(
+            self.scaled(difference.abs() if even else difference, unit),
+            self.scaled(last.abs() if even else last, unit),
+            self.scaled(z.index_select(0, i).abs() + z.index_select(0, j).abs(), unit),
         )
+        known = [context.weight, *[context.gap.index_select(0, i)] * self.spectral_gap, *self._more_known(context)]
+        seen = self._pooled(seen)
+        return torch.cat([seen, stack(*known).expand(-1, -1, seen.size(2))])
+
+    def _pooled(self, seen: Tensor) -> Tensor:
+        """Average features over the coordinates if the gains are those of whole edges: ``(features, R, d or 1)``."""
+        return seen.mean(dim=2, keepdim=True) if self.edge_gains == "edge" else seen
 
     def _more_known(self, context: GraphContext) -> list[Tensor]:
         """Return what only accelerated networks see of an edge, ``(R, 1)`` each."""
         if not self.accelerated:
             return []
         i, j = context.ends
-        even = evenness(context)
-        both = 0.5 * (even.index_select(0, i) + even.index_select(0, j))
-        return [both] + [size(context).index_select(0, i)] * self.spectral_gap
+        both = [0.5 * (q.index_select(0, i) + q.index_select(0, j)) for q in (evenness(context), pull(context))]
+        return both + [q.index_select(0, i) for q in (context.least, size(context))] * self.spectral_gap
 
 
-def bounded_edge_gains(dual: Tensor, primal: Tensor, context: GraphContext) -> tuple[Tensor, Tensor]:
+def bounded_edge_gains(dual: Tensor, primal: Tensor, step: Tensor, context: GraphContext) -> tuple[Tensor, Tensor]:
     r"""Return :math:`p_{ij1} = P_{ij} \, \mathrm{sigmoid}(o)`, :math:`p_{ij2} = q w_{ij} \, \mathrm{sigmoid}(o')`.
 
-    With momentum, :math:`p_{ij1}` lies between its least and its largest value on a logarithmic scale.
+    With momentum, P is that of the steps taken, and :math:`p_{ij1} = P_{ij} \, l_{ij}^{1 - \mathrm{sigmoid}(o)}`, l
+    being the least share: where steps are short, duals may move the faster. Without, P is that of the longest steps.
 
     Args:
         dual: o, ``(R, d)`` or ``(R, 1)``.
         primal: o', so too.
-        context: knows :math:`P_{ij}`, q and w_ij.
+        step: p_i, ``(N, d)``; where o is one number an edge, a node's longest coordinate counts, which it tells its
+            neighbours together with z.
+        context: knows P, l, q and w_ij.
     """
     weight = context.largest_primal * context.weight
-    position, largest = torch.sigmoid(dual), context.largest_dual
-    if context.most_momentum:
-        return largest**position * context.least_dual ** (1 - position), weight * torch.sigmoid(primal)
-    return largest * position, weight * torch.sigmoid(primal)
+    share, primal = torch.sigmoid(dual), weight * torch.sigmoid(primal)
+    if not context.most_momentum:
+        return context.largest_dual(context.longest_step) * share, primal
+    if dual.size(1) == 1:
+        step = step.amax(dim=1, keepdim=True)
+    return context.largest_dual(step) * context.least_dual ** (1 - share), primal

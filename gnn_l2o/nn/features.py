@@ -23,6 +23,16 @@ def signed_log(value: Tensor, unit: Tensor) -> Tensor:
     return torch.sign(value) * torch.log1p(value.abs() / (_FLOOR * unit)) / math.log1p(1 / _FLOOR)
 
 
+def in_units(value: Tensor, unit: Tensor) -> Tensor:
+    """Return v / u: what the networks would see without logarithms.
+
+    Args:
+        value: v, ``(rows, d)``.
+        unit: u > 0, ``(rows, 1)``.
+    """
+    return value / unit
+
+
 def first_step_size(gradient: Tensor, smoothness: Tensor) -> Tensor:
     r"""Return the size of a node's first gradient step, :math:`\|\nabla f_i(x^0)\| / (\sqrt d L_i)`, ``(N, 1)``.
 
@@ -60,6 +70,15 @@ def evenness(context: GraphContext) -> Tensor:
     tells how ill-conditioned the problem will be.
     """
     return 0.5 * (context.mean_curvature / context.smoothness).clamp(min=1e-4).log10()
+
+
+def pull(context: GraphContext) -> Tensor:
+    """Return :attr:`.GraphContext.pull` as a signed logarithm, ``(N, 1)``: 0 without a regularizer, 1 where it rules.
+
+    With the evenness of the curvatures and the number of nodes it tells what else decides how well conditioned a
+    problem is: a LASSO and a linear regression of the same data differ in nothing else.
+    """
+    return signed_log(context.pull, torch.ones_like(context.pull))
 
 
 def size(context: GraphContext) -> Tensor:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gnn_l2o.errors import InputError
 
 Memory = tuple[Tensor, Tensor]  # h and c, each (hidden_features, rows, d)
+BLOCK = 2**14  # coordinates that are computed at a time where nothing is differentiated: they fit into a cache
 
 
 class CoordinateLSTM(nn.Module):
@@ -54,17 +55,36 @@ class CoordinateLSTM(nn.Module):
         return zero, zero
 
     def forward(self, features: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        shape, width = features.shape[1:], self.hidden_features
-        h, c = (part.flatten(1) for part in memory)
-        stacked = torch.cat([features.flatten(1), h])
+        shape = features.shape[1:]
+        inputs = tuple(part.flatten(1) for part in (features, *memory))
+        if torch.is_grad_enabled() or inputs[0].size(1) <= BLOCK:
+            results = self._compute(*inputs)
+        else:
+            results = self._compute_in_blocks(*inputs)
+        output, h, c = (part.reshape(part.size(0), *shape) for part in results)
+        return output, (h, c)
+
+    def _compute(self, features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return output, h and c of coordinates in one row: ``(features, k)`` and so on."""
+        stacked = torch.cat([features, h])
         weight = torch.cat([self.cell.weight_ih, self.cell.weight_hh], dim=1)
         gates = torch.addmm((self.cell.bias_ih + self.cell.bias_hh).unsqueeze(1), weight, stacked)
         enter, keep, fresh, show = gates.chunk(4)  # in the order of torch.nn.LSTMCell
         c = torch.sigmoid(keep) * c + torch.sigmoid(enter) * torch.tanh(fresh)
         h = torch.sigmoid(show) * torch.tanh(c)
         inner = torch.addmm(self.inner.bias.unsqueeze(1), self.inner.weight, h).relu()
-        output = torch.addmm(self.outer.bias.unsqueeze(1), self.outer.weight, inner)
-        return output.reshape(self.out_features, *shape), (h.reshape(width, *shape), c.reshape(width, *shape))
+        return torch.addmm(self.outer.bias.unsqueeze(1), self.outer.weight, inner), h, c
+
+    def _compute_in_blocks(self, features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the same, with intermediate results of one block at a time: they are six times as large as h."""
+        output = features.new_empty(self.out_features, features.size(1))
+        new_h, new_c = torch.empty_like(h), torch.empty_like(c)
+        for start in range(0, features.size(1), BLOCK):
+            block = slice(start, start + BLOCK)
+            results = self._compute(features[:, block], h[:, block], c[:, block])
+            for whole, part in zip((output, new_h, new_c), results, strict=True):
+                whole[:, block] = part
+        return output, new_h, new_c
 
     def extra_repr(self) -> str:
         return f"{self.in_features}, {self.hidden_features}, {self.out_features}"

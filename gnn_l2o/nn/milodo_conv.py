@@ -79,6 +79,7 @@ class MiLoDoConv(MessagePassing):
         *,
         smoothness: Tensor | float = 1.0,
         mean_curvature: Tensor | float | None = None,
+        pull: Tensor | float = 0.0,
         gap: Tensor | float | None = None,
         least: Tensor | None = None,
     ) -> MiLoDoState:
@@ -90,6 +91,7 @@ class MiLoDoConv(MessagePassing):
             gradient: grad f_i at x, ``(N, d)``.
             smoothness: L_i, a number or ``(N, 1)``.
             mean_curvature: the mean eigenvalue of the Hessian of f_i, so too; by default L_i.
+            pull: the share of the first step that the prox takes back, so too; 0 without a regularizer.
             gap: the spectral gap, a number or ``(N, 1)``; only for a preconditioner that was built to see it.
             least: the least eigenvalue of the mixing matrix, a scalar or ``(N, 1)``; by default Gershgorin's bound.
 
@@ -110,6 +112,7 @@ class MiLoDoConv(MessagePassing):
             smoothness=column * smoothness,
             mean_curvature=column * (smoothness if mean_curvature is None else mean_curvature),
             nodes=column * x.size(0),
+            pull=column * pull,
             self_weight=self_weight,
             gap=column * (0.0 if gap is None else gap),
             least=column * (2 * self_weight.min() - 1 if least is None else least).clamp(max=0),
@@ -169,3 +172,9 @@ class _Messages:
 
     def swap(self, value: Tensor) -> Tensor:
         return value.index_select(0, reverse_edges(self.edge_index, self.num_nodes))
+
+    def operator(self, *weights: Tensor) -> None:
+        return None
+
+    def flows(self, operator: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        return tuple(torch.split(operator @ z, self.num_nodes))

@@ -9,14 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o.errors import InputError
-from gnn_l2o.nn.features import evenness, secant_curvature, signed_log, size, stack
+from gnn_l2o.nn.features import evenness, in_units, pull, secant_curvature, signed_log, size, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.rule import GraphContext, MiLoDoState
 
 Parametrization = Literal["scale_free", "paper"]
 
 MARGIN = 0.8  # share of the longest step: from 0.85 on, constant gains diverged on some graphs of most families
-
+MARGIN_WITH_MOMENTUM = 1.2
+"""The same with momentum, where irregular graphs bear 1.0 and complete ones 1.6: which, the networks find out."""
+CURVATURE_MARGIN = 0.95  # share of the step that the curvature met allows
 
 MOST_MOMENTUM = 0.97
 """The largest momentum of the accelerated rule: steps and averaging are kept short enough for it."""
@@ -29,16 +31,17 @@ class NodePreconditioner(nn.Module):
 
     With ``parametrization="scale_free"``, o being the LSTM's output,
 
-    .. math:: p_i = 0.8 \min(c_i, k / \hat\lambda_i) \, \mathrm{sigmoid}(o),
+    .. math:: p_i = \min(M c_i, M' k / \hat\lambda_i) \, \mathrm{sigmoid}(o),
 
     positive and bounded as Theorem 2 demands, :math:`c_i` being :attr:`.GraphContext.longest_step`, k
     :attr:`.GraphContext.most_curvature` and :math:`\hat\lambda_i` the greatest curvature the node has met so far, which
-    cuts the step where the neighbours' losses are alike and averaging does not help. o comes from the signed logarithms
-    of the gradient, the dual, the iterate, the last disagreement with the neighbours and the last move, the curvature
-    met on the way, the weight w_ii and (optionally) the spectral gap. If ``accelerated``, it also sees how even the
-    node's curvatures are (:func:`~gnn_l2o.nn.features.evenness`) and, with the gap, how many nodes there are; a second
-    output is the momentum that the node wants, :math:`1 - 0.03^{\mathrm{sigmoid}(o')}`, logarithmic in its distance
-    from 1.
+    cuts the step where the neighbours' losses are alike and averaging does not help (M and M': :func:`bounded_step`). o
+    comes from the signed logarithms of the gradient, the dual, the iterate, the last disagreement with the
+    neighbours and the last move, the curvature met on the way, the weight w_ii and (optionally) the spectral gap.
+    If ``accelerated``, it also sees how even the node's curvatures are (:func:`~gnn_l2o.nn.features.evenness`), how
+    much of its first step the regularizer takes back and, with the gap, the least eigenvalue of the mixing matrix
+    and how many nodes there are; a second output is the momentum that the node wants, :math:`1 -
+    0.03^{\mathrm{sigmoid}(o')}`, logarithmic in its distance from 1.
     With ``parametrization="paper"``, :math:`p_i = \mathrm{ReLU}(o)` from the bare gradient and dual.
 
     Args:
@@ -46,6 +49,7 @@ class NodePreconditioner(nn.Module):
         parametrization: which of the two.
         spectral_gap: whether the scale-free network sees the spectral gap of its graph.
         accelerated: whether it emits a momentum; only in the scale-free parametrization.
+        log_features: whether the scale-free network sees logarithms; otherwise the values in the node's unit.
 
     Shape:
         - **gradient**: ``(N, d)``
@@ -62,12 +66,14 @@ class NodePreconditioner(nn.Module):
         parametrization: Parametrization = "scale_free",
         spectral_gap: bool = True,
         accelerated: bool = False,
+        log_features: bool = True,
     ) -> None:
         super().__init__()
         if accelerated and parametrization == "paper":
             raise InputError("the paper's parametrization has no momentum; expected 'scale_free' with accelerated")
         self.parametrization, self.spectral_gap, self.accelerated = parametrization, spectral_gap, accelerated
-        in_features = 2 if parametrization == "paper" else 7 + spectral_gap + accelerated * (1 + spectral_gap)
+        self.scaled = signed_log if log_features else in_units
+        in_features = 2 if parametrization == "paper" else 7 + spectral_gap + accelerated * (2 + 2 * spectral_gap)
         self.lstm = CoordinateLSTM(in_features, hidden_features, 1 + accelerated)
 
     def reset_parameters(self) -> None:
@@ -79,7 +85,7 @@ class NodePreconditioner(nn.Module):
 
         If accelerated, the momentum wanted is ``momentum``.
         """
-        output = step if self.parametrization == "paper" else logit("step", step, MARGIN)
+        output = step if self.parametrization == "paper" else logit("step", step, margin(self.accelerated))
         self.lstm.silence([output, *[momentum_logit(momentum)] * self.accelerated])
 
     def initial_memory(self, like: Tensor) -> NodeMemory:
@@ -100,13 +106,13 @@ class NodePreconditioner(nn.Module):
         peak = torch.maximum(peak, curvature)
         known = [context.self_weight] + [context.gap] * self.spectral_gap
         if self.accelerated:
-            known += [evenness(context)] + [size(context)] * self.spectral_gap
+            known += [evenness(context), pull(context)] + [context.least, size(context)] * self.spectral_gap
         features = stack(
-            signed_log(gradient + state.y, force),
-            signed_log(state.y, force),
-            signed_log(state.x, unit),
-            signed_log(state.z - state.x, unit),
-            signed_log(state.ahead - state.previous, unit),
+            self.scaled(gradient + state.y, force),
+            self.scaled(state.y, force),
+            self.scaled(state.x, unit),
+            self.scaled(state.z - state.x, unit),
+            self.scaled(state.ahead - state.previous, unit),
             0.5 * (context.longest_step * curvature).clamp(1e-2, 1e2).log10(),
             *known,
         )
@@ -116,16 +122,24 @@ class NodePreconditioner(nn.Module):
         return bounded_step(output[0], context, peak), (recurrent, peak, wanted)
 
 
+def margin(accelerated: bool) -> float:
+    """Return the greatest multiple of the longest step that is emitted."""
+    return MARGIN_WITH_MOMENTUM if accelerated else MARGIN
+
+
 def bounded_step(output: Tensor, context: GraphContext, peak: Tensor) -> Tensor:
-    r"""Return the scale-free :math:`p_i = 0.8 \min(c_i, k / \hat\lambda_i) \, \mathrm{sigmoid}(o)`.
+    r"""Return the scale-free :math:`p_i = \min(M c_i, M' k / \hat\lambda_i) \, \mathrm{sigmoid}(o)`.
+
+    Without momentum :math:`M = M' = 0.8`, with momentum M = 1.2 and M' = 0.95.
 
     Args:
         output: o, ``(N, d)`` or ``(N, 1)``.
         context: knows c_i and k.
         peak: :math:`\hat\lambda_i`, the greatest curvature met so far, ``(N, 1)``.
     """
-    longest = torch.minimum(context.longest_step, context.most_curvature / peak.clamp(min=torch.finfo(peak.dtype).tiny))
-    return MARGIN * longest * torch.sigmoid(output)
+    most = margin(context.most_momentum > 0)
+    met = min(most, CURVATURE_MARGIN) * context.most_curvature / peak.clamp(min=torch.finfo(peak.dtype).tiny)
+    return torch.minimum(most * context.longest_step, met) * torch.sigmoid(output)
 
 
 def wanted_momentum(output: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o.errors import InputError
-from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner, Symmetrize
+from gnn_l2o.nn.edge_preconditioner import EdgeGains, EdgePreconditioner, Symmetrize
 from gnn_l2o.nn.features import first_step_size
 from gnn_l2o.nn.lstm import Memory
 from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM, NodeMemory, NodePreconditioner, Parametrization
@@ -28,6 +28,8 @@ class Preconditioner(nn.Module):
         spectral_gap: whether the scale-free networks see the spectral gap of their graph.
         accelerated: whether they emit a momentum a_i too, only in the scale-free parametrization. A node gets the
             momentum it wants as far as its other gains leave room (:meth:`.GraphContext.largest_momentum`).
+        log_features: whether the scale-free networks see logarithms of what changes.
+        edge_gains: ``"edge"`` or ``"coordinate"``, see :class:`EdgePreconditioner`.
     """
 
     def __init__(
@@ -38,10 +40,16 @@ class Preconditioner(nn.Module):
         symmetrize: Symmetrize = "even",
         spectral_gap: bool = True,
         accelerated: bool = False,
+        log_features: bool = True,
+        edge_gains: EdgeGains = "coordinate",
     ) -> None:
         super().__init__()
         self.node = NodePreconditioner(
-            hidden_features, parametrization=parametrization, spectral_gap=spectral_gap, accelerated=accelerated
+            hidden_features,
+            parametrization=parametrization,
+            spectral_gap=spectral_gap,
+            accelerated=accelerated,
+            log_features=log_features,
         )
         self.edge = EdgePreconditioner(
             hidden_features,
@@ -49,6 +57,8 @@ class Preconditioner(nn.Module):
             symmetrize=symmetrize,
             spectral_gap=spectral_gap,
             accelerated=accelerated,
+            log_features=log_features,
+            edge_gains=edge_gains,
         )
 
     @property
@@ -73,7 +83,7 @@ class Preconditioner(nn.Module):
         from :class:`.GraphContext`; in the paper's parametrization s, :math:`t w_{ij}` and :math:`u w_{ij}`.
 
         Args:
-            step: s, in the scale-free parametrization between 0 and 0.8.
+            step: s, in the scale-free parametrization between 0 and 0.8, or 1.2 if accelerated.
             dual: t, there between 0 and 1.
             primal: u, there between 0 and 1.
             momentum: the a that nodes want if accelerated, between 0 and 0.97.
@@ -109,10 +119,10 @@ class Preconditioner(nn.Module):
         return step, (unit, node, edge)
 
     def edge_gains(
-        self, state: MiLoDoState, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
+        self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, _Memory]:
         unit, node, edge = memory
-        dual, primal, edge = self.edge(state, z, difference, unit, edge, exchange)
+        dual, primal, edge = self.edge(state, step, z, difference, unit, edge, exchange)
         return dual, primal, (unit, node, edge)
 
     def momentum(self, context: GraphContext, gains: Gains, memory: Any) -> Tensor | None:

@@ -41,6 +41,7 @@ class GraphContext:
         smoothness: L_i, ``(N, 1)``.
         mean_curvature: the mean eigenvalue of a node's Hessian at the start, or an estimate, ``(N, 1)``.
         nodes: how many nodes the node's graph has, ``(N, 1)``.
+        pull: the share of a node's first step that the prox takes back, ``(N, 1)``, from 0 without a regularizer to 1.
         self_weight: w_ii, ``(N, 1)``.
         gap: spectral gap of the node's graph, ``(N, 1)``.
         least: least eigenvalue of its mixing matrix, a lower bound of it, or 0 if it is positive, ``(N, 1)``.
@@ -52,6 +53,7 @@ class GraphContext:
     smoothness: Tensor
     mean_curvature: Tensor
     nodes: Tensor
+    pull: Tensor
     self_weight: Tensor
     gap: Tensor
     least: Tensor
@@ -63,16 +65,18 @@ class GraphContext:
     def longest_step(self) -> Tensor:
         r"""The step beyond which a node is unstable by itself, ``(N, 1)``.
 
-        .. math:: c_i = \frac{1}{L_i} \Bigl(1 + \frac{1}{(1 + 2 A) w_{ii}}\Bigr)
+        .. math:: c_i = \frac{1}{L_i} \Bigl(1 + \frac{1}{(1 + 2 A) \, (1 - q + q w_{ii})}\Bigr)
 
-        Suppose only node i has a curvature, :math:`\lambda \le L_i`, and averages by W. Without momentum a step
-        multiplies its error by :math:`\rho = w_{ii} (1 - p_i \lambda)`; with momentum a the errors obey
+        Suppose only node i has a curvature, :math:`\lambda \le L_i`, and averages by :math:`(1 - q) I + q W`, q being
+        :attr:`largest_primal`, so that it keeps :math:`\omega = 1 - q + q w_{ii}` of its own. Without momentum a step
+        multiplies its error by :math:`\rho = \omega (1 - p_i \lambda)`; with momentum a the errors obey
         :math:`\epsilon^{+} = \rho ((1 + a) \epsilon - a \epsilon^{-})`, which is stable while
         :math:`-1 / (1 + 2 a) < \rho < 1`. A lone node without momentum has the bound :math:`2 / L` of gradient descent;
         the more a node averages, the longer its steps may be. Where the curvatures of neighbours are alike the bound is
         too high, which a preconditioner has to find out (:attr:`most_curvature`).
         """
-        return (1 + self._swing / self.self_weight) / self.smoothness
+        kept = 1 - self._averaging * (1 - self.self_weight)
+        return (1 + self._swing / kept) / self.smoothness
 
     @property
     def most_curvature(self) -> float:
@@ -90,37 +94,43 @@ class GraphContext:
         """
         return self._averaging.index_select(0, self.ends[0])
 
-    @property
-    def largest_dual(self) -> Tensor:
-        r"""The p_ij1 up to which a step of length c, without momentum, is stable where the loss is flat, ``(R, 1)``.
+    def largest_dual(self, step: Tensor) -> Tensor:
+        r"""Return the p_ij1 up to which steps p are stable, without momentum, where the loss is flat: ``(R, 1 or d)``.
 
-        .. math:: P_{ij} = \frac{w_{ij}}{\max(c_i, c_j)} \min\Bigl(1, \frac{2 (1 + \rho)}{1 - \lambda_N}\Bigr), \qquad
+        .. math:: P_{ij} = \frac{w_{ij}}{\max(p_i, p_j)} \min\Bigl(1, \frac{2 (1 + \rho)}{1 - \lambda_N}\Bigr), \qquad
             \rho = \min(0, 1 - q (1 - \lambda_N))
 
         Where f has no curvature and the gains are those of W, :math:`p_{ij2} = q w_{ij}` and
         :math:`p_i p_{ij1} = e w_{ij}`, a mode of I - W with eigenvalue :math:`\mu` sees the matrix
         :math:`[[1 - q \mu, q \mu - 1], [e \mu, 1 - e \mu]]` act on :math:`(x, p y)`. By Jury's criterion it is stable
-        while :math:`e \mu < 4 - 2 q \mu`, which with these bounds holds for every :math:`p_i \le c_i` and
-        :math:`\mu \le 1 - \lambda_N`. The 1 is twice the gain of exact diffusion with steps c. What momentum these
-        gains leave room for is :meth:`largest_momentum`.
+        while :math:`e \mu < 4 - 2 q \mu`, which with these bounds holds for every :math:`\mu \le 1 - \lambda_N`. The 1
+        is twice the gain of exact diffusion. What momentum these gains leave room for is :meth:`largest_momentum`.
+
+        Args:
+            step: p_i, ``(N, 1)`` or ``(N, d)``: that of the node in each coordinate, or its longest.
         """
-        longer = torch.maximum(*(self.longest_step.index_select(0, end) for end in self.ends))
+        longer = torch.maximum(*(step.index_select(0, end) for end in self.ends))
         spread = 1 - self.least
         room = (2 * (1 + (1 - self._averaging * spread).clamp(max=0)) / spread).clamp(max=1)
         return self.weight / longer * room.index_select(0, self.ends[0])
 
     @property
     def least_dual(self) -> Tensor:
-        r"""Half the p_ij1 that leaves a step of length c room for the largest momentum, ``(R, 1)``.
+        r"""A fifth of the share of :meth:`largest_dual` that leaves room for the largest momentum, ``(R, 1)``.
 
-        .. math:: \frac{P_{ij}}{2} \min\Bigl(1, \frac{q (1 - A \rho_+)}{A \rho_+}\Bigr), \qquad
-            \rho_+ = 1 - q \, \mathrm{gap}
+        .. math::
+            \frac15 \min\Bigl(1, \frac{q (1 - A \rho_+)}{A \rho_+}, \frac{2 (1 - (1 + 2 A) \rho)}{1 - \lambda_N}\Bigr),
+            \qquad \rho_+ = 1 - q \, \mathrm{gap}, \quad \rho = \max(0, q (1 - \lambda_N) - 1)
 
-        from the first bound of :meth:`largest_momentum`. The sparser the graph, the more patient its duals must be.
+        from the bounds of :meth:`largest_momentum`. The sparser the graph, the more patient its duals must be; on
+        sparse ones constant gains were fastest at a third of what leaves room.
         """
-        factor = self.most_momentum * (1 - self._averaging * self.gap)
-        share = (self._averaging * (1 - factor) / factor.clamp(min=1e-6)).clamp(max=1)
-        return 0.5 * self.largest_dual * share.index_select(0, self.ends[0])
+        momentum, spread = self.most_momentum, 1 - self.least
+        factor = momentum * (1 - self._averaging * self.gap)
+        slow = self._averaging * (1 - factor) / factor.clamp(min=1e-6)
+        swing = (self._averaging * spread - 1).clamp(min=0)
+        fast = 2 * (1 - (1 + 2 * momentum) * swing) / spread
+        return 0.2 * torch.minimum(slow, fast).clamp(max=1).index_select(0, self.ends[0])
 
     @property
     def _swing(self) -> float:
@@ -189,8 +199,9 @@ class MiLoDoState:
         z: ``(N, d)``, the last output of the prox.
         previous: ``(N, d)``, the point at which the last gradient was taken.
         previous_gradient: ``(N, d)``, the last gradient taken.
-        difference: ``(R, d)``, the last differences z_i - z_j.
+        difference: ``(R, d)``, the last differences z_i - z_j that were looked at one by one.
         gains: the last ones, ``None`` before the first step.
+        operator: what applies the held gains of whole edges (:meth:`Exchange.operator`), once there is one.
         memory: whatever the source of the gains keeps.
         context: what does not change during a run.
         iteration: steps taken so far.
@@ -204,6 +215,7 @@ class MiLoDoState:
     previous_gradient: Tensor
     difference: Tensor
     gains: Gains | None
+    operator: Tensor | None
     memory: Any
     context: GraphContext
     iteration: int
@@ -220,6 +232,7 @@ class MiLoDoState:
             previous_gradient=gradient,
             difference=x.new_zeros(context.weight.size(0), x.size(1)),
             gains=None,
+            operator=None,
             memory=memory,
             context=context,
             iteration=0,
@@ -238,6 +251,12 @@ class Exchange(Protocol):
     def swap(self, value: Tensor) -> Tensor:
         """Send every row to the other end of its edge: ``(R, d)`` to ``(R, d)``."""
 
+    def operator(self, *weights: Tensor) -> Tensor | None:
+        r"""Return what makes :math:`\sum_j p_{ij} (z_i - z_j)` of z, for p's ``(R, 1)``; ``None`` if nothing does."""
+
+    def flows(self, operator: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        """Send z over every edge and apply an operator: ``(N, d)`` for each of its p's."""
+
 
 class GainSource(Protocol):
     """What emits the p's: networks, constants, anything. It keeps nothing between calls but its ``memory``."""
@@ -249,9 +268,9 @@ class GainSource(Protocol):
         """Return p_i, and the memory for :meth:`edge_gains` (He et al. 2024, Eq. (25))."""
 
     def edge_gains(
-        self, state: MiLoDoState, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
+        self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, Any]:
-        """Return p_ij1, p_ij2 and the memory for the next step (Eqs. (26)-(28))."""
+        """Return p_ij1, p_ij2 and the memory for the next step (Eqs. (26)-(28)); ``step`` is p_i."""
 
     def momentum(self, context: GraphContext, gains: Gains, memory: Any) -> Tensor | None:
         """Return a_i once the other gains are known, ``(N, d)`` or ``(N, 1)``; ``None`` for the paper's rule."""
@@ -265,6 +284,7 @@ def milodo_step(
     exchange: Exchange,
     *,
     refresh: bool = True,
+    restart: bool = False,
 ) -> MiLoDoState:
     r"""Return the state after one iteration of MiLoDo (He et al. 2024, Eqs. (22)-(24)).
 
@@ -284,30 +304,77 @@ def milodo_step(
         source: emits the gains.
         exchange: carries z to the neighbours.
         refresh: ask the source for new gains, or hold those of the last step.
+        restart: leave out the extrapolation of a coordinate that moved against its last extrapolation,
+            :math:`(\hat x_i - x_i^+)(x_i^+ - x_i) > 0` (O'Donoghue, Candes 2015, gradient scheme, by coordinates).
     """
     if refresh or state.gains is None:
-        step, memory = source.node_gains(state, gradient)
-    else:
-        step, memory = state.gains.step, state.memory
+        return _refreshed(state, gradient, prox, source, exchange, restart=restart)
+    return _held(state, state.gains, gradient, prox, exchange, restart=restart)
+
+
+def _refreshed(
+    state: MiLoDoState,
+    gradient: Tensor,
+    prox: Callable[[Tensor, Tensor], Tensor],
+    source: GainSource,
+    exchange: Exchange,
+    *,
+    restart: bool,
+) -> MiLoDoState:
+    """Take a step with new gains."""
+    step, memory = source.node_gains(state, gradient)
     z = prox(state.ahead - step * (gradient + state.y), step)
     difference = exchange.differences(z)
-    if refresh or state.gains is None:
-        dual, primal, memory = source.edge_gains(state, z, difference, memory, exchange)
-        gains = Gains(step, dual, primal)
-        gains = replace(gains, momentum=source.momentum(state.context, gains, memory))
+    dual, primal, memory = source.edge_gains(state, step, z, difference, memory, exchange)
+    gains = Gains(step, dual, primal)
+    gains = replace(gains, momentum=source.momentum(state.context, gains, memory))
+    flows = exchange.collect(primal * difference), exchange.collect(dual * difference)
+    state = replace(state, difference=difference, gains=gains, operator=None, memory=memory)
+    return _moved(state, gains, gradient, z, flows, restart=restart)
+
+
+def _held(
+    state: MiLoDoState,
+    gains: Gains,
+    gradient: Tensor,
+    prox: Callable[[Tensor, Tensor], Tensor],
+    exchange: Exchange,
+    *,
+    restart: bool,
+) -> MiLoDoState:
+    """Take a step with the gains of the last one."""
+    z = prox(state.ahead - gains.step * (gradient + state.y), gains.step)
+    # Where all is differentiated, sums over edges are quicker than the derivative of a sparse matrix.
+    if state.operator is None and gains.dual.size(1) == gains.primal.size(1) == 1 and not torch.is_grad_enabled():
+        state = replace(state, operator=exchange.operator(gains.primal, gains.dual))
+    if state.operator is not None:
+        primal, dual = exchange.flows(state.operator, z)
     else:
-        gains = state.gains
-    x = z - exchange.collect(gains.primal * difference)
-    return MiLoDoState(
+        difference = exchange.differences(z)
+        primal, dual = exchange.collect(gains.primal * difference), exchange.collect(gains.dual * difference)
+        state = replace(state, difference=difference)
+    return _moved(state, gains, gradient, z, (primal, dual), restart=restart)
+
+
+def _moved(
+    state: MiLoDoState, gains: Gains, gradient: Tensor, z: Tensor, flows: tuple[Tensor, Tensor], *, restart: bool
+) -> MiLoDoState:
+    """Return the state after the iterates have moved, ``flows`` being the sums of (24) and (23)."""
+    primal, dual = flows
+    x = z - primal
+    ahead = x
+    if gains.momentum is not None:
+        move = x - state.x
+        if restart:
+            move = torch.where((state.ahead - x) * move > 0, 0, move)
+        ahead = x + gains.momentum * move
+    return replace(
+        state,
         x=x,
-        ahead=x if gains.momentum is None else x + gains.momentum * (x - state.x),
-        y=state.y + exchange.collect(gains.dual * difference),
+        ahead=ahead,
+        y=state.y + dual,
         z=z,
         previous=state.ahead,
         previous_gradient=gradient,
-        difference=difference,
-        gains=gains,
-        memory=memory,
-        context=state.context,
         iteration=state.iteration + 1,
     )

@@ -8,6 +8,7 @@ import textwrap
 import torch
 
 from gnn_l2o.files import write_text
+from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.trainer import TrainingRun
 
 MEASURED = "## Measured"  # what stands from this heading on is kept when the card is written again
@@ -21,7 +22,8 @@ def write_card(run: TrainingRun) -> None:
     what = (
         f"A learned decentralized optimizer: {architecture.description} ({parameters:,} weights). {architecture.scope}"
     )
-    spaced = "evenly spaced" if config.loss == "area" else "log-spaced"
+    if config.start_from is not None:
+        what += f" Its training went on from the weights of `{config.start_from}`."
     text = f"""# {run.folder.name}
 
 {textwrap.fill(what, 120)}
@@ -36,11 +38,11 @@ def write_card(run: TrainingRun) -> None:
 |---|---|
 | problems | {config.problems} of {", ".join(f"`{d}`" for d in config.dataset)} |
 | graphs | {", ".join(f"`{t}`" for t in config.topology)} with {", ".join(map(str, config.nodes))} nodes |
-| loss, start | {config.loss}, {config.init} |
+| loss, start | {config.loss}, {_start(config)} |
 | seed | {config.seed} |
 | time | {datetime.timedelta(seconds=round(progress.seconds))} on {torch.get_num_threads()} CPU threads |
 | updates | {progress.updates}, {progress.setbacks} setbacks |
-| validation | {progress.best:.4f} (mean log10 gap at {spaced} iterations up to {config.validation_iterations}) |
+| validation | {progress.best:.4f} ({_measure(config)} up to {config.validation_iterations}) |
 
 Stages:
 
@@ -54,3 +56,17 @@ Stages:
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     measured = old[old.index(MEASURED) :] if MEASURED in old else ""
     write_text(path, f"{text}\n{measured}" if measured else text)
+
+
+def _start(config: TrainingConfig) -> str:
+    if config.start_from is None:
+        return str(config.init)
+    return f"`{config.start_from}` (fingerprint of its weights {config.start_fingerprint})"
+
+
+def _measure(config: TrainingConfig) -> str:
+    """Return what the validation value is."""
+    if config.loss == "log_area":
+        return "mean log10 of the area above a gap of 1e-5, in decades times iterations,"
+    spaced = "evenly spaced" if config.loss == "area" else "log-spaced"
+    return f"mean log10 gap at {spaced} iterations"

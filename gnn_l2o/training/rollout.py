@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gnn_l2o.algorithm import Algorithm, run
 from gnn_l2o.training.config import LossName
-from gnn_l2o.training.losses import FLOOR, combined, loss_at, measured_iterations, relative_gap
+from gnn_l2o.training.losses import FLOOR, area_above_tolerance, measured_iterations, relative_gap, segment_loss
 from gnn_l2o.training.pool import Batch
 
 DIVERGED = 1e3  # a relative gap beyond which a run is given up: its gradients would only overflow
@@ -23,7 +23,7 @@ class Segment:
     """The outcome of some iterations that are differentiated together.
 
     Attributes:
-        loss: see :func:`~gnn_l2o.training.losses.combined`.
+        loss: see :func:`~gnn_l2o.training.losses.segment_loss`.
         state: after the last iteration.
         diverged: whether a problem's gap passed :data:`DIVERGED`; then the segment ends there.
     """
@@ -51,39 +51,44 @@ def run_segment(
         loss: its name.
         measured: the iterations of the whole run at which the loss is taken; the segment's last one is added.
     """
-    losses = []
+    gaps = {}
     diverged = False
     for k in iterations:
         state = algorithm.step(batch.problem.draw(k), batch.network, state)
         if k in measured or k == iterations[-1]:
-            gap = relative_gap(batch, state.x)
-            losses.append(loss_at(loss, batch, gap))
+            gaps[k] = relative_gap(batch, state.x)
             # The step that passes the bound still counts, so that training learns from it to stay below.
-            diverged = not bool((gap.detach() < DIVERGED).all())
+            diverged = not bool((gaps[k].detach() < DIVERGED).all())
             if diverged:
                 break
-    return Segment(combined(loss, losses), state, diverged)
+    return Segment(segment_loss(loss, batch, iterations, gaps), state, diverged)
 
 
 @torch.no_grad()
 def validate(algorithm: Algorithm[Any], batches: Sequence[Batch], iterations: int, loss: LossName) -> float:
-    """Return the mean of log10 of the relative gap over problems and iterations; inf on divergence.
+    """Return the mean of log10 of the relative gap, or of the area under it; inf on divergence.
 
     Args:
         algorithm: what is judged.
         batches: on which problems.
         iterations: how long.
-        loss: what it was trained for; the iterations are evenly spaced for ``"area"``, else log-spaced.
+        loss: what it was trained for, which decides at which iterations; for ``"objective"`` as for ``"log_gap"``. The
+            mean is over problems and iterations; for ``"log_area"`` over problems, of log10 of one plus the area.
     """
     values = []
-    measured = set(measured_iterations("area" if loss == "area" else "log_gap", iterations))
+    measured = set(measured_iterations("log_gap" if loss == "objective" else loss, iterations))
     for batch in batches:
+        gaps = {}
         for k, state in enumerate(run(algorithm, batch.problem, batch.network, batch.x0)):
             if k in measured:
                 gap = relative_gap(batch, state.x)
                 if not (gap < DIVERGED).all():
                     return math.inf
-                values.append((gap.clamp(min=0) + FLOOR).log10())
+                gaps[k] = gap
             if k == iterations:
                 break
+        if loss == "log_area":
+            values.append((1 + area_above_tolerance(range(1, iterations + 1), gaps)).log10())
+        else:
+            values += [(gap.clamp(min=0) + FLOOR).log10() for gap in gaps.values()]
     return float(torch.cat(values).mean())

@@ -18,7 +18,7 @@ from gnn_l2o.algorithm import detach
 from gnn_l2o.errors import InputError
 from gnn_l2o.files import write_atomically, write_text
 from gnn_l2o.learned import save_weights
-from gnn_l2o.learned.model import RECIPE
+from gnn_l2o.learned.model import RECIPE, model_folder
 from gnn_l2o.training.config import Stage, TrainingConfig
 from gnn_l2o.training.curve import CurvePoint, write_curve
 from gnn_l2o.training.losses import measured_iterations
@@ -77,7 +77,7 @@ class TrainingRun:
 
     Raises:
         InputError: the optimizer cannot run on the mixture (:func:`~gnn_l2o.training.mixture.fitted`), or ``resume``
-            without a checkpoint or with one of another configuration.
+            without a checkpoint or with one of another configuration, or ``folder`` is that of the model to start from.
     """
 
     def __init__(
@@ -91,6 +91,10 @@ class TrainingRun:
         checkpoint_seconds: float = 60.0,
     ) -> None:
         self.config = config = fitted(config)
+        if config.start_from is not None and model_folder(config.start_from).resolve() == folder.resolve():
+            raise InputError(
+                f"{folder} holds the model to start from, which a run does not replace; name another folder"
+            )
         self.folder, self.device, self.report = folder, device, report
         self.checkpoint_seconds = checkpoint_seconds
         self.weights = config.build().to(device)
@@ -124,6 +128,8 @@ class TrainingRun:
 
     def run(self) -> None:
         """Train to the end."""
+        # What has converged in single precision goes on shrinking through denormal numbers, ten times as slow.
+        torch.set_flush_denormal(True)
         write_text(self.folder / RECIPE, self.config.to_toml())
         if not self.progress.curve:
             self.progress.best = self._validate()
@@ -188,7 +194,7 @@ class TrainingRun:
         return True
 
     def _take_back(self) -> None:
-        """Return to the best weights with half the learning rate and fresh moments: training has diverged."""
+        """Return to the best weights with half the learning rate and fresh moments: runs have come to diverge."""
         self.weights.load_state_dict(self.best_weights)
         self.optimizer.state.clear()
         self.progress.failures = 0
@@ -202,6 +208,8 @@ class TrainingRun:
             progress.best = value
             self.best_weights = self._copy_weights()
             save_weights(self.folder, self.weights, self.config.architecture)
+        elif math.isinf(value):
+            self._take_back()
         progress.seconds += time.monotonic() - started
         progress.curve.append(
             CurvePoint(
