@@ -13,6 +13,7 @@ from gnn_l2o.algorithm import run
 from gnn_l2o.learned import ExactDiffusionGains, MiLoDo, MiLoDoArchitecture, RefreshSchedule
 from gnn_l2o.network import Network
 from gnn_l2o.nn import CoordinateLSTM, MiLoDoConv, MiLoDoState, Preconditioner
+from gnn_l2o.nn.node_preconditioner import bounded_step
 from gnn_l2o.problems import LeastSquares, Problem, solve
 from gnn_l2o.regularizers import L1, Box, Regularizer, Zero
 from gnn_l2o.topology import build_network
@@ -450,6 +451,30 @@ def test_the_gradient_of_an_unrolled_run_is_right(architecture):
             return state.x
 
     assert torch.autograd.gradcheck(final, weight.detach().clone().requires_grad_())
+
+
+def test_steps_next_to_very_different_nodes_are_shorter():
+    path, ring = Network.from_networkx(nx.path_graph(3)), Network.from_networkx(nx.cycle_graph(3))
+    problem = least_squares(3, Zero())
+    for network in (path, ring):
+        known = (
+            MiLoDoArchitecture(accelerated=True)
+            .algorithm(Preconditioner(accelerated=True))
+            .init(problem, network, torch.zeros(3, 4))
+        )
+        context = known.context
+        q = min(1.0, 0.9 * (1 + 1 / (1 + 2 * 0.97)) / (1 - float(network.least)))
+        kept = [1 - q * (1 - float(w)) for w in network.self_weight]
+        expected = [
+            min(
+                min(kept[i], kept[j]) / max(kept[i], kept[j]) for j in range(3) if network.matrix()[i, j] > 0 and i != j
+            )
+            for i in range(3)
+        ]
+        torch.testing.assert_close(context.regularity.flatten(), torch.tensor(expected))
+        longest = bounded_step(torch.full((3, 1), 50.0), context, torch.zeros(3, 1)) / context.longest_step
+        torch.testing.assert_close(longest, 0.9 + 0.3 * context.regularity**2)
+    assert (context.regularity == 1).all()
 
 
 def test_the_pull_is_the_share_of_the_first_step_that_the_prox_takes_back():

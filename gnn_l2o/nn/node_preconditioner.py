@@ -16,8 +16,8 @@ from gnn_l2o.nn.rule import GraphContext, MiLoDoState
 Parametrization = Literal["scale_free", "paper"]
 
 MARGIN = 0.8  # share of the longest step: from 0.85 on, constant gains diverged on some graphs of most families
-MARGIN_WITH_MOMENTUM = 1.2
-"""The same with momentum, where irregular graphs bear 1.0 and complete ones 1.6: which, the networks find out."""
+MARGIN_WITH_MOMENTUM = (0.9, 1.2)
+"""The same with momentum, next to very different nodes and among equals: stars bear 1.0, complete graphs 1.6."""
 CURVATURE_MARGIN = 0.95  # share of the step that the curvature met allows
 
 MOST_MOMENTUM = 0.97
@@ -83,6 +83,8 @@ class NodePreconditioner(nn.Module):
     def emit(self, step: float, momentum: float = 0.95) -> None:
         """Make the network emit p_i = ``step`` (paper) or ``step`` c_i (scale-free), whatever it sees.
 
+        With momentum that is so among nodes that are alike, and next to others less, as M is (:func:`bounded_step`).
+
         If accelerated, the momentum wanted is ``momentum``.
         """
         output = step if self.parametrization == "paper" else logit("step", step, margin(self.accelerated))
@@ -124,22 +126,26 @@ class NodePreconditioner(nn.Module):
 
 def margin(accelerated: bool) -> float:
     """Return the greatest multiple of the longest step that is emitted."""
-    return MARGIN_WITH_MOMENTUM if accelerated else MARGIN
+    return MARGIN_WITH_MOMENTUM[1] if accelerated else MARGIN
 
 
 def bounded_step(output: Tensor, context: GraphContext, peak: Tensor) -> Tensor:
     r"""Return the scale-free :math:`p_i = \min(M c_i, M' k / \hat\lambda_i) \, \mathrm{sigmoid}(o)`.
 
-    Without momentum :math:`M = M' = 0.8`, with momentum M = 1.2 and M' = 0.95.
+    Without momentum :math:`M = M' = 0.8`. With it :math:`M' = 0.95` and :math:`M = 0.9 + 0.3 r_i^2`, r being
+    :attr:`.GraphContext.regularity`.
 
     Args:
         output: o, ``(N, d)`` or ``(N, 1)``.
         context: knows c_i and k.
         peak: :math:`\hat\lambda_i`, the greatest curvature met so far, ``(N, 1)``.
     """
-    most = margin(context.most_momentum > 0)
-    met = min(most, CURVATURE_MARGIN) * context.most_curvature / peak.clamp(min=torch.finfo(peak.dtype).tiny)
-    return torch.minimum(most * context.longest_step, met) * torch.sigmoid(output)
+    met = context.most_curvature / peak.clamp(min=torch.finfo(peak.dtype).tiny)
+    if not context.most_momentum:
+        return MARGIN * torch.minimum(context.longest_step, met) * torch.sigmoid(output)
+    low, high = MARGIN_WITH_MOMENTUM
+    most = low + (high - low) * context.regularity.square()
+    return torch.minimum(most * context.longest_step, CURVATURE_MARGIN * met) * torch.sigmoid(output)
 
 
 def wanted_momentum(output: Tensor) -> Tensor:

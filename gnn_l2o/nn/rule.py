@@ -75,8 +75,17 @@ class GraphContext:
         the more a node averages, the longer its steps may be. Where the curvatures of neighbours are alike the bound is
         too high, which a preconditioner has to find out (:attr:`most_curvature`).
         """
-        kept = 1 - self._averaging * (1 - self.self_weight)
-        return (1 + self._swing / kept) / self.smoothness
+        return (1 + self._swing / self._kept) / self.smoothness
+
+    @property
+    def regularity(self) -> Tensor:
+        r"""The least of :math:`\min(\omega_i, \omega_j) / \max(\omega_i, \omega_j)` over a node's edges, ``(N, 1)``.
+
+        :math:`\omega` is what a node keeps of its own, as in :attr:`longest_step`, which takes the neighbours as fixed.
+        Next to nodes that average much more or less it is sharp; where all average alike they give way.
+        """
+        i, j = (self._kept.index_select(0, end) for end in self.ends)
+        return self._at_nodes(torch.minimum(i, j) / torch.maximum(i, j), "amin", 1.0)
 
     @property
     def most_curvature(self) -> float:
@@ -136,6 +145,11 @@ class GraphContext:
     def _swing(self) -> float:
         """How far below zero the factor of an oscillation may lie, 1 / (1 + 2 A)."""
         return 1 / (1 + 2 * self.most_momentum)
+
+    @property
+    def _kept(self) -> Tensor:
+        """What every node keeps of its own when it averages as much as it may, ``(N, 1)``."""
+        return 1 - self._averaging * (1 - self.self_weight)
 
     @property
     def _averaging(self) -> Tensor:
