@@ -2,15 +2,13 @@
 
 import dataclasses
 
-import numpy as np
-import torch
 from torch import nn
 
-from gnn_l2o.images import mnist
+from gnn_l2o.images import mnist, shards
 from gnn_l2o.network import Network
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import MLP
-from gnn_l2o.samples import node_sizes, require_at_least, split
+from gnn_l2o.problems.neural_module import initialized
 
 MEAN, DEVIATION = (0.1307,), (0.3081,)  # of the training images
 
@@ -39,19 +37,17 @@ def sample(
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
         test_samples: test images, drawn at random, on which accuracy is measured; no node ever holds one.
     """
-    require_at_least(1, samples=samples, test_samples=test_samples)
-    generator = np.random.default_rng(seed)
-    train, test = mnist(train=True), mnist(train=False)
-    sizes = node_sizes(network.num_nodes * samples, network.num_nodes, imbalance, generator)
-    parts = split(train.labels, sizes, generator, alpha)
-    asked = generator.permutation(test.labels.size)[:test_samples]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = MLP()
-    problem = NeuralNetwork.from_nodes(
-        module,
-        nn.CrossEntropyLoss(),
-        [train.samples(p, MEAN, DEVIATION) for p in parts],
-        test=test.samples(asked, MEAN, DEVIATION),
+    data = shards(
+        mnist,
+        network.num_nodes,
+        seed=seed,
+        samples=samples,
+        test_samples=test_samples,
+        alpha=alpha,
+        imbalance=imbalance,
+        mean=MEAN,
+        deviation=DEVIATION,
     )
-    return dataclasses.replace(problem, source=f"{train.source}; accuracy on {test.source}")
+    module = initialized(MLP, seed)
+    problem = NeuralNetwork.from_nodes(module, nn.CrossEntropyLoss(), data.nodes, test=data.test)
+    return dataclasses.replace(problem, source=data.source)

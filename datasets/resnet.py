@@ -1,16 +1,15 @@
 """Small photographs: real data from files, or downloaded by scikit-learn."""
 
 import dataclasses
+import functools
 
-import numpy as np
-import torch
 from torch import nn
 
-from gnn_l2o.images import cifar10
+from gnn_l2o.images import cifar10, shards
 from gnn_l2o.network import Network
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import Normalization, ResNet
-from gnn_l2o.samples import node_sizes, require_at_least, split
+from gnn_l2o.problems.neural_module import initialized
 
 # Of red, green and blue in the training images.
 MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -42,19 +41,17 @@ def sample(
         test_samples: test images, drawn at random, on which accuracy is measured; no node ever holds one.
         normalization: ``"batch"`` as in the paper, or ``"group"``, with which every sample is seen alone.
     """
-    require_at_least(1, samples=samples, test_samples=test_samples)
-    generator = np.random.default_rng(seed)
-    train, test = cifar10(train=True), cifar10(train=False)
-    sizes = node_sizes(network.num_nodes * samples, network.num_nodes, imbalance, generator)
-    parts = split(train.labels, sizes, generator, alpha)
-    asked = generator.permutation(test.labels.size)[:test_samples]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        module = ResNet(normalization=normalization)
-    problem = NeuralNetwork.from_nodes(
-        module,
-        nn.CrossEntropyLoss(),
-        [train.samples(p, MEAN, DEVIATION) for p in parts],
-        test=test.samples(asked, MEAN, DEVIATION),
+    data = shards(
+        cifar10,
+        network.num_nodes,
+        seed=seed,
+        samples=samples,
+        test_samples=test_samples,
+        alpha=alpha,
+        imbalance=imbalance,
+        mean=MEAN,
+        deviation=DEVIATION,
     )
-    return dataclasses.replace(problem, source=f"{train.source}; accuracy on {test.source}")
+    module = initialized(functools.partial(ResNet, normalization=normalization), seed)
+    problem = NeuralNetwork.from_nodes(module, nn.CrossEntropyLoss(), data.nodes, test=data.test)
+    return dataclasses.replace(problem, source=data.source)

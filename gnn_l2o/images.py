@@ -9,16 +9,17 @@ import struct
 import tarfile
 import warnings
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
 from gnn_l2o.errors import InputError
+from gnn_l2o.samples import node_sizes, require_at_least, split
 from gnn_l2o.sources import Arrays, download, local, recall
 
 Part = Literal["train", "test"]
@@ -65,6 +66,56 @@ class Images:
         chosen = self.images[rows].reshape(len(rows), *self.images.shape[1:3], -1) / np.float32(255)
         scaled = (chosen - np.array(mean, np.float32)) / np.array(deviation, np.float32)
         return np.ascontiguousarray(np.moveaxis(scaled, 3, 1)), self.labels[rows]
+
+
+class Shards(NamedTuple):
+    """Images shared out.
+
+    Attributes:
+        nodes: of every node its images and labels, as networks take them.
+        test: the same of test images, none of which a node holds.
+        source: where all are from, in words.
+    """
+
+    nodes: list[tuple[np.ndarray, np.ndarray]]
+    test: tuple[np.ndarray, np.ndarray]
+    source: str
+
+
+def shards(
+    load: Callable[[bool], Images],
+    nodes: int,
+    *,
+    seed: int,
+    samples: int,
+    test_samples: int,
+    alpha: float | None,
+    imbalance: float,
+    mean: Sequence[float],
+    deviation: Sequence[float],
+) -> Shards:
+    """Draw images for every node, and test images.
+
+    Args:
+        load: :func:`mnist` or :func:`cifar10`.
+        nodes: N.
+        seed: of the draws.
+        samples: of a node on average.
+        test_samples: how many test images.
+        alpha: split by labels, see :func:`gnn_l2o.samples.split`.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+        mean, deviation: of each channel, see :meth:`Images.samples`.
+    """
+    require_at_least(1, samples=samples, test_samples=test_samples)
+    generator = np.random.default_rng(seed)
+    train, test = load(True), load(False)
+    parts = split(train.labels, node_sizes(nodes * samples, nodes, imbalance, generator), generator, alpha)
+    asked = generator.permutation(test.labels.size)[:test_samples]
+    return Shards(
+        [train.samples(part, mean, deviation) for part in parts],
+        test.samples(asked, mean, deviation),
+        f"{train.source}; accuracy on {test.source}",
+    )
 
 
 def mnist(train: bool) -> Images:

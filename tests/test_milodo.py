@@ -13,6 +13,7 @@ from gnn_l2o.algorithm import run
 from gnn_l2o.learned import ExactDiffusionGains, MiLoDo, MiLoDoArchitecture, RefreshSchedule
 from gnn_l2o.network import Network
 from gnn_l2o.nn import CoordinateLSTM, MiLoDoConv, MiLoDoState, Preconditioner
+from gnn_l2o.nn.features import signed_log
 from gnn_l2o.nn.node_preconditioner import bounded_step
 from gnn_l2o.problems import LeastSquares, Problem, solve
 from gnn_l2o.regularizers import L1, Box, Regularizer, Zero
@@ -25,6 +26,7 @@ ARCHITECTURES = [
     for symmetrize in ("even", "mean")
 ] + [
     MiLoDoArchitecture(accelerated=True, hidden_features=5, warmup=8),
+    MiLoDoArchitecture(accelerated=True, hidden_features=5, warmup=8, log_features=False),
     MiLoDoArchitecture(accelerated=True, hidden_features=5, warmup=8, edge_gains="edge"),
 ]
 
@@ -451,6 +453,14 @@ def test_the_gradient_of_an_unrolled_run_is_right(architecture):
             return state.x
 
     assert torch.autograd.gradcheck(final, weight.detach().clone().requires_grad_())
+
+
+def test_networks_without_logarithms_see_values_in_the_units_of_nodes():
+    value, unit = torch.tensor([[-3.0, 0.0, 6.0]]), torch.tensor([[2.0]])
+    for log_features, expected in ((True, signed_log(value, unit)), (False, torch.tensor([[-1.5, 0.0, 3.0]]))):
+        preconditioner = Preconditioner(accelerated=True, log_features=log_features)
+        for part in (preconditioner.node, preconditioner.edge):
+            torch.testing.assert_close(part.scaled(value, unit), expected)
 
 
 def test_steps_next_to_very_different_nodes_are_shorter():

@@ -287,6 +287,19 @@ def test_divergence_takes_the_weights_back_and_halves_the_learning_rate(tmp_path
     assert training.optimizer.param_groups[0]["lr"] == stage.lr / 2
 
 
+@pytest.mark.parametrize("best", [-1.0, math.inf])
+def test_a_validation_run_that_diverges_takes_the_weights_back_if_others_were_better(tmp_path, monkeypatch, best):
+    training = TrainingRun(PAPER, tmp_path)
+    good = {k: v.clone() for k, v in weights_of(training).items()}
+    training.progress.best, training.progress.losses = best, [0.0]
+    training.weights.start_as_exact_diffusion(100.0)
+    lost = {k: v.clone() for k, v in weights_of(training).items()}
+    monkeypatch.setattr(training, "_validate", lambda: math.inf)
+    training._finish_epoch()
+    assert training.progress.setbacks == math.isfinite(best)
+    assert_same_weights(weights_of(training), good if math.isfinite(best) else lost)
+
+
 def test_an_update_without_a_finite_gradient_changes_nothing(tmp_path):
     training = TrainingRun(TINY, tmp_path)
     before = {k: v.clone() for k, v in weights_of(training).items()}

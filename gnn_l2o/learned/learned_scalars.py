@@ -35,8 +35,11 @@ class LearnedScalars(nn.Module):
     multiples of the spectral gap and of w_ii (w_ij at edges), and if accelerated of the evenness of the curvatures,
     of the strength of the regularizer, of the least eigenvalue of the mixing matrix and of the size of the graph:
     what the networks know of graph and problem, without what they see of the run. A
-    :class:`~gnn_l2o.nn.rule.GainSource`, whose memory is :math:`\hat\lambda`.  Args: linear: whether the numbers
-    depend on graph and problem. accelerated: whether there is momentum.
+    :class:`~gnn_l2o.nn.rule.GainSource`, whose memory is :math:`\hat\lambda`.
+
+    Args:
+        linear: whether the numbers depend on graph and problem.
+        accelerated: whether there is momentum.
     """
 
     def __init__(self, linear: bool = True, accelerated: bool = False) -> None:

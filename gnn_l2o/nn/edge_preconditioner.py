@@ -47,6 +47,9 @@ class EdgePreconditioner(nn.Module):
             (:func:`bounded_edge_gains`). Then the network also sees how even the curvatures of both ends are, how
             much of their first steps the regularizer takes back and, with the gap, the least eigenvalue of the mixing
             matrix and how many nodes there are.
+        log_features: whether the scale-free network sees logarithms; otherwise the values in the nodes' unit.
+        edge_gains: ``"coordinate"`` for gains of every coordinate; ``"edge"`` for one of each kind an edge, from the
+            means of the features over the coordinates: then the mixing that they stand for is one sparse matrix.
 
     Shape:
         R rows of edges, N nodes, d coordinates.

@@ -17,7 +17,7 @@ Parametrization = Literal["scale_free", "paper"]
 
 MARGIN = 0.8  # share of the longest step: from 0.85 on, constant gains diverged on some graphs of most families
 MARGIN_WITH_MOMENTUM = (0.9, 1.2)
-"""The same with momentum, next to very different nodes and among equals: stars bear 1.0, complete graphs 1.6."""
+"""The same with momentum, next to very different nodes and among equals: stars bear 1.0, complete graphs 1.5."""
 CURVATURE_MARGIN = 0.95  # share of the step that the curvature met allows
 
 MOST_MOMENTUM = 0.97

@@ -131,8 +131,8 @@ class GraphContext:
             \frac15 \min\Bigl(1, \frac{q (1 - A \rho_+)}{A \rho_+}, \frac{2 (1 - (1 + 2 A) \rho)}{1 - \lambda_N}\Bigr),
             \qquad \rho_+ = 1 - q \, \mathrm{gap}, \quad \rho = \max(0, q (1 - \lambda_N) - 1)
 
-        from the bounds of :meth:`largest_momentum`. The sparser the graph, the more patient its duals must be; on
-        sparse ones constant gains were fastest at a third of what leaves room.
+        from the bounds of :meth:`largest_momentum`. The sparser the graph, the more patient its duals must be; training
+        may make them more so than the bounds ask for.
         """
         momentum, spread = self.most_momentum, 1 - self.least
         factor = momentum * (1 - self._averaging * self.gap)

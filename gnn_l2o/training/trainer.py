@@ -128,7 +128,7 @@ class TrainingRun:
 
     def run(self) -> None:
         """Train to the end."""
-        # What has converged in single precision goes on shrinking through denormal numbers, ten times as slow.
+        # What has converged in single precision goes on shrinking through denormal numbers, which are slow to compute.
         torch.set_flush_denormal(True)
         write_text(self.folder / RECIPE, self.config.to_toml())
         if not self.progress.curve:
@@ -208,7 +208,7 @@ class TrainingRun:
             progress.best = value
             self.best_weights = self._copy_weights()
             save_weights(self.folder, self.weights, self.config.architecture)
-        elif math.isinf(value):
+        elif math.isinf(value) and math.isfinite(progress.best):  # else there is nothing better to go back to
             self._take_back()
         progress.seconds += time.monotonic() - started
         progress.curve.append(
