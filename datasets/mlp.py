@@ -1,6 +1,7 @@
 """Handwritten digits: real data from files, or downloaded by scikit-learn."""
 
 import dataclasses
+import functools
 
 from torch import nn
 
@@ -9,6 +10,7 @@ from gnn_l2o.network import Network
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import MLP
 from gnn_l2o.problems.neural_module import initialized
+from gnn_l2o.samples import require_at_least
 
 MEAN, DEVIATION = (0.1307,), (0.3081,)  # of the training images
 
@@ -21,6 +23,8 @@ def sample(
     alpha: float | None = None,
     imbalance: float = 0.0,
     test_samples: int = 2000,
+    shrink: int = 1,
+    width: int = 16,
 ) -> NeuralNetwork:
     r"""MNIST (real, 70,000 images of digits): training a network 784-16-16-10, 13,002 parameters, no regularizer.
 
@@ -36,7 +40,10 @@ def sample(
         alpha: split by labels, see :func:`gnn_l2o.samples.split`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
         test_samples: test images, drawn at random, on which accuracy is measured; no node ever holds one.
+        shrink: width and height of the squares of pixels that are averaged to one: 1, 2, 4, 7 or 14.
+        width: of both hidden layers. With shrink=4 there are 1,242 parameters.
     """
+    require_at_least(1, width=width)
     data = shards(
         mnist,
         network.num_nodes,
@@ -47,7 +54,9 @@ def sample(
         imbalance=imbalance,
         mean=MEAN,
         deviation=DEVIATION,
+        shrink=shrink,
     )
-    module = initialized(MLP, seed)
+    widths = (data.test[0][0].size, width, width, 10)
+    module = initialized(functools.partial(MLP, widths), seed)
     problem = NeuralNetwork.from_nodes(module, nn.CrossEntropyLoss(), data.nodes, test=data.test)
     return dataclasses.replace(problem, source=data.source)

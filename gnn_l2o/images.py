@@ -54,7 +54,7 @@ class Images:
             array.setflags(write=False)
 
     def samples(
-        self, rows: np.ndarray, mean: Sequence[float], deviation: Sequence[float]
+        self, rows: np.ndarray, mean: Sequence[float], deviation: Sequence[float], shrink: int = 1
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return some images as a network takes them, and their labels: ``(k, channels, height, width)`` and ``(k,)``.
 
@@ -62,8 +62,16 @@ class Images:
             rows: ``(k,)``, which ones.
             mean: of each channel, where 0 is black and 1 is white; it is subtracted.
             deviation: of each channel, likewise; the rest is divided by it.
+            shrink: width and height of the squares of pixels that are averaged to one.
+
+        Raises:
+            InputError: images cannot be divided into such squares.
         """
-        chosen = self.images[rows].reshape(len(rows), *self.images.shape[1:3], -1) / np.float32(255)
+        height, width = self.images.shape[1:3]
+        if shrink < 1 or height % shrink or width % shrink:
+            raise InputError(f"shrink must divide {height} and {width}, the pixels of an image, got {shrink}")
+        chosen = self.images[rows].reshape(len(rows), height // shrink, shrink, width // shrink, shrink, -1)
+        chosen = chosen.mean(axis=(2, 4), dtype=np.float32) / np.float32(255)
         scaled = (chosen - np.array(mean, np.float32)) / np.array(deviation, np.float32)
         return np.ascontiguousarray(np.moveaxis(scaled, 3, 1)), self.labels[rows]
 
@@ -93,6 +101,7 @@ def shards(
     imbalance: float,
     mean: Sequence[float],
     deviation: Sequence[float],
+    shrink: int = 1,
 ) -> Shards:
     """Draw images for every node, and test images.
 
@@ -105,6 +114,7 @@ def shards(
         alpha: split by labels, see :func:`gnn_l2o.samples.split`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
         mean, deviation: of each channel, see :meth:`Images.samples`.
+        shrink: see there.
     """
     require_at_least(1, samples=samples, test_samples=test_samples)
     generator = np.random.default_rng(seed)
@@ -112,8 +122,8 @@ def shards(
     parts = split(train.labels, node_sizes(nodes * samples, nodes, imbalance, generator), generator, alpha)
     asked = generator.permutation(test.labels.size)[:test_samples]
     return Shards(
-        [train.samples(part, mean, deviation) for part in parts],
-        test.samples(asked, mean, deviation),
+        [train.samples(part, mean, deviation, shrink) for part in parts],
+        test.samples(asked, mean, deviation, shrink),
         f"{train.source}; accuracy on {test.source}",
     )
 

@@ -17,7 +17,7 @@ from sklearn.utils import Bunch
 
 from gnn_l2o import images, sources
 from gnn_l2o.errors import InputError
-from gnn_l2o.images import cifar10, mnist
+from gnn_l2o.images import Images, cifar10, mnist
 
 DATA = os.environ.get("GNN_L2O_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="GNN_L2O_DATA does not say where the images are")
@@ -217,6 +217,18 @@ def test_samples_are_scaled_with_channels_first(folder: Path) -> None:
     for channel, (mean, deviation) in enumerate(((0.1, 0.5), (0.2, 1.0), (0.3, 2.0))):
         expected = (train.images[1, :, :, channel] / 255 - mean) / deviation
         np.testing.assert_allclose(features[0, channel], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_pixels_can_be_averaged_in_squares() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 6, 2), dtype=np.uint8)
+    images = Images(pixels, np.array([2, 0, 1]), "drawn")
+    small, labels = images.samples(np.array([2, 0]), [0.5, 0.2], [0.3, 2.0], shrink=2)
+    assert small.shape == (2, 2, 2, 3)
+    expected = pixels[0, 2:4, 0:2, 1].mean() / 255
+    assert small[1, 1, 1, 0] == pytest.approx((expected - 0.2) / 2.0, rel=1e-5)
+    assert labels.tolist() == [1, 2]
+    with pytest.raises(InputError, match="shrink must divide 4 and 6, the pixels of an image, got 3"):
+        images.samples(np.array([0]), [0.5, 0.2], [0.3, 2.0], shrink=3)
 
 
 def test_a_cache_that_is_broken_is_made_anew(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import hypothesis.strategies as st
 import networkx as nx
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +11,15 @@ from torch import Tensor, nn
 
 from gnn_l2o import plugins
 from gnn_l2o.algorithm import run
-from gnn_l2o.learned import ExactDiffusionGains, MiLoDo, MiLoDoArchitecture, RefreshSchedule
+from gnn_l2o.learned import (
+    ConstantGains,
+    ExactDiffusionGains,
+    LearnedScalarsArchitecture,
+    MiLoDo,
+    MiLoDoArchitecture,
+    RefreshSchedule,
+)
+from gnn_l2o.learned.milodo import step_cycle
 from gnn_l2o.network import Network
 from gnn_l2o.nn import CoordinateLSTM, MiLoDoConv, MiLoDoState, Preconditioner
 from gnn_l2o.nn.features import signed_log
@@ -411,6 +420,40 @@ def test_the_refresh_schedule():
     assert [k for k in range(12) if RefreshSchedule(warmup=2, every=0).due(k)] == [0, 1]
 
 
+@pytest.mark.parametrize("length", [2, 3, 5])
+def test_a_cycle_of_steps_is_chebyshevs_polynomial(length):
+    stretches, eased = step_cycle(length), 0.1
+    curvatures = np.linspace(0, 2, 201)  # times c
+    left = np.prod([1 - stretch * curvatures for stretch in stretches], axis=0)
+    polynomial = np.polynomial.Chebyshev.basis(length, domain=[2 * eased, 2])
+    np.testing.assert_allclose(left, polynomial(curvatures) / polynomial(0.0), atol=1e-12)
+    assert step_cycle(1) == (1.0,)
+
+
+def test_held_steps_are_stretched_in_turn_and_duals_leave_room_for_the_longest():
+    network, cycle = network_of("ring"), (0.5, 2.0, 1.0)
+    problem = least_squares(network.num_nodes, L1(0.05))
+    held = MiLoDo(ConstantGains(0.2, 0.1, 0.9), RefreshSchedule(warmup=1), cycle=cycle)
+    state = held.init(problem, network, torch.zeros(8, 4))
+    x, y = torch.zeros(8, 4), torch.zeros(8, 4)
+    for k in range(8):
+        state = held.step(problem, network, state)
+        step = 0.2 * state.context.longest_step * (1.0 if k == 0 else cycle[k % 3])
+        z = problem.prox(x - step * (problem.gradient(x) + y), step)
+        x, y = z.clone(), y.clone()
+        for link, (i, j) in enumerate(network.link_index.t().tolist()):
+            for end, other in ((i, j), (j, i)):
+                x[end] -= state.gains.primal[link] * (z[end] - z[other])
+                y[end] += state.gains.dual[link] * (z[end] - z[other])
+        torch.testing.assert_close(state.x, x)
+    alike = replace(state.context, most_stretch=1.0)
+    gains = state.gains
+    torch.testing.assert_close(
+        2 * state.context.largest_dual(gains.step, gains.primal), alike.largest_dual(gains.step, gains.primal)
+    )
+    torch.testing.assert_close(2 * state.context.least_dual(gains.step), alike.least_dual(gains.step))
+
+
 def test_held_gains_and_memory_stay_and_refreshed_ones_do_not():
     network = network_of("ring")
     problem = least_squares(network.num_nodes, L1(0.05))
@@ -482,9 +525,41 @@ def test_steps_next_to_very_different_nodes_are_shorter():
             for i in range(3)
         ]
         torch.testing.assert_close(context.regularity.flatten(), torch.tensor(expected))
-        longest = bounded_step(torch.full((3, 1), 50.0), context, torch.zeros(3, 1)) / context.longest_step
-        torch.testing.assert_close(longest, 0.9 + 0.3 * context.regularity**2)
+        much, nothing = torch.full((3, 1), 50.0), torch.zeros(3, 1)
+        own = (0.9 + 0.3 * context.regularity**2) * context.longest_step
+        torch.testing.assert_close(bounded_step(much, much, context, nothing), own)
+        common = own.min().expand(3, 1)
+        torch.testing.assert_close(bounded_step(much, -much, context, nothing), common)
+        torch.testing.assert_close(bounded_step(much, nothing, context, nothing), (own * common).sqrt())
     assert (context.regularity == 1).all()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_graphs_side_by_side_do_not_disturb_each_other(architecture):
+    networks = [network_of(topology) for topology in ("star", "ring")]
+    problems = [least_squares(8, L1(0.05)) for _ in networks]
+    algorithm = random_optimizer(architecture)
+    together = after(algorithm, LeastSquares.concatenate(problems), Network.concatenate(networks), 12)
+    alone = [after(algorithm, *pair, 12).x for pair in zip(problems, networks, strict=True)]
+    torch.testing.assert_close(together.x, torch.cat(alone))
+
+
+@pytest.mark.parametrize("kind", [MiLoDoArchitecture, LearnedScalarsArchitecture])
+def test_training_starts_smooth_problems_with_other_gains(kind):
+    architecture = kind(accelerated=True, warmup=1)
+    algorithm = architecture.algorithm(architecture.build())
+    architecture.start(algorithm.source, architecture.inits[0], None)
+    network = network_of("complete")  # where momentum has all the room it wants
+    shares, momenta = [], []
+    for regularizer in (Zero(), L1(1e6)):
+        state = after(algorithm, least_squares(8, regularizer), network, 1)
+        gains, context = state.gains, state.context
+        largest, least = context.largest_dual(gains.step, gains.primal), context.least_dual(gains.step)
+        shares.append(float(((gains.dual / least).log() / (largest / least).log()).mean()))
+        momentum = algorithm.source.momentum(context, replace(gains, dual=1e-3 * gains.dual), state.memory)
+        momenta.append(momentum.mean().item())
+    assert shares == pytest.approx([0.75, 0.1], rel=1e-3)
+    assert momenta == pytest.approx([0.5, 0.95], rel=1e-3)
 
 
 def test_the_pull_is_the_share_of_the_first_step_that_the_prox_takes_back():

@@ -30,6 +30,9 @@ from gnn_l2o.learned import (
 from gnn_l2o.learned.node_lstms import NodeLSTMs
 from gnn_l2o.learned.own_graph import OwnGraph
 from gnn_l2o.network import Network
+from gnn_l2o.nn.edge_preconditioner import bounded_edge_gains
+from gnn_l2o.nn.features import evenness, pull
+from gnn_l2o.nn.node_preconditioner import bounded_step
 from gnn_l2o.problems import LeastSquares, Problem
 from gnn_l2o.regularizers import L1, Box, Regularizer, Zero
 from gnn_l2o.topology import build_network
@@ -200,7 +203,7 @@ def test_the_papers_sizes() -> None:
     cell, perceptron = 4 * 100 * 100 + 2 * 4 * 100, 100 * 100 + 100 + 10 * 101
     assert count(BaseRulesArchitecture()) == 10 * 3 * (cell + 400 * 20 + perceptron)
     assert count(LPGExtraArchitecture(depth=50)) == 100
-    assert [count(LearnedScalarsArchitecture(linear=linear)) for linear in (False, True)] == [3, 9]
+    assert [count(LearnedScalarsArchitecture(linear=linear)) for linear in (False, True)] == [4, 32]
 
 
 @pytest.mark.parametrize("kind", ["per_node", "base_rules"])
@@ -299,13 +302,19 @@ def test_learned_scalars_are_constant_gains_until_curvature_cuts_the_step() -> N
     architecture = LearnedScalarsArchitecture(linear=False, warmup=1)
     weights = architecture.build()
     weights.emit(0.3, 0.4, 0.6)
-    constant = MiLoDo(ConstantGains(0.3, 0.4, 0.6))
-    expected = after(constant, problem, network, 25).x
-    torch.testing.assert_close(after(architecture.algorithm(weights), problem, network, 25).x, expected)
+    weights.coefficients[1] = 50.0  # everyone's own step
+    state = after(architecture.algorithm(weights), problem, network, 25)
+    longest = state.context.longest_step
+    torch.testing.assert_close(state.gains.step, 0.3 * longest)
+    torch.testing.assert_close(state.gains.primal, 0.6 * state.context.largest_primal * network.weight)
+    share = state.gains.dual / state.context.largest_dual(0.3 * longest, state.gains.primal)
+    constant = MiLoDo(ConstantGains(0.3, float(share[0]), 0.6))
+    torch.testing.assert_close(share, share[0].expand_as(share))
+    torch.testing.assert_close(state.x, after(constant, problem, network, 25).x)
     weights.emit(0.79, 0.4, 0.6)
+    weights.coefficients[1] = 50.0
     refreshed = dataclasses.replace(architecture, warmup=25).algorithm(weights)
     state = after(refreshed, problem, network, 25)
-    longest = state.context.longest_step
     assert (state.gains.step < 0.78 * longest).any()
     torch.testing.assert_close(state.gains.step, 0.79 * torch.minimum(longest, 2 / state.memory))
 
@@ -315,16 +324,31 @@ def test_learned_scalars_follow_the_graph_linearly() -> None:
     network = Network.from_networkx(IRREGULAR)
     problem = least_squares(network, L1(0.05))
     weights = LearnedScalarsArchitecture().build()
-    weights.coefficients.copy_(torch.randn(3, 3))
+    weights.coefficients.copy_(torch.randn(4, 8))
     state = after(LearnedScalarsArchitecture().algorithm(weights), problem, network, 1)
-    gap, own, context = network.gap.item(), network.self_weight, state.context
-    s, t, u = weights.coefficients
-    expected = 0.8 * context.longest_step * torch.sigmoid(s[0] + s[1] * gap + s[2] * own)
+    context = state.context
+    ones = torch.ones(network.num_nodes, 1)
+    nodes = torch.cat(
+        [
+            ones,
+            network.self_weight,
+            context.regularity,
+            evenness(context),
+            pull(context),
+            network.gap.item() * ones,
+            context.least,
+            0.5 * math.log10(network.num_nodes) * ones,
+        ],
+        dim=1,
+    )
+    i, j = network.link_index
+    edges = torch.cat([ones[i], network.weight, 0.5 * (nodes[i] + nodes[j])[:, 2:]], dim=1)
+    step, own = (nodes @ weights.coefficients[row].unsqueeze(1) for row in (0, 1))
+    dual, primal = (edges @ weights.coefficients[row].unsqueeze(1) for row in (2, 3))
+    expected = bounded_step(step, own, context, torch.zeros_like(ones))
     torch.testing.assert_close(state.gains.step, expected)
-    expected = context.largest_dual(context.longest_step) * torch.sigmoid(t[0] + t[1] * gap + t[2] * network.weight)
-    torch.testing.assert_close(state.gains.dual, expected)
-    expected = context.largest_primal * network.weight * torch.sigmoid(u[0] + u[1] * gap + u[2] * network.weight)
-    torch.testing.assert_close(state.gains.primal, expected)
+    expected = bounded_edge_gains(dual, primal, expected, context)
+    torch.testing.assert_close((state.gains.dual, state.gains.primal), expected)
 
 
 # Generic L2O

@@ -27,16 +27,18 @@ def context(gap: float, least: float, most_momentum: float = 0.97) -> GraphConte
         self_weight=0.5 * column,
         gap=gap * column,
         least=least * column,
+        graph=torch.zeros(2, dtype=torch.long),
         ends=torch.tensor([[0], [1]]),
         weight=torch.tensor([[0.5]]),
         most_momentum=most_momentum,
     )
 
 
-def radius(a: float, e: float, q: float, mu: float) -> float:
-    """Return the spectral radius of the rule on a mode of I - W where the loss is flat, from its matrix."""
-    # On (x, x before, p y): ahead = (1 + a) x - a x_before; z = ahead - p y; x' = (1 - q mu) z; p y' = p y + e mu z.
-    z = np.array([1 + a, -a, -1.0])
+def radius(a: float, e: float, q: float, mu: float, keep: float = 1.0) -> float:
+    """Return the spectral radius of the rule on a mode of I - W, from its matrix; keep = 1 - p lambda, 1 if flat."""
+    # On (x, x before, p y): ahead = (1 + a) x - a x_before; z = keep ahead - p y; x' = (1 - q mu) z;
+    # p y' = p y + e mu z.
+    z = np.array([keep * (1 + a), -keep * a, -1.0])
     step = np.stack([(1 - q * mu) * z, np.array([1.0, 0, 0]), np.array([0, 0, 1.0]) + e * mu * z])
     return float(np.abs(np.linalg.eigvals(step)).max())
 
@@ -63,13 +65,18 @@ def test_momentum_up_to_the_bound_is_stable_and_little_more_is(gap: float, least
         assert max(radius(1.02 * sharp + 0.005, e, q, mu) for mu in modes) > 1
 
 
-@pytest.mark.parametrize("least", [0.0, -0.3, -0.7])
-@pytest.mark.parametrize("most", [0.0, 0.5, 0.97])
-def test_the_largest_gains_are_stable_without_momentum(least: float, most: float) -> None:
-    known = context(0.1, least, most)
-    e = float(known.longest_step[0] * known.largest_dual(known.longest_step)[0] / known.weight[0])
-    q = float(known.largest_primal)
-    assert max(radius(0.0, 0.99 * e, q, mu) for mu in np.linspace(0.1, 1 - least, 60)) < 1
+@pytest.mark.parametrize("least", [0.0, -0.3, -0.9])
+@pytest.mark.parametrize("share", [0.2, 0.7, 1.0])
+def test_the_less_a_graph_averages_the_larger_its_stable_dual_gains(least: float, share: float) -> None:
+    known = context(0.1, least)
+    step = torch.tensor([[0.3], [0.5]])
+    u = share * float(known.largest_primal)
+    e = 0.5 * float(known.largest_dual(step, u * known.weight)[0] / known.weight[0])
+
+    def worst(e: float) -> float:
+        return max(radius(0.0, e, u, mu, keep) for mu in np.linspace(0.1, 1 - least, 60) for keep in (0.0, 0.5, 1.0))
+
+    assert worst(0.99 * e) < 1 < worst(1.01 * e)
 
 
 @pytest.mark.parametrize("a", [0.0, 0.5, 0.97])

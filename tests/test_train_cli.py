@@ -243,6 +243,7 @@ def test_list_names_every_topology_and_dataset(capsys):
         (["--dataset", "lasso:feature=3"], "did you mean 'features'?"),
         (["--mixing", "metro"], "unknown mixing 'metro'; did you mean 'metropolis'?"),
         (["--batch_size", "0"], "batch_size is at least 1, got 0"),
+        (["--cycle", "3"], "momentum leaves no room for a cycle of steps, got cycle = 3; expected 1"),
         (["--lr_init", "2"], f"lr_init lies between 0 and {MiLoDoArchitecture(accelerated=True).step_limit}, got 2.0"),
         (["--init", "special"], "exact diffusion is a start for parametrization 'paper', got 'scale_free'"),
         (["--stages_config", "nowhere.json"], "--stages_config nowhere.json: cannot read the stages nowhere.json"),

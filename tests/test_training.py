@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from gnn_l2o.algorithm import detach, run
 from gnn_l2o.errors import InputError
@@ -35,6 +36,7 @@ TINY = TrainingConfig(
     validation_problems=3,
     validation_iterations=15,
     batch_size=3,
+    ema=0.5,
     stages=(Stage(1e-2, 3, 6, 2), Stage(1e-3, 4, 4, 1)),
     architecture=MiLoDoArchitecture(hidden_features=4, warmup=3),
 )
@@ -112,6 +114,7 @@ def test_bad_stages_are_refused(tmp_path, text, message):
         ({"problems": 0}, "problems is at least 1, got 0"),
         ({"loss": "gap"}, "unknown loss 'gap'; did you mean 'log_gap'?"),
         ({"clip": 0.0}, "positive"),
+        ({"ema": 1.0}, "ema lies between 0 and 1"),
         ({"lr_init": 1.5}, "lr_init lies between 0 and 0.8, got 1.5"),
     ],
 )
@@ -298,6 +301,22 @@ def test_a_validation_run_that_diverges_takes_the_weights_back_if_others_were_be
     training._finish_epoch()
     assert training.progress.setbacks == math.isfinite(best)
     assert_same_weights(weights_of(training), good if math.isfinite(best) else lost)
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.75])
+def test_what_is_judged_and_saved_is_the_moving_average(tmp_path, ema):
+    training = TrainingRun(dataclasses.replace(TINY, ema=ema), tmp_path)
+    batch = training.pool.batches(3)[0]
+    mean = None
+    for _ in range(3):
+        training._train_on(batch, Stage(1e-2, 6, 6, 1))  # one update
+        now = {name: value.clone() for name, value in weights_of(training).items()}
+        mean = now if mean is None else {name: ema * mean[name] + (1 - ema) * value for name, value in now.items()}
+    training.progress.losses = [0.0]
+    training._finish_epoch()
+    torch.testing.assert_close(training.best_weights, mean)
+    torch.testing.assert_close(load_file(tmp_path / "weights.safetensors"), mean)
+    assert (training.weights.node.lstm.outer.bias == training.judged.source.node.lstm.outer.bias).all() == (ema == 0)
 
 
 def test_an_update_without_a_finite_gradient_changes_nothing(tmp_path):

@@ -72,8 +72,8 @@ class ConstantGains:
             value.index_select(0, context.ends[0]) if isinstance(value, Tensor) else value
             for value in (self.dual_gain, self.primal_gain)
         )
-        largest = context.largest_dual(step if context.most_momentum else context.longest_step)
-        return dual * largest, primal * context.largest_primal * context.weight, None
+        primal = primal * context.largest_primal * context.weight
+        return dual * context.largest_dual(step, primal), primal, None
 
     def momentum(self, context: GraphContext, gains: Gains, memory: None) -> Tensor | None:
         if self.momentum_gain is None:

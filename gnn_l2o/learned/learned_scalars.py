@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o.learned.architecture import Architecture
-from gnn_l2o.learned.milodo import MiLoDo, RefreshSchedule
+from gnn_l2o.learned.milodo import SMOOTH_START, MiLoDo, RefreshSchedule
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_gains
-from gnn_l2o.nn.features import evenness, pull, secant_curvature, size
+from gnn_l2o.nn.features import PULL, known_at_edges, known_at_nodes, secant_curvature
 from gnn_l2o.nn.lstm import logit
 from gnn_l2o.nn.node_preconditioner import (
     MOST_MOMENTUM,
@@ -26,16 +26,10 @@ from gnn_l2o.nn.rule import Exchange, Gains, GraphContext, MiLoDoState
 class LearnedScalars(nn.Module):
     r"""Gains from a few numbers, in the units in which the scale-free networks emit theirs.
 
-    .. math::
-        p_i = \min(M c_i, M' k / \hat\lambda_i) \, \mathrm{sigmoid}(s), \qquad
-        p_{ij1} = P_{ij} \, \mathrm{sigmoid}(t), \qquad p_{ij2} = q w_{ij} \, \mathrm{sigmoid}(u)
-
-    as in :class:`~gnn_l2o.nn.NodePreconditioner` and :class:`~gnn_l2o.nn.EdgePreconditioner`, and if
-    ``accelerated`` the momentum too. If ``linear``, s, t, u and that of the momentum are each a number plus
-    multiples of the spectral gap and of w_ii (w_ij at edges), and if accelerated of the evenness of the curvatures,
-    of the strength of the regularizer, of the least eigenvalue of the mixing matrix and of the size of the graph:
-    what the networks know of graph and problem, without what they see of the run. A
-    :class:`~gnn_l2o.nn.rule.GainSource`, whose memory is :math:`\hat\lambda`.
+    They take the place of the outputs o that :func:`.bounded_step`, :func:`.bounded_edge_gains` and, if
+    ``accelerated``, :func:`.wanted_momentum` make gains of. If ``linear``, each output is a number plus multiples of
+    what nodes and edges know of graph and problem (:func:`.known_at_nodes`, :func:`.known_at_edges`), without what the
+    networks see of the run. A :class:`~gnn_l2o.nn.rule.GainSource`, whose memory is the greatest curvature met so far.
 
     Args:
         linear: whether the numbers depend on graph and problem.
@@ -45,8 +39,8 @@ class LearnedScalars(nn.Module):
     def __init__(self, linear: bool = True, accelerated: bool = False) -> None:
         super().__init__()
         self.accelerated = accelerated
-        # Rows s, t, u (and momentum); columns 1, gap, weight (and evenness, pull, least eigenvalue, size).
-        self.coefficients = nn.Parameter(torch.zeros(3 + accelerated, 3 + 4 * accelerated if linear else 1))
+        # Rows: step, own step, dual, primal (and momentum); columns: 1 and what is known at a node or edge.
+        self.coefficients = nn.Parameter(torch.zeros(4 + accelerated, 8 if linear else 1))
 
     @property
     def most_momentum(self) -> float:
@@ -59,11 +53,19 @@ class LearnedScalars(nn.Module):
         Raises:
             InputError: they are not between 0 and 0.8 (with momentum 1.2), 1 and 1, and the momentum 0.97.
         """
-        numbers = [logit("step", step, margin(self.accelerated)), logit("dual", dual), logit("primal", primal)]
+        numbers = [logit("step", step, margin(self.accelerated)), 0.0, logit("dual", dual), logit("primal", primal)]
         numbers += [momentum_logit(momentum)] * self.accelerated
         nn.init.zeros_(self.coefficients)
         with torch.no_grad():
             self.coefficients[:, 0] = torch.tensor(numbers)
+
+    def emit_without_regularizer(self, dual: float, momentum: float) -> None:
+        """See :meth:`.Preconditioner.emit_without_regularizer`; only if accelerated and ``linear``."""
+        pull = 1 + PULL
+        for row, value in ((2, logit("dual", dual)), (4, momentum_logit(momentum))):
+            with torch.no_grad():
+                self.coefficients[row, pull] = self.coefficients[row, 0] - value
+                self.coefficients[row, 0] = value
 
     def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> Tensor:
         return x.new_zeros(x.size(0), 1)
@@ -71,29 +73,25 @@ class LearnedScalars(nn.Module):
     def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, Tensor]:
         curvature = secant_curvature(state.ahead - state.previous, gradient - state.previous_gradient)
         peak = torch.maximum(state.memory, curvature)
-        (output,) = self._at_nodes(slice(0, 1), state.context)
-        return bounded_step(output, state.context, peak), peak
+        step, own = self._at_nodes(slice(0, 2), state.context)
+        return bounded_step(step, own, state.context, peak), peak
 
     def edge_gains(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, Tensor]:
         context = state.context
-        i, j = context.ends
-        both = [0.5 * (q.index_select(0, i) + q.index_select(0, j)) for q in (evenness(context), pull(context))]
-        gap, least, nodes = (value.index_select(0, i) for value in (context.gap, context.least, size(context)))
-        known = [gap, context.weight, *both, least, nodes]
-        dual, primal = self._outputs(slice(1, 3), known)
+        known = known_at_edges(context, spectral_gap=True)
+        dual, primal = self._outputs(slice(2, 4), known)
         return *bounded_edge_gains(dual, primal, step, context), memory
 
     def momentum(self, context: GraphContext, gains: Gains, memory: Any) -> Tensor | None:
         if not self.accelerated:
             return None
-        (output,) = self._at_nodes(slice(3, 4), context)
+        (output,) = self._at_nodes(slice(4, 5), context)
         return torch.minimum(wanted_momentum(output), context.largest_momentum(gains))
 
     def _at_nodes(self, rows: slice, context: GraphContext) -> Tensor:
-        known = [context.gap, context.self_weight, evenness(context), pull(context), context.least, size(context)]
-        return self._outputs(rows, known)
+        return self._outputs(rows, known_at_nodes(context, spectral_gap=True))
 
     def _outputs(self, rows: slice, known: list[Tensor]) -> Tensor:
         """Return some rows' numbers for nodes or edges of which this is known, ``(rows, nodes or edges, 1)``."""
@@ -138,7 +136,9 @@ class LearnedScalarsArchitecture(Architecture[LearnedScalars]):
         return LearnedScalars(self.linear, self.accelerated)
 
     def start(self, weights: LearnedScalars, init: str, step: float | None) -> None:
-        weights.emit(self.default_step if step is None else step, 0.2 if self.accelerated else 0.5, 0.98)
+        weights.emit(self.default_step if step is None else step, 0.1 if self.accelerated else 0.2, 0.9)
+        if self.accelerated and self.linear:
+            weights.emit_without_regularizer(**SMOOTH_START)
 
     def algorithm(self, weights: LearnedScalars, name: str | None = None) -> MiLoDo:
         schedule = RefreshSchedule(self.warmup, self.refresh_every)

@@ -47,7 +47,7 @@ class TunedConstants(Tunable[TunedConstantsState]):
     label = "tuned constants"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_gain": Range(0.1, 1.0, points=4),
-        "dual_gain": Range(0.1, 0.6, points=2),
+        "dual_gain": Range(0.05, 0.4, points=2),
         "primal_gain": Range(0.5, 1.0, spacing="linear", points=2),
     }
     cost = Cost(rounds=1, vectors=1, gradients=1, proxes=1)
@@ -88,7 +88,7 @@ class TunedMomentum(TunedConstants):
     label = "tuned constants, momentum"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_gain": Range(0.4, 0.8, points=2),
-        "dual_gain": Range(0.1, 0.5, points=2),
+        "dual_gain": Range(0.05, 0.4, points=2),
         "primal_gain": Range(0.9, 1.0, spacing="linear", points=1),
         "momentum_gain": Range(0.8, 0.97, spacing="log_from_one", points=4, below=1.0),
     }

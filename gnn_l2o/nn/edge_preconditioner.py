@@ -8,11 +8,12 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.nn.features import evenness, in_units, pull, signed_log, size, stack
+from gnn_l2o.nn.features import PULL, in_units, known_at_edges, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.node_preconditioner import Parametrization
 from gnn_l2o.nn.rule import Exchange, GraphContext, MiLoDoState
 
+_SEEN = 3  # features that change during a run
 Symmetrize = Literal["even", "mean"]
 EdgeGains = Literal["edge", "coordinate"]
 
@@ -20,12 +21,9 @@ EdgeGains = Literal["edge", "coordinate"]
 class EdgePreconditioner(nn.Module):
     r"""Emits the gains :math:`p_{ij1} = p_{ji1}` and :math:`p_{ij2}` of every edge (He et al. 2024, Eqs. (26)-(28)).
 
-    With ``parametrization="scale_free"`` one LSTM has two outputs o, o':
-
-    .. math:: p_{ij1} = P_{ij} \, \mathrm{sigmoid}(o), \qquad p_{ij2} = w_{ij} \, \mathrm{sigmoid}(o'),
-
-    with :math:`P_{ij}` the largest stable gain (:meth:`.GraphContext.largest_dual`), from the logarithms of the
-    present and the last difference and of the size of z, and w_ij and (optionally) the spectral gap. With
+    With ``parametrization="scale_free"`` one LSTM has two outputs, shares of the largest stable gains
+    (:func:`bounded_edge_gains`), from the logarithms of the present and the last difference and of the size of z, and
+    from what does not change during a run (:func:`.known_at_edges`). With
     ``parametrization="paper"`` there are two networks :math:`\phi_S, \phi_U` on the bare difference,
     :math:`\tilde p_{ij1} = w_{ij} \exp(o)` and :math:`p_{ij2} = w_{ij} \mathrm{ReLU}(o')`. The weight w_ij is a
     factor, not a bias, so that the networks serve every graph.
@@ -42,12 +40,9 @@ class EdgePreconditioner(nn.Module):
         hidden_features: width of the LSTMs.
         parametrization: which of the two.
         symmetrize: which of the two.
-        spectral_gap: whether the scale-free network sees the spectral gap of its graph.
-        accelerated: whether there is momentum, for which the dual gains have to leave room
-            (:func:`bounded_edge_gains`). Then the network also sees how even the curvatures of both ends are, how
-            much of their first steps the regularizer takes back and, with the gap, the least eigenvalue of the mixing
-            matrix and how many nodes there are.
+        spectral_gap: whether the scale-free network sees the spectrum and the size of its graph.
         log_features: whether the scale-free network sees logarithms; otherwise the values in the nodes' unit.
+        direct: whether its features also go past the LSTM, see :class:`CoordinateLSTM`.
         edge_gains: ``"coordinate"`` for gains of every coordinate; ``"edge"`` for one of each kind an edge, from the
             means of the features over the coordinates: then the mixing that they stand for is one sparse matrix.
 
@@ -68,19 +63,18 @@ class EdgePreconditioner(nn.Module):
         parametrization: Parametrization = "scale_free",
         symmetrize: Symmetrize = "even",
         spectral_gap: bool = True,
-        accelerated: bool = False,
         log_features: bool = True,
+        direct: bool = True,
         edge_gains: EdgeGains = "coordinate",
     ) -> None:
         super().__init__()
         self.parametrization, self.symmetrize, self.edge_gains = parametrization, symmetrize, edge_gains
         self.scaled = signed_log if log_features else in_units
-        self.spectral_gap, self.accelerated = spectral_gap, accelerated
+        self.spectral_gap = spectral_gap
         if parametrization == "paper":
             networks = [CoordinateLSTM(1, hidden_features, 1), CoordinateLSTM(1, hidden_features, 1)]
         else:
-            in_features = 4 + spectral_gap + accelerated * (2 + 2 * spectral_gap)
-            networks = [CoordinateLSTM(in_features, hidden_features, 2)]
+            networks = [CoordinateLSTM(_SEEN + 4 + 3 * spectral_gap, hidden_features, 2, direct=direct)]
         self.lstms = nn.ModuleList(networks)
 
     @property
@@ -95,14 +89,17 @@ class EdgePreconditioner(nn.Module):
     def emit(self, dual: float, primal: float) -> None:
         r"""Make the networks emit :math:`p_{ij1}` = ``dual`` :math:`w_{ij}` and :math:`p_{ij2}` = ``primal`` w_ij.
 
-        In the scale-free parametrization :math:`p_{ij1}` = ``dual`` :math:`P_{ij}`; if accelerated, ``dual`` is
-        :math:`\sigma`.
+        In the scale-free parametrization both are shares, sigmoid(o) and sigmoid(o') of :func:`bounded_edge_gains`.
         """
         if self.parametrization == "paper":
             for lstm, output in zip(self._networks, (math.log(dual), primal), strict=True):
                 lstm.silence([output])
         else:
             self._networks[0].silence([logit("dual", dual), logit("primal", primal)])
+
+    def emit_without_regularizer(self, dual: float) -> None:
+        """After :meth:`emit`, take another share for the dual gains where there is no regularizer."""
+        self._networks[0].lean(0, _SEEN + PULL, logit("dual", dual))
 
     def initial_memory(self, like: Tensor) -> tuple[Memory, ...]:
         """Return the memory before the first step, for differences as ``like``, ``(R, d)``."""
@@ -145,28 +142,23 @@ class EdgePreconditioner(nn.Module):
             self.scaled(last.abs() if even else last, unit),
             self.scaled(z.index_select(0, i).abs() + z.index_select(0, j).abs(), unit),
         )
-        known = [context.weight, *[context.gap.index_select(0, i)] * self.spectral_gap, *self._more_known(context)]
-        seen = self._pooled(seen)
+        seen, known = self._pooled(seen), known_at_edges(context, self.spectral_gap)
         return torch.cat([seen, stack(*known).expand(-1, -1, seen.size(2))])
 
     def _pooled(self, seen: Tensor) -> Tensor:
         """Average features over the coordinates if the gains are those of whole edges: ``(features, R, d or 1)``."""
         return seen.mean(dim=2, keepdim=True) if self.edge_gains == "edge" else seen
 
-    def _more_known(self, context: GraphContext) -> list[Tensor]:
-        """Return what only accelerated networks see of an edge, ``(R, 1)`` each."""
-        if not self.accelerated:
-            return []
-        i, j = context.ends
-        both = [0.5 * (q.index_select(0, i) + q.index_select(0, j)) for q in (evenness(context), pull(context))]
-        return both + [q.index_select(0, i) for q in (context.least, size(context))] * self.spectral_gap
-
 
 def bounded_edge_gains(dual: Tensor, primal: Tensor, step: Tensor, context: GraphContext) -> tuple[Tensor, Tensor]:
-    r"""Return :math:`p_{ij1} = P_{ij} \, \mathrm{sigmoid}(o)`, :math:`p_{ij2} = q w_{ij} \, \mathrm{sigmoid}(o')`.
+    r"""Return the stable gains that two outputs o, o' of a network stand for.
 
-    With momentum, P is that of the steps taken, and :math:`p_{ij1} = P_{ij} \, l_{ij}^{1 - \mathrm{sigmoid}(o)}`, l
-    being the least share: where steps are short, duals may move the faster. Without, P is that of the longest steps.
+    .. math::
+        p_{ij2} = q w_{ij} \, \mathrm{sigmoid}(o'), \qquad
+        p_{ij1} = P_{ij}^{\mathrm{sigmoid}(o)} \, l_{ij}^{1 - \mathrm{sigmoid}(o)},
+
+    with q from :attr:`.GraphContext.largest_primal`, and P and l the largest and least dual gain, which follow the
+    steps taken and :math:`p_{ij2}`: where steps are short, or the graph averages little, duals may move the faster.
 
     Args:
         dual: o, ``(R, d)`` or ``(R, 1)``.
@@ -175,10 +167,8 @@ def bounded_edge_gains(dual: Tensor, primal: Tensor, step: Tensor, context: Grap
             neighbours together with z.
         context: knows P, l, q and w_ij.
     """
-    weight = context.largest_primal * context.weight
-    share, primal = torch.sigmoid(dual), weight * torch.sigmoid(primal)
-    if not context.most_momentum:
-        return context.largest_dual(context.longest_step) * share, primal
+    primal = context.largest_primal * context.weight * torch.sigmoid(primal)
     if dual.size(1) == 1:
         step = step.amax(dim=1, keepdim=True)
-    return context.largest_dual(step) * context.least_dual ** (1 - share), primal
+    largest, least = context.largest_dual(step, primal), context.least_dual(step)
+    return least * (largest / least) ** torch.sigmoid(dual), primal

@@ -86,6 +86,28 @@ def size(context: GraphContext) -> Tensor:
     return 0.5 * context.nodes.log10()
 
 
+PULL = 3  # its place in what is known
+
+
+def known_at_nodes(context: GraphContext, spectral_gap: bool) -> list[Tensor]:
+    r"""Return what a node knows and what does not change during a run, ``(N, 1)`` each.
+
+    w_ii, :attr:`.GraphContext.regularity`, the :func:`evenness` of its curvatures and the :func:`pull` of its
+    regularizer; with ``spectral_gap`` also the gap, :math:`\lambda_N` and the :func:`size` of its graph.
+    """
+    own = [context.self_weight, context.regularity, evenness(context), pull(context)]
+    return own + [context.gap, context.least, size(context)] * spectral_gap
+
+
+def known_at_edges(context: GraphContext, spectral_gap: bool) -> list[Tensor]:
+    """Return w_ij and the means of what else both ends know (:func:`known_at_nodes`), ``(R, 1)`` each."""
+    i, j = context.ends
+    return [
+        context.weight,
+        *(0.5 * (q.index_select(0, i) + q.index_select(0, j)) for q in known_at_nodes(context, spectral_gap)[1:]),
+    ]
+
+
 def stack(*features: Tensor) -> Tensor:
     """Stack features, the first ``(rows, d)``, the others so or ``(rows, 1)``, to ``(features, rows, d)``."""
     return torch.stack([f.expand_as(features[0]) for f in features])

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from gnn_l2o.errors import InputError
 
 Memory = tuple[Tensor, Tensor]  # h and c, each (hidden_features, rows, d)
+DIRECT_RATE = 5.0  # by which a step of training changes the direct weights more than those of the network
 BLOCK = 2**14  # coordinates that are computed at a time where nothing is differentiated: they fit into a cache
 
 
@@ -17,6 +18,9 @@ class CoordinateLSTM(nn.Module):
     It is the network :math:`\phi` of He et al. 2024 (Section 4.2, Eqs. (25)-(27), E.3): the state h, c of a coordinate
     is its own, the weights are everybody's, so that any number of rows and coordinates will do.
 
+    With ``direct`` the features also go to the outputs past the LSTM, through one linear layer: what follows from graph
+    and problem alone, as most of the gains does, is learned in fewer updates so.
+
     Features stand first, ``(features, rows, d)``: then all arithmetic runs over long contiguous stretches, which on a
     CPU takes two thirds of the time of ``torch.nn.LSTMCell`` on ``(rows * d, features)``.
 
@@ -24,6 +28,7 @@ class CoordinateLSTM(nn.Module):
         in_features: numbers that describe a coordinate.
         hidden_features: width of the LSTM's state and of the perceptron.
         out_features: numbers returned for a coordinate.
+        direct: whether there is a linear layer beside the LSTM.
 
     Shape:
         - **features**: ``(in_features, rows, d)``
@@ -31,23 +36,39 @@ class CoordinateLSTM(nn.Module):
         - **output**: ``(out_features, rows, d)``, and the new memory
     """
 
-    def __init__(self, in_features: int, hidden_features: int, out_features: int) -> None:
+    def __init__(self, in_features: int, hidden_features: int, out_features: int, *, direct: bool = False) -> None:
         super().__init__()
         self.in_features, self.hidden_features, self.out_features = in_features, hidden_features, out_features
         self.cell = nn.LSTMCell(in_features, hidden_features)  # holds the weights; its forward is for the other layout
         self.inner = nn.Linear(hidden_features, hidden_features)
         self.outer = nn.Linear(hidden_features, out_features)
+        self.direct = nn.Linear(in_features, out_features, bias=False) if direct else None
 
     def reset_parameters(self) -> None:
         """Draw all weights anew, as PyTorch does by default: the paper's random initialization."""
         for part in (self.cell, self.inner, self.outer):
             part.reset_parameters()
+        if self.direct is not None:
+            self.direct.reset_parameters()
 
     def silence(self, output: list[float]) -> None:
         """Make the network emit ``output`` whatever comes in: the paper's special initialization (E.1)."""
         nn.init.zeros_(self.outer.weight)
+        if self.direct is not None:
+            nn.init.zeros_(self.direct.weight)
         with torch.no_grad():
             self.outer.bias.copy_(torch.tensor(output))
+
+    def lean(self, output: int, feature: int, value: float) -> None:
+        """Make one output ``value`` where a feature is 0, what it is now where that is 1, and linear between.
+
+        Nothing changes without a direct layer.
+        """
+        if self.direct is None:
+            return
+        with torch.no_grad():
+            self.direct.weight[output, feature] = (self.outer.bias[output] - value) / DIRECT_RATE
+            self.outer.bias[output] = value
 
     def initial_memory(self, like: Tensor) -> Memory:
         """Return the zero state for rows and coordinates as those of ``like``, ``(rows, d)``."""
@@ -73,7 +94,10 @@ class CoordinateLSTM(nn.Module):
         c = torch.sigmoid(keep) * c + torch.sigmoid(enter) * torch.tanh(fresh)
         h = torch.sigmoid(show) * torch.tanh(c)
         inner = torch.addmm(self.inner.bias.unsqueeze(1), self.inner.weight, h).relu()
-        return torch.addmm(self.outer.bias.unsqueeze(1), self.outer.weight, inner), h, c
+        output = torch.addmm(self.outer.bias.unsqueeze(1), self.outer.weight, inner)
+        if self.direct is not None:
+            output = torch.addmm(output, self.direct.weight, features, alpha=DIRECT_RATE)
+        return output, h, c
 
     def _compute_in_blocks(self, features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the same, with intermediate results of one block at a time: they are six times as large as h."""

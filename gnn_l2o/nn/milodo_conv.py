@@ -116,6 +116,7 @@ class MiLoDoConv(MessagePassing):
             self_weight=self_weight,
             gap=column * (0.0 if gap is None else gap),
             least=column * (2 * self_weight.min() - 1 if least is None else least).clamp(max=0),
+            graph=edge_index.new_zeros(x.size(0)),
             ends=edge_index.flip(0),
             weight=weight,
             most_momentum=self.preconditioner.most_momentum,

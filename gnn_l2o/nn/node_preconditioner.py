@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o.errors import InputError
-from gnn_l2o.nn.features import evenness, in_units, pull, secant_curvature, signed_log, size, stack
+from gnn_l2o.nn.features import PULL, in_units, known_at_nodes, secant_curvature, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.rule import GraphContext, MiLoDoState
 
@@ -18,38 +18,35 @@ Parametrization = Literal["scale_free", "paper"]
 MARGIN = 0.8  # share of the longest step: from 0.85 on, constant gains diverged on some graphs of most families
 MARGIN_WITH_MOMENTUM = (0.9, 1.2)
 """The same with momentum, next to very different nodes and among equals: stars bear 1.0, complete graphs 1.5."""
+MARGIN_WITH_CYCLE = 0.65  # the same with steps of different lengths in turn: hypercubes bear 0.7, but for large duals
 CURVATURE_MARGIN = 0.95  # share of the step that the curvature met allows
 
 MOST_MOMENTUM = 0.97
 """The largest momentum of the accelerated rule: steps and averaging are kept short enough for it."""
 
+_SEEN = 6  # features that change during a run
 NodeMemory = tuple[Memory, Tensor, Tensor]
 
 
 class NodePreconditioner(nn.Module):
     r"""Emits the diagonal preconditioner :math:`p_i` of every node: :math:`\phi_M` of He et al. 2024, Eq. (25).
 
-    With ``parametrization="scale_free"``, o being the LSTM's output,
-
-    .. math:: p_i = \min(M c_i, M' k / \hat\lambda_i) \, \mathrm{sigmoid}(o),
-
-    positive and bounded as Theorem 2 demands, :math:`c_i` being :attr:`.GraphContext.longest_step`, k
-    :attr:`.GraphContext.most_curvature` and :math:`\hat\lambda_i` the greatest curvature the node has met so far, which
-    cuts the step where the neighbours' losses are alike and averaging does not help (M and M': :func:`bounded_step`). o
-    comes from the signed logarithms of the gradient, the dual, the iterate, the last disagreement with the
-    neighbours and the last move, the curvature met on the way, the weight w_ii and (optionally) the spectral gap.
-    If ``accelerated``, it also sees how even the node's curvatures are (:func:`~gnn_l2o.nn.features.evenness`), how
-    much of its first step the regularizer takes back and, with the gap, the least eigenvalue of the mixing matrix
-    and how many nodes there are; a second output is the momentum that the node wants, :math:`1 -
-    0.03^{\mathrm{sigmoid}(o')}`, logarithmic in its distance from 1.
+    With ``parametrization="scale_free"`` p_i is a share, sigmoid(o), of the longest step that is stable
+    (:func:`bounded_step`), positive and bounded as Theorem 2 demands. A second output says how far steps are a node's
+    own or common to its graph. They come from the signed logarithms of the gradient, the dual, the iterate, the last
+    disagreement with the neighbours and the last move, from the curvature met on the way, which cuts the step where
+    the neighbours' losses are alike and averaging does not help, and from what does not change during a run
+    (:func:`.known_at_nodes`). If ``accelerated``, a third output is the momentum that the node wants,
+    :math:`1 - 0.03^{\mathrm{sigmoid}(o'')}`, logarithmic in its distance from 1.
     With ``parametrization="paper"``, :math:`p_i = \mathrm{ReLU}(o)` from the bare gradient and dual.
 
     Args:
         hidden_features: width of the LSTM.
         parametrization: which of the two.
-        spectral_gap: whether the scale-free network sees the spectral gap of its graph.
+        spectral_gap: whether the scale-free network sees the spectrum and the size of its graph.
         accelerated: whether it emits a momentum; only in the scale-free parametrization.
         log_features: whether the scale-free network sees logarithms; otherwise the values in the node's unit.
+        direct: whether its features also go past the LSTM, see :class:`CoordinateLSTM`.
 
     Shape:
         - **gradient**: ``(N, d)``
@@ -67,14 +64,17 @@ class NodePreconditioner(nn.Module):
         spectral_gap: bool = True,
         accelerated: bool = False,
         log_features: bool = True,
+        direct: bool = True,
     ) -> None:
         super().__init__()
         if accelerated and parametrization == "paper":
             raise InputError("the paper's parametrization has no momentum; expected 'scale_free' with accelerated")
         self.parametrization, self.spectral_gap, self.accelerated = parametrization, spectral_gap, accelerated
         self.scaled = signed_log if log_features else in_units
-        in_features = 2 if parametrization == "paper" else 7 + spectral_gap + accelerated * (2 + 2 * spectral_gap)
-        self.lstm = CoordinateLSTM(in_features, hidden_features, 1 + accelerated)
+        if parametrization == "paper":
+            self.lstm = CoordinateLSTM(2, hidden_features, 1)
+        else:
+            self.lstm = CoordinateLSTM(_SEEN + 4 + 3 * spectral_gap, hidden_features, 2 + accelerated, direct=direct)
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
@@ -87,8 +87,15 @@ class NodePreconditioner(nn.Module):
 
         If accelerated, the momentum wanted is ``momentum``.
         """
-        output = step if self.parametrization == "paper" else logit("step", step, margin(self.accelerated))
-        self.lstm.silence([output, *[momentum_logit(momentum)] * self.accelerated])
+        if self.parametrization == "paper":
+            self.lstm.silence([step])
+        else:
+            output = logit("step", step, margin(self.accelerated))
+            self.lstm.silence([output, 0.0, *[momentum_logit(momentum)] * self.accelerated])
+
+    def want_without_regularizer(self, momentum: float) -> None:
+        """After :meth:`emit`, let nodes want another momentum where there is no regularizer."""
+        self.lstm.lean(2, _SEEN + PULL, momentum_logit(momentum))
 
     def initial_memory(self, like: Tensor) -> NodeMemory:
         """Return the memory before the first step, for iterates as ``like``, ``(N, d)``."""
@@ -106,9 +113,6 @@ class NodePreconditioner(nn.Module):
         force = context.smoothness * unit  # a gradient that moves a node by one unit
         curvature = secant_curvature(state.ahead - state.previous, gradient - state.previous_gradient)
         peak = torch.maximum(peak, curvature)
-        known = [context.self_weight] + [context.gap] * self.spectral_gap
-        if self.accelerated:
-            known += [evenness(context), pull(context)] + [context.least, size(context)] * self.spectral_gap
         features = stack(
             self.scaled(gradient + state.y, force),
             self.scaled(state.y, force),
@@ -116,12 +120,12 @@ class NodePreconditioner(nn.Module):
             self.scaled(state.z - state.x, unit),
             self.scaled(state.ahead - state.previous, unit),
             0.5 * (context.longest_step * curvature).clamp(1e-2, 1e2).log10(),
-            *known,
+            *known_at_nodes(context, self.spectral_gap),
         )
         output, recurrent = self.lstm(features, recurrent)
         if self.accelerated:
-            wanted = wanted_momentum(output[1])
-        return bounded_step(output[0], context, peak), (recurrent, peak, wanted)
+            wanted = wanted_momentum(output[2])
+        return bounded_step(output[0], output[1], context, peak), (recurrent, peak, wanted)
 
 
 def margin(accelerated: bool) -> float:
@@ -129,23 +133,33 @@ def margin(accelerated: bool) -> float:
     return MARGIN_WITH_MOMENTUM[1] if accelerated else MARGIN
 
 
-def bounded_step(output: Tensor, context: GraphContext, peak: Tensor) -> Tensor:
-    r"""Return the scale-free :math:`p_i = \min(M c_i, M' k / \hat\lambda_i) \, \mathrm{sigmoid}(o)`.
+def bounded_step(output: Tensor, own: Tensor, context: GraphContext, peak: Tensor) -> Tensor:
+    r"""Return the scale-free :math:`p_i`, between the node's own longest step and one common to its graph.
 
-    Without momentum :math:`M = M' = 0.8`. With it :math:`M' = 0.95` and :math:`M = 0.9 + 0.3 r_i^2`, r being
-    :attr:`.GraphContext.regularity`.
+    .. math::
+        p_i = \min\Bigl(b_i^{\theta_i} \bigl(\min_j b_j\bigr)^{1 - \theta_i}, \frac{M' k}{\hat\lambda_i}\Bigr)
+        \, \mathrm{sigmoid}(o), \qquad b_i = M_i c_i, \quad \theta_i = \mathrm{sigmoid}(o')
+
+    Without momentum :math:`M_i = M' = 0.8`, with cycles of steps 0.65. With it :math:`M' = 0.95` and
+    :math:`M_i = 0.9 + 0.3 r_i^2`, r being :attr:`.GraphContext.regularity`. Where the losses of the nodes are alike,
+    their average moves best along the average gradient, which takes equal steps: unequal ones weight the gradients
+    wrongly until the duals have put it right. Where they are not, each node had better take the longest it can bear.
 
     Args:
         output: o, ``(N, d)`` or ``(N, 1)``.
-        context: knows c_i and k.
+        own: o', so too.
+        context: knows c_i, r_i and k.
         peak: :math:`\hat\lambda_i`, the greatest curvature met so far, ``(N, 1)``.
     """
+    most = MARGIN if context.most_stretch == 1 else MARGIN_WITH_CYCLE
+    bound = most * context.longest_step
+    if context.most_momentum:
+        low, high = MARGIN_WITH_MOMENTUM
+        bound, most = (low + (high - low) * context.regularity.square()) * context.longest_step, CURVATURE_MARGIN
+    common = context.least_of_graph(bound)
+    bound = common * (bound / common) ** torch.sigmoid(own)
     met = context.most_curvature / peak.clamp(min=torch.finfo(peak.dtype).tiny)
-    if not context.most_momentum:
-        return MARGIN * torch.minimum(context.longest_step, met) * torch.sigmoid(output)
-    low, high = MARGIN_WITH_MOMENTUM
-    most = low + (high - low) * context.regularity.square()
-    return torch.minimum(most * context.longest_step, CURVATURE_MARGIN * met) * torch.sigmoid(output)
+    return torch.minimum(bound, most * met) * torch.sigmoid(output)
 
 
 def wanted_momentum(output: Tensor) -> Tensor:

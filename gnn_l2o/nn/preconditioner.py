@@ -25,10 +25,11 @@ class Preconditioner(nn.Module):
         parametrization: ``"scale_free"`` or ``"paper"``, see :class:`NodePreconditioner` and
             :class:`EdgePreconditioner`.
         symmetrize: ``"even"`` or ``"mean"``, see :class:`EdgePreconditioner`.
-        spectral_gap: whether the scale-free networks see the spectral gap of their graph.
+        spectral_gap: whether the scale-free networks see the spectrum and the size of their graph.
         accelerated: whether they emit a momentum a_i too, only in the scale-free parametrization. A node gets the
             momentum it wants as far as its other gains leave room (:meth:`.GraphContext.largest_momentum`).
         log_features: whether the scale-free networks see logarithms of what changes.
+        direct: whether the scale-free networks' features also go past them, see :class:`CoordinateLSTM`.
         edge_gains: ``"edge"`` or ``"coordinate"``, see :class:`EdgePreconditioner`.
     """
 
@@ -41,6 +42,7 @@ class Preconditioner(nn.Module):
         spectral_gap: bool = True,
         accelerated: bool = False,
         log_features: bool = True,
+        direct: bool = True,
         edge_gains: EdgeGains = "coordinate",
     ) -> None:
         super().__init__()
@@ -50,14 +52,15 @@ class Preconditioner(nn.Module):
             spectral_gap=spectral_gap,
             accelerated=accelerated,
             log_features=log_features,
+            direct=direct,
         )
         self.edge = EdgePreconditioner(
             hidden_features,
             parametrization=parametrization,
             symmetrize=symmetrize,
             spectral_gap=spectral_gap,
-            accelerated=accelerated,
             log_features=log_features,
+            direct=direct,
             edge_gains=edge_gains,
         )
 
@@ -79,8 +82,8 @@ class Preconditioner(nn.Module):
     def emit(self, step: float, dual: float, primal: float, momentum: float = 0.95) -> None:
         r"""Make the networks emit constants whatever they see, from which training then departs.
 
-        The gains become :math:`p_i = s c_i`, :math:`p_{ij1} = t P_{ij}`, :math:`p_{ij2} = u w_{ij}`, with c_i and P_ij
-        from :class:`.GraphContext`; in the paper's parametrization s, :math:`t w_{ij}` and :math:`u w_{ij}`.
+        They are :math:`p_i = s c_i` among nodes that are alike (:func:`.bounded_step`), and the shares t and u of
+        :func:`.bounded_edge_gains`; in the paper's parametrization s, :math:`t w_{ij}` and :math:`u w_{ij}`.
 
         Args:
             step: s, in the scale-free parametrization between 0 and 0.8, or 1.2 if accelerated.
@@ -93,6 +96,18 @@ class Preconditioner(nn.Module):
         """
         self.node.emit(step, momentum)
         self.edge.emit(dual, primal)
+
+    def emit_without_regularizer(self, dual: float, momentum: float) -> None:
+        """After :meth:`emit` of accelerated networks, make them emit other constants where there is no regularizer.
+
+        Where there is a weak one they come in between (:func:`~gnn_l2o.nn.features.pull`).
+
+        Args:
+            dual: t.
+            momentum: a.
+        """
+        self.node.want_without_regularizer(momentum)
+        self.edge.emit_without_regularizer(dual)
 
     def start_as_exact_diffusion(self, step_size: float) -> None:
         r"""Make the rule start as exact diffusion with step :math:`\gamma`, the paper's special initialization (E.1).

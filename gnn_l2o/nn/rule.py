@@ -45,9 +45,11 @@ class GraphContext:
         self_weight: w_ii, ``(N, 1)``.
         gap: spectral gap of the node's graph, ``(N, 1)``.
         least: least eigenvalue of its mixing matrix, a lower bound of it, or 0 if it is positive, ``(N, 1)``.
+        graph: the number of the node's graph, ``(N,)``; from 0.
         ends: the nodes i and j of every row of edges, ``(2, R)``; z_i - z_j is the difference that belongs to the row.
         weight: w_ij, ``(R, 1)``.
         most_momentum: A in [0, 1); 0 for the paper's rule.
+        most_stretch: the greatest factor on held steps, see :func:`milodo_step`.
     """
 
     smoothness: Tensor
@@ -57,9 +59,11 @@ class GraphContext:
     self_weight: Tensor
     gap: Tensor
     least: Tensor
+    graph: Tensor
     ends: Tensor
     weight: Tensor
     most_momentum: float = 0.0
+    most_stretch: float = 1.0
 
     @property
     def longest_step(self) -> Tensor:
@@ -103,43 +107,50 @@ class GraphContext:
         """
         return self._averaging.index_select(0, self.ends[0])
 
-    def largest_dual(self, step: Tensor) -> Tensor:
+    def largest_dual(self, step: Tensor, primal: Tensor) -> Tensor:
         r"""Return the p_ij1 up to which steps p are stable, without momentum, where the loss is flat: ``(R, 1 or d)``.
 
-        .. math:: P_{ij} = \frac{w_{ij}}{\max(p_i, p_j)} \min\Bigl(1, \frac{2 (1 + \rho)}{1 - \lambda_N}\Bigr), \qquad
-            \rho = \min(0, 1 - q (1 - \lambda_N))
+        .. math:: P_{ij} = \frac{w_{ij}}{\max(p_i, p_j)} \frac{2 (1 + \rho)}{1 - \lambda_N}, \qquad
+            \rho = \min\Bigl(0, 1 - \frac{p_{ij2}}{w_{ij}} (1 - \lambda_N)\Bigr).
 
-        Where f has no curvature and the gains are those of W, :math:`p_{ij2} = q w_{ij}` and
+        Where f has no curvature and the gains are those of W, :math:`p_{ij2} = u w_{ij}` and
         :math:`p_i p_{ij1} = e w_{ij}`, a mode of I - W with eigenvalue :math:`\mu` sees the matrix
-        :math:`[[1 - q \mu, q \mu - 1], [e \mu, 1 - e \mu]]` act on :math:`(x, p y)`. By Jury's criterion it is stable
-        while :math:`e \mu < 4 - 2 q \mu`, which with these bounds holds for every :math:`\mu \le 1 - \lambda_N`. The 1
-        is twice the gain of exact diffusion. What momentum these gains leave room for is :meth:`largest_momentum`.
+        :math:`[[1 - u \mu, u \mu - 1], [e \mu, 1 - e \mu]]` act on :math:`(x, p y)`. By Jury's criterion it is stable
+        while :math:`e \mu < 4 - 2 u \mu`, which with these bounds holds for every :math:`\mu \le 1 - \lambda_N`; with
+        a curvature :math:`\lambda` while :math:`e \mu < 2 + 2 (1 - u \mu) (1 - p \lambda)`, so too while neither factor
+        is negative. Exact diffusion has e = 1/2. What momentum these gains leave room for is :meth:`largest_momentum`.
 
         Args:
             step: p_i, ``(N, 1)`` or ``(N, d)``: that of the node in each coordinate, or its longest.
+            primal: p_ij2, ``(R, 1)`` or ``(R, d)``.
         """
-        longer = torch.maximum(*(step.index_select(0, end) for end in self.ends))
-        spread = 1 - self.least
-        room = (2 * (1 + (1 - self._averaging * spread).clamp(max=0)) / spread).clamp(max=1)
-        return self.weight / longer * room.index_select(0, self.ends[0])
+        spread = (1 - self.least).index_select(0, self.ends[0])
+        return self._dual(step) * 2 * (1 + (1 - primal / self.weight * spread).clamp(max=0)) / spread
 
-    @property
-    def least_dual(self) -> Tensor:
-        r"""A fifth of the share of :meth:`largest_dual` that leaves room for the largest momentum, ``(R, 1)``.
+    def _dual(self, step: Tensor) -> Tensor:
+        """Return w_ij / max(p_i, p_j), the p_ij1 with e = 1 in the longest of the steps that will be taken."""
+        return self.weight / (self.most_stretch * torch.maximum(*(step.index_select(0, end) for end in self.ends)))
+
+    def least_dual(self, step: Tensor) -> Tensor:
+        r"""Return a fifth of the p_ij1 that leaves room for the largest momentum, ``(R, 1 or d)``.
 
         .. math::
-            \frac15 \min\Bigl(1, \frac{q (1 - A \rho_+)}{A \rho_+}, \frac{2 (1 - (1 + 2 A) \rho)}{1 - \lambda_N}\Bigr),
+            \frac{w_{ij}}{5 \max(p_i, p_j)}
+            \min\Bigl(1, \frac{q (1 - A \rho_+)}{A \rho_+}, \frac{2 (1 - (1 + 2 A) \rho)}{1 - \lambda_N}\Bigr),
             \qquad \rho_+ = 1 - q \, \mathrm{gap}, \quad \rho = \max(0, q (1 - \lambda_N) - 1)
 
         from the bounds of :meth:`largest_momentum`. The sparser the graph, the more patient its duals must be; training
         may make them more so than the bounds ask for.
+
+        Args:
+            step: as for :meth:`largest_dual`.
         """
         momentum, spread = self.most_momentum, 1 - self.least
         factor = momentum * (1 - self._averaging * self.gap)
         slow = self._averaging * (1 - factor) / factor.clamp(min=1e-6)
         swing = (self._averaging * spread - 1).clamp(min=0)
         fast = 2 * (1 - (1 + 2 * momentum) * swing) / spread
-        return 0.2 * torch.minimum(slow, fast).clamp(max=1).index_select(0, self.ends[0])
+        return 0.2 * torch.minimum(slow, fast).clamp(max=1).index_select(0, self.ends[0]) * self._dual(step)
 
     @property
     def _swing(self) -> float:
@@ -194,6 +205,12 @@ class GraphContext:
             self._at_nodes(primal, "amin", 1.0),
             self._at_nodes(primal, "amax", 0.0),
         )
+
+    def least_of_graph(self, value: Tensor) -> Tensor:
+        """Return the least value in a node's graph, ``(N, 1)`` to ``(N, 1)``: every node knows it."""
+        least = value.new_full((int(self.graph.max()) + 1, 1), torch.inf)
+        least = least.scatter_reduce(0, self.graph.unsqueeze(1), value, "amin")
+        return least.index_select(0, self.graph)
 
     def _at_nodes(self, value: Tensor, reduce: str, alone: float) -> Tensor:
         """Reduce the values of its edges at every node: ``(R, d)`` to ``(N, d)``; ``alone`` for nodes without edges."""
@@ -299,6 +316,7 @@ def milodo_step(
     *,
     refresh: bool = True,
     restart: bool = False,
+    stretch: float = 1.0,
 ) -> MiLoDoState:
     r"""Return the state after one iteration of MiLoDo (He et al. 2024, Eqs. (22)-(24)).
 
@@ -320,10 +338,11 @@ def milodo_step(
         refresh: ask the source for new gains, or hold those of the last step.
         restart: leave out the extrapolation of a coordinate that moved against its last extrapolation,
             :math:`(\hat x_i - x_i^+)(x_i^+ - x_i) > 0` (O'Donoghue, Candes 2015, gradient scheme, by coordinates).
+        stretch: what held p_i are multiplied by in this step: whatever it is, the step is one of the rule.
     """
     if refresh or state.gains is None:
         return _refreshed(state, gradient, prox, source, exchange, restart=restart)
-    return _held(state, state.gains, gradient, prox, exchange, restart=restart)
+    return _held(state, state.gains, gradient, prox, exchange, restart=restart, stretch=stretch)
 
 
 def _refreshed(
@@ -355,9 +374,11 @@ def _held(
     exchange: Exchange,
     *,
     restart: bool,
+    stretch: float,
 ) -> MiLoDoState:
     """Take a step with the gains of the last one."""
-    z = prox(state.ahead - gains.step * (gradient + state.y), gains.step)
+    step = gains.step if stretch == 1 else stretch * gains.step
+    z = prox(state.ahead - step * (gradient + state.y), step)
     # Where all is differentiated, sums over edges are quicker than the derivative of a sparse matrix.
     if state.operator is None and gains.dual.size(1) == gains.primal.size(1) == 1 and not torch.is_grad_enabled():
         state = replace(state, operator=exchange.operator(gains.primal, gains.dual))

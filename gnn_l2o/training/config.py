@@ -76,6 +76,7 @@ DEFAULT_RECIPE: Mapping[str, Any] = {
     "training": {
         "loss": "log_area",
         "batch_size": 6,
+        "ema": 0.98,
         "stages": [dataclasses.asdict(stage) for stage in ACCELERATED_STAGES],
     },
 }
@@ -125,6 +126,8 @@ class TrainingConfig:
         start_fingerprint: of these weights, so that no others of that name are taken for them; ``None``: any.
         weight_decay: of Adam.
         clip: bound on the norm of the gradient of an update.
+        ema: decay of the exponential moving average of the weights, in [0, 1); validation judges and a model keeps
+            the average, 0 the last ones.
         seed: of everything.
         stages: in their order.
         architecture: of the optimizer.
@@ -145,6 +148,7 @@ class TrainingConfig:
     start_fingerprint: str | None = None
     weight_decay: float = 0.0
     clip: float = 1.0
+    ema: float = 0.0
     seed: int = 0
     stages: tuple[Stage, ...] = DEFAULT_STAGES
     architecture: Architecture[Any] = field(default_factory=MiLoDoArchitecture)
@@ -155,6 +159,8 @@ class TrainingConfig:
                 raise InputError(f"{name} is at least 1, got {getattr(self, name)}")
         if self.clip <= 0:
             raise InputError(f"clip is positive, got {self.clip}")
+        if not 0 <= self.ema < 1:
+            raise InputError(f"ema lies between 0 and 1, 0 included, got {self.ema}")
         if self.loss not in get_args(LossName):
             raise unknown("loss", self.loss, get_args(LossName))
         if self.init is not None and self.init not in self.architecture.inits:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from gnn_l2o.algorithm import detach
 from gnn_l2o.errors import InputError
@@ -99,8 +101,11 @@ class TrainingRun:
         self.checkpoint_seconds = checkpoint_seconds
         self.weights = config.build().to(device)
         self.algorithm = config.architecture.algorithm(self.weights)
+        # What is judged, kept and saved: with ema = 0 it equals the weights.
+        self.average = AveragedModel(self.weights, avg_fn=lambda mean, new, _: new.lerp(mean, config.ema))
+        self.judged = config.architecture.algorithm(self.average.module)
         self.optimizer = torch.optim.Adam(self.weights.parameters(), weight_decay=config.weight_decay)
-        self.best_weights = self._copy_weights()
+        self.best_weights = _copy_of(self.weights)
         self.progress = Progress()
         if resume:
             self._load_checkpoint()
@@ -190,12 +195,15 @@ class TrainingRun:
         for group in self.optimizer.param_groups:
             group["lr"] = stage.lr / 2**self.progress.setbacks
         self.optimizer.step()
+        self.average.update_parameters(self.weights)
         self.progress.updates += 1
         return True
 
     def _take_back(self) -> None:
         """Return to the best weights with half the learning rate and fresh moments: runs have come to diverge."""
         self.weights.load_state_dict(self.best_weights)
+        self.average.module.load_state_dict(self.best_weights)
+        self.average.n_averaged.zero_()  # it begins anew with the next update
         self.optimizer.state.clear()
         self.progress.failures = 0
         self.progress.setbacks += 1
@@ -206,8 +214,8 @@ class TrainingRun:
         value = self._validate()
         if value < progress.best:
             progress.best = value
-            self.best_weights = self._copy_weights()
-            save_weights(self.folder, self.weights, self.config.architecture)
+            self.best_weights = _copy_of(self.average.module)
+            save_weights(self.folder, self.average.module, self.config.architecture)
         elif math.isinf(value) and math.isfinite(progress.best):  # else there is nothing better to go back to
             self._take_back()
         progress.seconds += time.monotonic() - started
@@ -227,18 +235,16 @@ class TrainingRun:
         write_curve(self.folder, progress.curve)
         self.report(self)
 
-    def _copy_weights(self) -> dict[str, torch.Tensor]:
-        return {k: v.detach().clone() for k, v in self.weights.state_dict().items()}
-
     def _validate(self) -> float:
         config = self.config
-        return validate(self.algorithm, self.validation, config.validation_iterations, config.loss)
+        return validate(self.judged, self.validation, config.validation_iterations, config.loss)
 
     def save_checkpoint(self) -> None:
         """Write everything that is needed to go on from here."""
         content = {
             "config": self.config.to_dict(),
-            "weights": self._copy_weights(),
+            "weights": _copy_of(self.weights),
+            "average": _copy_of(self.average),
             "best_weights": self.best_weights,
             "optimizer": self.optimizer.state_dict(),
             "progress": dataclasses.asdict(self.progress),
@@ -256,10 +262,15 @@ class TrainingRun:
             raise InputError(f"the checkpoint {path} cannot be read: {' '.join(str(error).split())[:200]}") from None
         _check_same(content["config"], self.config.to_dict(), path)
         self.weights.load_state_dict(content["weights"])
+        self.average.load_state_dict(content["average"])
         self.best_weights = content["best_weights"]
         self.optimizer.load_state_dict(content["optimizer"])
         curve = [CurvePoint(**point) for point in content["progress"].pop("curve")]
         self.progress = Progress(**content["progress"], curve=curve)
+
+
+def _copy_of(weights: nn.Module) -> dict[str, torch.Tensor]:
+    return {name: value.detach().clone() for name, value in weights.state_dict().items()}
 
 
 def _check_same(stored: dict[str, Any], given: dict[str, Any], path: Path) -> None:
