@@ -99,10 +99,17 @@ def test_losses_and_gradients_are_those_of_every_node_alone(
     make, criterion, mean_loss, classes = CASES[case]
     module, data = make(), shards(classes=classes)
     problem = NeuralNetwork.from_nodes(module, criterion, data)
-    x = problem.start() + 0.3 * torch.randn(3, problem.dim)
-    loss, gradient = oracle(module, mean_loss, data, x)
-    torch.testing.assert_close(problem.loss(x), loss, rtol=1e-12, atol=1e-12)
-    torch.testing.assert_close(problem.gradient(x), gradient, rtol=1e-12, atol=1e-12)
+    for record in (False, True, True):  # the third finds what the second has recorded
+        x = problem.start() + 0.3 * torch.randn(3, problem.dim)
+        loss, gradient = oracle(module, mean_loss, data, x)
+        with torch.set_grad_enabled(not record):
+            torch.testing.assert_close(problem.loss(x), loss, rtol=1e-12, atol=1e-12)
+            torch.testing.assert_close(problem.gradient(x), gradient, rtol=1e-12, atol=1e-12)
+    assert len(problem.recorded) == (1 if chunk > max(SIZES) else 2)
+    few = problem.subsample(torch.tensor([[0, 1]] * 3))
+    with torch.no_grad():
+        recorded = few.gradient(x)
+    torch.testing.assert_close(recorded, few.gradient(x), rtol=1e-12, atol=1e-12)
 
 
 def test_all_nodes_start_with_the_modules_parameters() -> None:

@@ -13,7 +13,8 @@ from typing import Any, Self
 
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from gnn_l2o.errors import InputError
 from gnn_l2o.problems.finite_sum import FiniteSum, cast, check_finite, own_rows, shape_of, stacked
@@ -68,6 +69,7 @@ class NeuralNetwork(FiniteSum):
         bound: a lower bound of l and of r.
         tests: for every problem its test samples, ``(T, ...)``, and their classes, ``(T,)``; or nothing.
         curvature: what is known of it.
+        recorded: the gradients of all nodes at once as plain tensor operations, by the shapes that they are for.
     """
 
     network: FlatModule
@@ -76,6 +78,7 @@ class NeuralNetwork(FiniteSum):
     bound: float = 0.0
     tests: tuple[tuple[Tensor, Tensor], ...] = ()
     curvature: _Curvature = field(default_factory=_Curvature)
+    recorded: dict[Any, Callable[..., Tensor]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_nodes(
@@ -163,19 +166,22 @@ class NeuralNetwork(FiniteSum):
         return self._on_all(self._node_loss, x).unsqueeze(1)
 
     def local_gradient(self, x: Tensor) -> Tensor:
-        return self._on_all(torch.func.grad(self._node_loss), x)
+        return self._on_all(torch.func.grad(self._node_loss), x, self._each_recorded)
 
-    def _on_all(self, function: Callable[..., Tensor], x: Tensor) -> Tensor:
+    def _on_all(
+        self, function: Callable[..., Tensor], x: Tensor, each: Callable[..., Tensor] | None = None
+    ) -> Tensor:
         """Return what a function like :meth:`_node_loss` returns for every node, summed over its samples: ``(N, ...)``.
 
         Copies come one after another and samples in chunks, so that activations of a few are in memory only.
         """
         nodes, samples = self.sizes
+        each = each or self._each
         chunks = torch.arange(samples).tensor_split(math.ceil(samples / CHUNK))
         results = []
         for rows in torch.split(x, nodes):
             parts = (
-                self._each(function, rows, *(data[:, k[0] : k[-1] + 1] for data in (*self._data, self.weight)))
+                each(function, rows, *(data[:, k[0] : k[-1] + 1] for data in (*self._data, self.weight)))
                 for k in chunks
             )
             results.append(functools.reduce(torch.add, parts))
@@ -186,6 +192,19 @@ class NeuralNetwork(FiniteSum):
         # Convolutions with weights of every node would become grouped ones, which are slower than one after another,
         # and whose second derivatives took minutes.
         return torch.vmap(function, chunk_size=1 if self.network.convolves else None)(*args)
+
+    def _each_recorded(self, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
+        """Do the same, for functions that are always this problem's gradient, without what vmap and grad cost a call.
+
+        The operations that they come to are recorded once for each shape. Not where the result is differentiated, as
+        when optimizers are trained: there they are not all differentiable again.
+        """
+        if self.network.convolves or torch.is_grad_enabled():
+            return self._each(function, *args)
+        key = tuple((a.shape, a.dtype, a.device) for a in args)
+        if key not in self.recorded:
+            self.recorded[key] = _pruned(make_fx(functools.partial(self._each, function))(*args))
+        return self.recorded[key](*args)
 
     @property
     def _data(self) -> tuple[Tensor, Tensor]:
@@ -292,6 +311,7 @@ class NeuralNetwork(FiniteSum):
             "initial": torch.cat([own_rows(p, p.initial) for p in problems]),
             "tests": tuple(test for p in problems for test in p.tests * p.copies),
             "curvature": curvature,
+            "recorded": {},
         }
 
     def _moved(self, device: torch.device | str | None, dtype: torch.dtype | None) -> dict[str, Any]:
@@ -301,6 +321,16 @@ class NeuralNetwork(FiniteSum):
             "initial": self.initial.to(device, dtype),
             "tests": tuple((cast(f, device, dtype), classes.to(device)) for f, classes in self.tests),
         }
+
+
+def _pruned(recorded: fx.GraphModule) -> fx.GraphModule:
+    """Return recorded operations without those that change nothing, such as the factor 1 of ``addmm``'s bias."""
+    for node in recorded.graph.find_nodes(op="call_function", target=torch.ops.aten.mul.Scalar):
+        if node.args[1] == 1 and isinstance(node.args[1], int):
+            node.replace_all_uses_with(node.args[0])
+    recorded.graph.eliminate_dead_code()
+    recorded.recompile()
+    return recorded
 
 
 def _pair(whose: str, samples: Samples, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
