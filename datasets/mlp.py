@@ -5,7 +5,7 @@ import functools
 
 from torch import nn
 
-from gnn_l2o.images import mnist, shards
+from gnn_l2o.images import Half, mnist, shards
 from gnn_l2o.network import Network
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import MLP
@@ -23,6 +23,7 @@ def sample(
     alpha: float | None = None,
     imbalance: float = 0.0,
     test_samples: int = 2000,
+    half: Half | None = None,
     shrink: int = 1,
     width: int = 16,
 ) -> NeuralNetwork:
@@ -40,6 +41,7 @@ def sample(
         alpha: split by labels, see :func:`gnn_l2o.samples.split`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
         test_samples: test images, drawn at random, on which accuracy is measured; no node ever holds one.
+        half: of the training images, ``"first"`` or ``"second"``: one to train optimizers on, one to try them.
         shrink: width and height of the squares of pixels that are averaged to one: 1, 2, 4, 7 or 14.
         width: of both hidden layers. With shrink=4 there are 1,242 parameters.
     """
@@ -54,6 +56,7 @@ def sample(
         imbalance=imbalance,
         mean=MEAN,
         deviation=DEVIATION,
+        half=half,
         shrink=shrink,
     )
     widths = (data.test[0][0].size, width, width, 10)

@@ -5,7 +5,7 @@ import functools
 
 from torch import nn
 
-from gnn_l2o.images import cifar10, shards
+from gnn_l2o.images import Half, cifar10, shards
 from gnn_l2o.network import Network
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import Normalization, ResNet
@@ -23,6 +23,7 @@ def sample(
     alpha: float | None = None,
     imbalance: float = 0.0,
     test_samples: int = 2000,
+    half: Half | None = None,
     normalization: Normalization = "batch",
 ) -> NeuralNetwork:
     r"""CIFAR-10 (real, 60,000 photographs): training a residual network, 78,042 parameters, no regularizer.
@@ -39,6 +40,7 @@ def sample(
         alpha: split by labels, see :func:`gnn_l2o.samples.split`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
         test_samples: test images, drawn at random, on which accuracy is measured; no node ever holds one.
+        half: of the training images, ``"first"`` or ``"second"``: one to train optimizers on, one to try them.
         normalization: ``"batch"`` as in the paper, or ``"group"``, with which every sample is seen alone.
     """
     data = shards(
@@ -51,6 +53,7 @@ def sample(
         imbalance=imbalance,
         mean=MEAN,
         deviation=DEVIATION,
+        half=half,
     )
     module = initialized(functools.partial(ResNet, normalization=normalization), seed)
     problem = NeuralNetwork.from_nodes(module, nn.CrossEntropyLoss(), data.nodes, test=data.test)

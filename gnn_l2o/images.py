@@ -23,6 +23,7 @@ from gnn_l2o.samples import node_sizes, require_at_least, split
 from gnn_l2o.sources import Arrays, download, local, recall
 
 Part = Literal["train", "test"]
+Half = Literal["first", "second"]
 
 MNIST_TRAIN, CIFAR10_TRAIN = 60_000, 50_000  # as published; the other 10,000 of each are the test images
 FIRST_TRAIN = 3_200  # of the 4,000 images of a small part of CIFAR-10
@@ -101,6 +102,7 @@ def shards(
     imbalance: float,
     mean: Sequence[float],
     deviation: Sequence[float],
+    half: Half | None = None,
     shrink: int = 1,
 ) -> Shards:
     """Draw images for every node, and test images.
@@ -114,17 +116,23 @@ def shards(
         alpha: split by labels, see :func:`gnn_l2o.samples.split`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
         mean, deviation: of each channel, see :meth:`Images.samples`.
+        half: of the training images, which one nodes may hold; by default both. An optimizer trained on one half meets
+            images that it has not seen in the other.
         shrink: see there.
     """
     require_at_least(1, samples=samples, test_samples=test_samples)
     generator = np.random.default_rng(seed)
     train, test = load(True), load(False)
-    parts = split(train.labels, node_sizes(nodes * samples, nodes, imbalance, generator), generator, alpha)
+    middle = train.labels.size // 2
+    allowed = {"first": slice(middle), "second": slice(middle, None), None: slice(None)}[half]
+    rows = np.arange(train.labels.size)[allowed]
+    sizes = node_sizes(nodes * samples, nodes, imbalance, generator)
+    parts = [rows[part] for part in split(train.labels[rows], sizes, generator, alpha)]
     asked = generator.permutation(test.labels.size)[:test_samples]
     return Shards(
         [train.samples(part, mean, deviation, shrink) for part in parts],
         test.samples(asked, mean, deviation, shrink),
-        f"{train.source}; accuracy on {test.source}",
+        f"{train.source}{f', {half} half' if half else ''}; accuracy on {test.source}",
     )
 
 

@@ -176,7 +176,7 @@ def _convert(what: str, text: str, hint: Any) -> Any:
         if text not in options:
             raise InputError(f"{what}: {unknown('value', text, options)}")
         return text
-    if isinstance(hint, types.UnionType):
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):  # the second is that of a Literal and None
         if text.lower() == "none":
             return None
         return _convert(what, text, next(t for t in options if t is not types.NoneType))

@@ -5,8 +5,6 @@ import gzip
 import inspect
 import math
 import os
-import struct
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares, Logistic, Problem, Stochastic, solve
 from gnn_l2o.regularizers import L1, ElasticNet, Zero
 from gnn_l2o.samples import node_sizes, split
+from tests.small_data import image_folder
 
 ALL = plugins.available("dataset")
 
@@ -49,24 +48,6 @@ def sample(spec: str, nodes: int = 5, seed: int = 0):
         if name in ("mlp", "resnet"):
             patch.setenv("GNN_L2O_DATA", image_folder().name)
         return load(name).function(ring(nodes), seed=seed, **plugins.load("dataset", spec).parameters)
-
-
-@functools.cache
-def image_folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder with files like those of MNIST and CIFAR-10, but few images, and these of noise."""
-    folder = tempfile.TemporaryDirectory()
-    mnist, cifar10 = Path(folder.name) / "mnist", Path(folder.name) / "cifar10"
-    mnist.mkdir()
-    cifar10.mkdir()
-    generator = np.random.default_rng(0)
-    for part, count in (("train", 600), ("t10k", 40)):
-        for what, shape in (("images-idx3", (count, 28, 28)), ("labels-idx1", (count,))):
-            numbers = generator.integers(256 if len(shape) > 1 else 10, size=shape, dtype=np.uint8)
-            header = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)
-            (mnist / f"{part}-{what}-ubyte.gz").write_bytes(gzip.compress(header + numbers.tobytes(), 1))
-    pictures = generator.integers(256, size=(3240, 32, 32, 3), dtype=np.uint8)
-    np.savez(cifar10 / "cifar10_train_first4000.npz", images=pictures, labels=np.arange(3240) % 10)
-    return folder
 
 
 @functools.cache

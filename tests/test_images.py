@@ -17,7 +17,7 @@ from sklearn.utils import Bunch
 
 from gnn_l2o import images, sources
 from gnn_l2o.errors import InputError
-from gnn_l2o.images import Images, cifar10, mnist
+from gnn_l2o.images import Half, Images, cifar10, mnist, shards
 
 DATA = os.environ.get("GNN_L2O_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="GNN_L2O_DATA does not say where the images are")
@@ -217,6 +217,36 @@ def test_samples_are_scaled_with_channels_first(folder: Path) -> None:
     for channel, (mean, deviation) in enumerate(((0.1, 0.5), (0.2, 1.0), (0.3, 2.0))):
         expected = (train.images[1, :, :, channel] / 255 - mean) / deviation
         np.testing.assert_allclose(features[0, channel], expected, rtol=1e-5, atol=1e-6)
+
+
+def test_halves_share_no_image() -> None:
+    pixels = np.arange(40, dtype=np.uint8).reshape(40, 1, 1)
+
+    def load(train: bool) -> Images:
+        return Images(pixels if train else pixels[:3] + 200, np.arange(40 if train else 3) % 2, "numbered")
+
+    def held(half: Half | None) -> set[int]:
+        parts = shards(
+            load,
+            4,
+            seed=0,
+            samples=5,
+            test_samples=2,
+            alpha=1.0,
+            imbalance=0.0,
+            mean=[0],
+            deviation=[1 / 255],
+            half=half,
+        )
+        numbers = np.concatenate([images.flatten() for images, _ in parts.nodes]).round().astype(int)
+        labels = np.concatenate([labels for _, labels in parts.nodes])
+        assert (labels == numbers % 2).all()
+        assert parts.test[0].min() >= 199
+        return set(numbers.tolist())
+
+    assert held("first") == set(range(20))
+    assert held("second") == set(range(20, 40))
+    assert held(None) & set(range(20)) and held(None) & set(range(20, 40))
 
 
 def test_pixels_can_be_averaged_in_squares() -> None:

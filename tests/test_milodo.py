@@ -14,7 +14,6 @@ from gnn_l2o.algorithm import run
 from gnn_l2o.learned import (
     ConstantGains,
     ExactDiffusionGains,
-    LearnedScalarsArchitecture,
     MiLoDo,
     MiLoDoArchitecture,
     RefreshSchedule,
@@ -542,24 +541,6 @@ def test_graphs_side_by_side_do_not_disturb_each_other(architecture):
     together = after(algorithm, LeastSquares.concatenate(problems), Network.concatenate(networks), 12)
     alone = [after(algorithm, *pair, 12).x for pair in zip(problems, networks, strict=True)]
     torch.testing.assert_close(together.x, torch.cat(alone))
-
-
-@pytest.mark.parametrize("kind", [MiLoDoArchitecture, LearnedScalarsArchitecture])
-def test_training_starts_smooth_problems_with_other_gains(kind):
-    architecture = kind(accelerated=True, warmup=1)
-    algorithm = architecture.algorithm(architecture.build())
-    architecture.start(algorithm.source, architecture.inits[0], None)
-    network = network_of("complete")  # where momentum has all the room it wants
-    shares, momenta = [], []
-    for regularizer in (Zero(), L1(1e6)):
-        state = after(algorithm, least_squares(8, regularizer), network, 1)
-        gains, context = state.gains, state.context
-        largest, least = context.largest_dual(gains.step, gains.primal), context.least_dual(gains.step)
-        shares.append(float(((gains.dual / least).log() / (largest / least).log()).mean()))
-        momentum = algorithm.source.momentum(context, replace(gains, dual=1e-3 * gains.dual), state.memory)
-        momenta.append(momentum.mean().item())
-    assert shares == pytest.approx([0.75, 0.1], rel=1e-3)
-    assert momenta == pytest.approx([0.5, 0.95], rel=1e-3)
 
 
 def test_the_pull_is_the_share_of_the_first_step_that_the_prox_takes_back():

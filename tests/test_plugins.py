@@ -13,7 +13,7 @@ FILE = '''
 from typing import Literal
 
 def generate(nodes: int, *, seed: int = 0, p: float = 0.5, k: int | None = None, loop: bool = False,
-             kind: Literal["big", "small"] = "big", text: str = "a=b"):
+             kind: Literal["big", "small"] | None = "big", text: str = "a=b"):
     """Echo: returns what it was given."""
     return nodes, seed, p, k, loop, kind, text
 '''

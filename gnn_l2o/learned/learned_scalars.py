@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o.learned.architecture import Architecture
-from gnn_l2o.learned.milodo import SMOOTH_START, MiLoDo, RefreshSchedule
+from gnn_l2o.learned.milodo import MiLoDo, RefreshSchedule
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_gains
-from gnn_l2o.nn.features import PULL, known_at_edges, known_at_nodes, secant_curvature
+from gnn_l2o.nn.features import known_at_edges, known_at_nodes, secant_curvature
 from gnn_l2o.nn.lstm import logit
 from gnn_l2o.nn.node_preconditioner import (
     MOST_MOMENTUM,
@@ -58,14 +58,6 @@ class LearnedScalars(nn.Module):
         nn.init.zeros_(self.coefficients)
         with torch.no_grad():
             self.coefficients[:, 0] = torch.tensor(numbers)
-
-    def emit_without_regularizer(self, dual: float, momentum: float) -> None:
-        """See :meth:`.Preconditioner.emit_without_regularizer`; only if accelerated and ``linear``."""
-        pull = 1 + PULL
-        for row, value in ((2, logit("dual", dual)), (4, momentum_logit(momentum))):
-            with torch.no_grad():
-                self.coefficients[row, pull] = self.coefficients[row, 0] - value
-                self.coefficients[row, 0] = value
 
     def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> Tensor:
         return x.new_zeros(x.size(0), 1)
@@ -136,9 +128,7 @@ class LearnedScalarsArchitecture(Architecture[LearnedScalars]):
         return LearnedScalars(self.linear, self.accelerated)
 
     def start(self, weights: LearnedScalars, init: str, step: float | None) -> None:
-        weights.emit(self.default_step if step is None else step, 0.1 if self.accelerated else 0.2, 0.9)
-        if self.accelerated and self.linear:
-            weights.emit_without_regularizer(**SMOOTH_START)
+        weights.emit(self.default_step if step is None else step, 0.2, 0.9)
 
     def algorithm(self, weights: LearnedScalars, name: str | None = None) -> MiLoDo:
         schedule = RefreshSchedule(self.warmup, self.refresh_every)

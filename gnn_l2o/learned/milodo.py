@@ -39,10 +39,6 @@ class RefreshSchedule:
 
 
 ALWAYS = RefreshSchedule(warmup=0, every=1)
-SMOOTH_START = {"dual": 0.75, "momentum": 0.5}
-"""There are two ways to be fast: small duals with much momentum, which suits LASSO, or large ones with little, which
-suits smooth problems. Training does not lead from one to the other, since what lies between is slow."""
-
 EASED = 0.1  # the least curvature that a cycle of steps is made for, relative to the greatest
 
 
@@ -278,10 +274,7 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
         if init == "special":
             weights.start_as_exact_diffusion(step)
         elif init == "averaging":
-            dual = 0.2 / step if self.parametrization == "paper" else 0.1 if self.accelerated else 0.2
-            weights.emit(step, dual, primal=0.9)
-            if self.accelerated:
-                weights.emit_without_regularizer(**SMOOTH_START)
+            weights.emit(step, 0.2 / step if self.parametrization == "paper" else 0.2, primal=0.9)
 
     def algorithm(self, weights: Preconditioner, name: str | None = None) -> MiLoDo:
         schedule = RefreshSchedule(self.warmup, self.refresh_every)

@@ -8,7 +8,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.nn.features import PULL, in_units, known_at_edges, signed_log, stack
+from gnn_l2o.nn.features import in_units, known_at_edges, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.node_preconditioner import Parametrization
 from gnn_l2o.nn.rule import Exchange, GraphContext, MiLoDoState
@@ -96,10 +96,6 @@ class EdgePreconditioner(nn.Module):
                 lstm.silence([output])
         else:
             self._networks[0].silence([logit("dual", dual), logit("primal", primal)])
-
-    def emit_without_regularizer(self, dual: float) -> None:
-        """After :meth:`emit`, take another share for the dual gains where there is no regularizer."""
-        self._networks[0].lean(0, _SEEN + PULL, logit("dual", dual))
 
     def initial_memory(self, like: Tensor) -> tuple[Memory, ...]:
         """Return the memory before the first step, for differences as ``like``, ``(R, d)``."""

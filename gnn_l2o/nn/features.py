@@ -86,9 +86,6 @@ def size(context: GraphContext) -> Tensor:
     return 0.5 * context.nodes.log10()
 
 
-PULL = 3  # its place in what is known
-
-
 def known_at_nodes(context: GraphContext, spectral_gap: bool) -> list[Tensor]:
     r"""Return what a node knows and what does not change during a run, ``(N, 1)`` each.
 

@@ -59,17 +59,6 @@ class CoordinateLSTM(nn.Module):
         with torch.no_grad():
             self.outer.bias.copy_(torch.tensor(output))
 
-    def lean(self, output: int, feature: int, value: float) -> None:
-        """Make one output ``value`` where a feature is 0, what it is now where that is 1, and linear between.
-
-        Nothing changes without a direct layer.
-        """
-        if self.direct is None:
-            return
-        with torch.no_grad():
-            self.direct.weight[output, feature] = (self.outer.bias[output] - value) / DIRECT_RATE
-            self.outer.bias[output] = value
-
     def initial_memory(self, like: Tensor) -> Memory:
         """Return the zero state for rows and coordinates as those of ``like``, ``(rows, d)``."""
         zero = like.new_zeros(self.hidden_features, *like.shape)

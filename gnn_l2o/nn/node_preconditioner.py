@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o.errors import InputError
-from gnn_l2o.nn.features import PULL, in_units, known_at_nodes, secant_curvature, signed_log, stack
+from gnn_l2o.nn.features import in_units, known_at_nodes, secant_curvature, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.rule import GraphContext, MiLoDoState
 
@@ -92,10 +92,6 @@ class NodePreconditioner(nn.Module):
         else:
             output = logit("step", step, margin(self.accelerated))
             self.lstm.silence([output, 0.0, *[momentum_logit(momentum)] * self.accelerated])
-
-    def want_without_regularizer(self, momentum: float) -> None:
-        """After :meth:`emit`, let nodes want another momentum where there is no regularizer."""
-        self.lstm.lean(2, _SEEN + PULL, momentum_logit(momentum))
 
     def initial_memory(self, like: Tensor) -> NodeMemory:
         """Return the memory before the first step, for iterates as ``like``, ``(N, d)``."""

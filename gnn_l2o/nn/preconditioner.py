@@ -97,18 +97,6 @@ class Preconditioner(nn.Module):
         self.node.emit(step, momentum)
         self.edge.emit(dual, primal)
 
-    def emit_without_regularizer(self, dual: float, momentum: float) -> None:
-        """After :meth:`emit` of accelerated networks, make them emit other constants where there is no regularizer.
-
-        Where there is a weak one they come in between (:func:`~gnn_l2o.nn.features.pull`).
-
-        Args:
-            dual: t.
-            momentum: a.
-        """
-        self.node.want_without_regularizer(momentum)
-        self.edge.emit_without_regularizer(dual)
-
     def start_as_exact_diffusion(self, step_size: float) -> None:
         r"""Make the rule start as exact diffusion with step :math:`\gamma`, the paper's special initialization (E.1).
 

@@ -168,9 +168,7 @@ class NeuralNetwork(FiniteSum):
     def local_gradient(self, x: Tensor) -> Tensor:
         return self._on_all(torch.func.grad(self._node_loss), x, self._each_recorded)
 
-    def _on_all(
-        self, function: Callable[..., Tensor], x: Tensor, each: Callable[..., Tensor] | None = None
-    ) -> Tensor:
+    def _on_all(self, function: Callable[..., Tensor], x: Tensor, each: Callable[..., Tensor] | None = None) -> Tensor:
         """Return what a function like :meth:`_node_loss` returns for every node, summed over its samples: ``(N, ...)``.
 
         Copies come one after another and samples in chunks, so that activations of a few are in memory only.
