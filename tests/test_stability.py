@@ -1,5 +1,7 @@
 """The units of the gains: what is stable by the formulas is stable by the eigenvalues, and little more is."""
 
+from dataclasses import replace
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from gnn_l2o.errors import InputError
 from gnn_l2o.learned import ConstantGains, MiLoDo, RefreshSchedule
 from gnn_l2o.learned.milodo import graph_context
 from gnn_l2o.network import Network
-from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM, momentum_logit, wanted_momentum
+from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM, bounded_step, momentum_logit, wanted_momentum
 from gnn_l2o.nn.rule import ROOM, Gains, GraphContext
 from gnn_l2o.problems import LeastSquares
 from gnn_l2o.regularizers import Zero
@@ -111,6 +113,41 @@ def test_a_node_with_all_the_curvature_is_stable_up_to_the_longest_step() -> Non
         for _ in range(2000):
             next(states)
         assert (float(next(states).x.abs().max()) < 10) == stable
+
+
+@pytest.mark.parametrize("averaging", [0.3, 1.0])
+def test_the_less_a_node_averages_the_shorter_its_longest_step(averaging: float) -> None:
+    network = Network.from_networkx(nx.star_graph(6))
+    problem = LeastSquares.from_nodes([[[1e-3]]] * 6 + [[[1.0]]], [[0.0]] * 7, Zero())
+    known = graph_context(problem, network, torch.zeros(7, 1))
+    longest = known.longest_step_with(averaging * known.weight)
+    kept = 1 - averaging * (1 - network.self_weight)
+    torch.testing.assert_close(longest, (1 + 1 / kept) / problem.smoothness())
+    torch.testing.assert_close(known.longest_step_with(known.weight), known.longest_step)
+    torch.testing.assert_close(known.longest_step_with(5 * known.weight), known.longest_step)
+    for share, stable in ((0.95, True), (1.05, False)):
+        step = torch.full((7, 1), float(share * longest[-1]))
+        source = ConstantGains(step / known.longest_step, 1e-6, averaging)
+        states = run(MiLoDo(source, RefreshSchedule(1)), problem, network, torch.ones(7, 1))
+        for _ in range(2000):
+            next(states)
+        assert (float(next(states).x.abs().max()) < 10) == stable
+
+
+def test_a_scale_free_network_without_momentum_measures_steps_by_its_averaging() -> None:
+    network = Network.from_networkx(nx.cycle_graph(5))
+    problem = LeastSquares.from_nodes(list(torch.randn(5, 2, 3)), list(torch.randn(5, 2)), Zero())
+    known = graph_context(problem, network, torch.zeros(5, 3))
+    gains = Gains(known.longest_step, known.weight, 0.5 * known.weight)
+    large, none = torch.full((5, 1), 50.0), torch.zeros(5, 1)
+    torch.testing.assert_close(
+        bounded_step(large, large, known, none, gains), 0.8 * known.longest_step_with(gains.primal)
+    )
+    torch.testing.assert_close(bounded_step(large, large, known, none), 0.8 * known.longest_step)
+    cycling = replace(known, most_stretch=2.0)
+    torch.testing.assert_close(bounded_step(large, large, cycling, none), 0.75 * cycling.longest_step)
+    curved = bounded_step(large, large, cycling, 1e3 + none)
+    torch.testing.assert_close(curved, torch.full((5, 1), 0.6 * 2 / 1e3))
 
 
 def test_what_a_node_keeps_of_its_own_counts_where_averaging_is_cut() -> None:

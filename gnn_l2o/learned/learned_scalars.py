@@ -66,7 +66,7 @@ class LearnedScalars(nn.Module):
         curvature = secant_curvature(state.ahead - state.previous, gradient - state.previous_gradient)
         peak = torch.maximum(state.memory, curvature)
         step, own = self._at_nodes(slice(0, 2), state.context)
-        return bounded_step(step, own, state.context, peak), peak
+        return bounded_step(step, own, state.context, peak, state.gains), peak
 
     def edge_gains(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange

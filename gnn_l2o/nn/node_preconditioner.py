@@ -11,15 +11,17 @@ from torch import Tensor, nn
 from gnn_l2o.errors import InputError
 from gnn_l2o.nn.features import in_units, known_at_nodes, secant_curvature, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
-from gnn_l2o.nn.rule import GraphContext, MiLoDoState
+from gnn_l2o.nn.rule import Gains, GraphContext, MiLoDoState
 
 Parametrization = Literal["scale_free", "paper"]
 
 MARGIN = 0.8  # share of the longest step: from 0.85 on, constant gains diverged on some graphs of most families
 MARGIN_WITH_MOMENTUM = (0.9, 1.2)
 """The same with momentum, next to very different nodes and among equals: stars bear 1.0, complete graphs 1.5."""
-MARGIN_WITH_CYCLE = 0.65  # the same with steps of different lengths in turn: hypercubes bear 0.7, but for large duals
-CURVATURE_MARGIN = 0.95  # share of the step that the curvature met allows
+CURVATURE_MARGIN = 0.95  # share of the step that the curvature met allows, with momentum
+MARGINS_WITH_CYCLE = (0.75, 0.6)
+"""Shares of both with steps of different lengths in turn: most families bear 0.8, and an estimate of the curvature that
+is too low harms cycles most."""
 
 MOST_MOMENTUM = 0.97
 """The largest momentum of the accelerated rule: steps and averaging are kept short enough for it."""
@@ -121,7 +123,8 @@ class NodePreconditioner(nn.Module):
         output, recurrent = self.lstm(features, recurrent)
         if self.accelerated:
             wanted = wanted_momentum(output[2])
-        return bounded_step(output[0], output[1], context, peak), (recurrent, peak, wanted)
+        step = bounded_step(output[0], output[1], context, peak, state.gains)
+        return step, (recurrent, peak, wanted)
 
 
 def margin(accelerated: bool) -> float:
@@ -129,14 +132,14 @@ def margin(accelerated: bool) -> float:
     return MARGIN_WITH_MOMENTUM[1] if accelerated else MARGIN
 
 
-def bounded_step(output: Tensor, own: Tensor, context: GraphContext, peak: Tensor) -> Tensor:
+def bounded_step(output: Tensor, own: Tensor, context: GraphContext, peak: Tensor, last: Gains | None = None) -> Tensor:
     r"""Return the scale-free :math:`p_i`, between the node's own longest step and one common to its graph.
 
     .. math::
         p_i = \min\Bigl(b_i^{\theta_i} \bigl(\min_j b_j\bigr)^{1 - \theta_i}, \frac{M' k}{\hat\lambda_i}\Bigr)
         \, \mathrm{sigmoid}(o), \qquad b_i = M_i c_i, \quad \theta_i = \mathrm{sigmoid}(o')
 
-    Without momentum :math:`M_i = M' = 0.8`, with cycles of steps 0.65. With it :math:`M' = 0.95` and
+    Without momentum :math:`M_i = M' = 0.8`, with cycles of steps 0.75 and 0.6. With it :math:`M' = 0.95` and
     :math:`M_i = 0.9 + 0.3 r_i^2`, r being :attr:`.GraphContext.regularity`. Where the losses of the nodes are alike,
     their average moves best along the average gradient, which takes equal steps: unequal ones weight the gradients
     wrongly until the duals have put it right. Where they are not, each node had better take the longest it can bear.
@@ -146,12 +149,15 @@ def bounded_step(output: Tensor, own: Tensor, context: GraphContext, peak: Tenso
         own: o', so too.
         context: knows c_i, r_i and k.
         peak: :math:`\hat\lambda_i`, the greatest curvature met so far, ``(N, 1)``.
+        last: the gains of the last step. Without momentum c_i is that of their averaging; with it c_i depends less on
+            the averaging, and is that of the largest.
     """
-    most = MARGIN if context.most_stretch == 1 else MARGIN_WITH_CYCLE
-    bound = most * context.longest_step
     if context.most_momentum:
         low, high = MARGIN_WITH_MOMENTUM
         bound, most = (low + (high - low) * context.regularity.square()) * context.longest_step, CURVATURE_MARGIN
+    else:
+        share, most = (MARGIN, MARGIN) if context.most_stretch == 1 else MARGINS_WITH_CYCLE
+        bound = share * (context.longest_step if last is None else context.longest_step_with(last.primal))
     common = context.least_of_graph(bound)
     bound = common * (bound / common) ** torch.sigmoid(own)
     met = context.most_curvature / peak.clamp(min=torch.finfo(peak.dtype).tiny)

@@ -79,7 +79,21 @@ class GraphContext:
         the more a node averages, the longer its steps may be. Where the curvatures of neighbours are alike the bound is
         too high, which a preconditioner has to find out (:attr:`most_curvature`).
         """
-        return (1 + self._swing / self._kept) / self.smoothness
+        return self._longest_step(self._kept)
+
+    def longest_step_with(self, primal: Tensor) -> Tensor:
+        r"""Return :attr:`longest_step` for another averaging than the largest: the less, the shorter; ``(N, 1)``.
+
+        :math:`\omega_i = 1 - \sum_j p_{ij2}`, in the coordinate where that is most.
+
+        Args:
+            primal: p_ij2, ``(R, 1)`` or ``(R, d)``.
+        """
+        given = self._at_nodes(primal, "sum", 0.0).amin(dim=1, keepdim=True)
+        return self._longest_step(torch.maximum(1 - given, self._kept))
+
+    def _longest_step(self, kept: Tensor) -> Tensor:
+        return (1 + self._swing / kept) / self.smoothness
 
     @property
     def regularity(self) -> Tensor:
@@ -104,6 +118,7 @@ class GraphContext:
 
         With :math:`p_{ij2} = q w_{ij}` a mode of I - W with eigenvalue :math:`\mu` is multiplied by
         :math:`\rho = 1 - q \mu`, for which the bound of :attr:`longest_step` holds; 0.9 leaves room for a dual gain.
+        Cycles of steps get the q of A = 1/2.
         """
         return self._averaging.index_select(0, self.ends[0])
 
@@ -165,7 +180,8 @@ class GraphContext:
     @property
     def _averaging(self) -> Tensor:
         """The q of :attr:`largest_primal` at every node, ``(N, 1)``."""
-        return (0.9 * (1 + self._swing) / (1 - self.least)).clamp(max=1)
+        swing = self._swing if self.most_stretch == 1 else 0.5
+        return (0.9 * (1 + swing) / (1 - self.least)).clamp(max=1)
 
     def largest_momentum(self, gains: Gains) -> Tensor:
         r"""Return the momentum up to which the other gains are stable where the loss is flat, as ``gains.step``.
