@@ -96,6 +96,7 @@ def graph_context(
         weight=network.weight[rows].to(like),
         most_momentum=most_momentum,
         most_stretch=most_stretch,
+        directed=directed,
     )
     if gradient is None:
         return context

@@ -120,6 +120,7 @@ class MiLoDoConv(MessagePassing):
             ends=edge_index.flip(0),
             weight=weight,
             most_momentum=self.preconditioner.most_momentum,
+            directed=True,
         )
         return MiLoDoState.first(x, gradient, self.preconditioner.start(x, gradient, context), context)
 

@@ -50,6 +50,7 @@ class GraphContext:
         weight: w_ij, ``(R, 1)``.
         most_momentum: A in [0, 1); 0 for the paper's rule.
         most_stretch: the greatest factor on held steps, see :func:`milodo_step`.
+        directed: whether an edge has a row for each direction, in which its node i receives; otherwise it has one.
     """
 
     smoothness: Tensor
@@ -64,6 +65,7 @@ class GraphContext:
     weight: Tensor
     most_momentum: float = 0.0
     most_stretch: float = 1.0
+    directed: bool = False
 
     @property
     def longest_step(self) -> Tensor:
@@ -230,9 +232,9 @@ class GraphContext:
 
     def _at_nodes(self, value: Tensor, reduce: str, alone: float) -> Tensor:
         """Reduce the values of its edges at every node: ``(R, d)`` to ``(N, d)``; ``alone`` for nodes without edges."""
-        rows = torch.cat([self.ends[0], self.ends[1]]).unsqueeze(1).expand(-1, value.size(1))
+        rows, value = (self.ends[0], value) if self.directed else (self.ends.flatten(), torch.cat([value, value]))
         like = value.new_full((self.smoothness.size(0), value.size(1)), alone)
-        return like.scatter_reduce(0, rows, torch.cat([value, value]), reduce, include_self=False)
+        return like.scatter_reduce(0, rows.unsqueeze(1).expand_as(value), value, reduce, include_self=False)
 
 
 @dataclass(frozen=True)
