@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gnn_l2o.learned.architecture import Architecture
 from gnn_l2o.learned.milodo import MiLoDo, RefreshSchedule
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_gains
-from gnn_l2o.nn.features import known_at_edges, known_at_nodes, secant_curvature
+from gnn_l2o.nn.features import known_at_edges, known_at_nodes, known_features, secant_curvature
 from gnn_l2o.nn.lstm import logit
 from gnn_l2o.nn.node_preconditioner import (
     MOST_MOMENTUM,
@@ -40,7 +40,7 @@ class LearnedScalars(nn.Module):
         super().__init__()
         self.accelerated = accelerated
         # Rows: step, own step, dual, primal (and momentum); columns: 1 and what is known at a node or edge.
-        self.coefficients = nn.Parameter(torch.zeros(4 + accelerated, 8 if linear else 1))
+        self.coefficients = nn.Parameter(torch.zeros(4 + accelerated, 1 + known_features(spectral_gap=True) * linear))
 
     @property
     def most_momentum(self) -> float:

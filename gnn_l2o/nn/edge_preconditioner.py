@@ -8,7 +8,7 @@ from typing import Literal, cast
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.nn.features import in_units, known_at_edges, signed_log, stack
+from gnn_l2o.nn.features import in_units, known_at_edges, known_features, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.node_preconditioner import Parametrization
 from gnn_l2o.nn.rule import Exchange, GraphContext, MiLoDoState
@@ -74,7 +74,7 @@ class EdgePreconditioner(nn.Module):
         if parametrization == "paper":
             networks = [CoordinateLSTM(1, hidden_features, 1), CoordinateLSTM(1, hidden_features, 1)]
         else:
-            networks = [CoordinateLSTM(_SEEN + 4 + 3 * spectral_gap, hidden_features, 2, direct=direct)]
+            networks = [CoordinateLSTM(_SEEN + known_features(spectral_gap), hidden_features, 2, direct=direct)]
         self.lstms = nn.ModuleList(networks)
 
     @property

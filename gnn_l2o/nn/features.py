@@ -96,6 +96,11 @@ def known_at_nodes(context: GraphContext, spectral_gap: bool) -> list[Tensor]:
     return own + [context.gap, context.least, size(context)] * spectral_gap
 
 
+def known_features(spectral_gap: bool) -> int:
+    """Return how many numbers :func:`known_at_nodes` and :func:`known_at_edges` return."""
+    return 4 + 3 * spectral_gap
+
+
 def known_at_edges(context: GraphContext, spectral_gap: bool) -> list[Tensor]:
     """Return w_ij and the means of what else both ends know (:func:`known_at_nodes`), ``(R, 1)`` each."""
     i, j = context.ends

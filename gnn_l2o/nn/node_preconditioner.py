@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o.errors import InputError
-from gnn_l2o.nn.features import in_units, known_at_nodes, secant_curvature, signed_log, stack
+from gnn_l2o.nn.features import in_units, known_at_nodes, known_features, secant_curvature, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.rule import Gains, GraphContext, MiLoDoState
 
@@ -76,7 +76,9 @@ class NodePreconditioner(nn.Module):
         if parametrization == "paper":
             self.lstm = CoordinateLSTM(2, hidden_features, 1)
         else:
-            self.lstm = CoordinateLSTM(_SEEN + 4 + 3 * spectral_gap, hidden_features, 2 + accelerated, direct=direct)
+            self.lstm = CoordinateLSTM(
+                _SEEN + known_features(spectral_gap), hidden_features, 2 + accelerated, direct=direct
+            )
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
