@@ -15,6 +15,7 @@ def sample(
     samples: int = 100,
     l1_weight: float = 0.1,
     l2_weight: float = 0.0,
+    correlation: float = 0.0,
     alpha: float | None = None,
     imbalance: float = 0.0,
 ) -> Logistic:
@@ -30,13 +31,14 @@ def sample(
         samples: m, of a node on average.
         l1_weight: lambda_1.
         l2_weight: lambda_2.
+        correlation: of neighbouring features, see :func:`gnn_l2o.samples.linear_model`.
         alpha: split by labels, see :func:`gnn_l2o.samples.split`; by default no node differs from another.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
     """
     require_at_least(1, features=features, samples=samples)
     generator = np.random.default_rng(seed)
     total = network.num_nodes * samples
-    a, truth = linear_model(total, features, generator)
+    a, truth = linear_model(total, features, generator, correlation)
     labels = (a @ truth >= 0).astype(np.float64)
     sizes = node_sizes(total, network.num_nodes, imbalance, generator)
     in_order = np.split(np.arange(total), np.cumsum(sizes)[:-1])

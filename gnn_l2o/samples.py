@@ -1,6 +1,7 @@
 """What the files in ``datasets/`` share: checks, the synthetic model of the paper, and splits over the nodes."""
 
 import numpy as np
+import scipy.signal
 
 from gnn_l2o.errors import InputError
 from gnn_l2o.regularizers import L1, ElasticNet
@@ -26,19 +27,31 @@ def penalty(l1_weight: float, l2_weight: float) -> L1 | ElasticNet:
     return ElasticNet(l1_weight, l2_weight) if l2_weight else L1(l1_weight)
 
 
-def linear_model(samples: int, features: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def linear_model(
+    samples: int, features: int, generator: np.random.Generator, correlation: float = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     r"""Draw the features and the sparse truth of a synthetic problem (He et al. 2024, E.2).
 
     Args:
         samples: of all nodes together.
         features: d.
         generator: the source of randomness.
+        correlation: rho, in [0, 1): features j and k are correlated by :math:`\rho^{|j - k|}` (Tibshirani 1996, 7.2).
+            The nearer to 1, the worse conditioned the problem, however many samples there are.
 
     Returns:
         A, ``(samples, d)``, standard normal, and :math:`x^\star`, ``(d,)``, standard normal with the 75 % of its
         entries that are smallest in magnitude set to zero.
+
+    Raises:
+        InputError: ``correlation`` is not in [0, 1).
     """
+    if not 0 <= correlation < 1:
+        raise InputError(f"correlation lies between 0 and 1, 0 included, got {correlation}")
     a = generator.standard_normal((samples, features))
+    if correlation:
+        a[:, 1:] *= np.sqrt(1 - correlation**2)
+        a = scipy.signal.lfilter([1.0], [1.0, -correlation], a, axis=1)
     truth = generator.standard_normal(features)
     truth[np.argsort(np.abs(truth))[: int(SPARSITY * features)]] = 0
     return a, truth

@@ -458,6 +458,20 @@ def test_words_that_are_not_of_the_census_are_refused(tmp_path: Path) -> None:
         sample(f"census:onehot=true,samples=3,path={write_census(tmp_path / 'census.csv')}", nodes=1)
 
 
+@pytest.mark.parametrize("spec", ["lasso:noise=0", "linear:noise=0", "logistic"])
+def test_features_are_correlated_as_asked(spec: str) -> None:
+    kind, _, chosen = spec.partition(":")
+    chosen = ",".join(filter(None, ["features=6,samples=20000", chosen]))
+    rows = sample(f"{kind}:{chosen},correlation=0.8", 2).features.flatten(0, 1).numpy()
+    expected = 0.8 ** np.abs(np.subtract.outer(np.arange(6), np.arange(6)))
+    np.testing.assert_allclose(np.cov(rows.T), expected, atol=0.03)
+    plain, named = sample(f"{kind}:{chosen}", 2), sample(f"{kind}:{chosen},correlation=0", 2)
+    assert torch.equal(plain.features, named.features)
+    assert torch.equal(plain.targets, named.targets)
+    with pytest.raises(InputError, match=r"correlation lies between 0 and 1, 0 included, got 1\.0"):
+        sample(f"{kind}:correlation=1", 2)
+
+
 # Splits
 
 
