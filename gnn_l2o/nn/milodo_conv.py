@@ -83,7 +83,7 @@ class MiLoDoConv(MessagePassing):
         gap: Tensor | float | None = None,
         least: Tensor | None = None,
     ) -> MiLoDoState:
-        r"""Return the state before the first step. Metropolis weights are taken as w_ij.
+        r"""Return the state before the first step. Metropolis weights are taken as w_ij, all nodes as one graph's.
 
         Args:
             x: the first iterates, ``(N, d)``.

@@ -69,7 +69,7 @@ ACCELERATED_STAGES = (
     Stage(4e-3, 250, 250, 8),
     Stage(2e-3, 400, 400, 7),
     Stage(6e-4, 600, 600, 5),
-)  # at rates twice as high models/milodo_gnn diverged in its second epoch, and went on with these
+)  # models/milodo_gnn had twice these rates; with another seed they held training at a poor value
 
 DEFAULT_RECIPE: Mapping[str, Any] = {
     "architecture": {"kind": MiLoDoArchitecture.kind, "accelerated": True, "edge_gains": "edge", "warmup": 12},
