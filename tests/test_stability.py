@@ -9,11 +9,13 @@ import torch
 
 from gnn_l2o.algorithm import run
 from gnn_l2o.errors import InputError
-from gnn_l2o.learned import ConstantGains, MiLoDo, RefreshSchedule
+from gnn_l2o.learned import ConstantGains, LearnedScalars, MiLoDo, RefreshSchedule
 from gnn_l2o.learned.milodo import graph_context
 from gnn_l2o.network import Network
+from gnn_l2o.nn import rule
+from gnn_l2o.nn.features import secant_curvature
 from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM, bounded_step, momentum_logit, wanted_momentum
-from gnn_l2o.nn.rule import ROOM, Gains, GraphContext
+from gnn_l2o.nn.rule import ROOM, Gains, GraphContext, MiLoDoState
 from gnn_l2o.problems import LeastSquares
 from gnn_l2o.regularizers import Zero
 
@@ -166,6 +168,38 @@ def test_what_a_node_keeps_of_its_own_counts_where_averaging_is_cut() -> None:
         for _ in range(300):
             state = next(states)
         assert (float(state.x.norm()) < float(start.norm())) == stable
+
+
+@pytest.mark.parametrize("watched", [True, False])
+@pytest.mark.parametrize("accelerated", [True, False])
+def test_held_steps_that_prove_too_long_are_shortened(watched: bool, accelerated: bool, monkeypatch) -> None:
+    """Nodes that are all alike, which at first move where the loss is nearly flat."""
+    if not watched:
+        monkeypatch.setattr(rule, "WATCH_EVERY", 10**9)
+    network = Network.from_networkx(nx.complete_graph(8))
+    problem = LeastSquares.from_nodes([np.diag([1.0, 0.05])] * 8, [np.zeros(2)] * 8, Zero())
+    source = LearnedScalars(accelerated=accelerated)
+    source.emit(1.19 if accelerated else 0.79, 0.1, 0.9, 0.9)
+    algorithm = MiLoDo(source, RefreshSchedule(3), most_momentum=source.most_momentum)
+    start = torch.tensor([[1e-7, 1.0]]).repeat(8, 1)
+    with torch.no_grad():
+        states = run(algorithm, problem, network, start)
+        for _ in range(3000):
+            next(states)
+        assert (float(next(states).x.abs().max()) < 1e-3) == watched
+
+
+def test_a_move_as_short_as_rounding_shows_no_curvature() -> None:
+    network = Network.from_networkx(nx.path_graph(2))
+    problem = LeastSquares.from_nodes([[[1.0]]] * 2, [[0.0]] * 2, Zero())
+    known = graph_context(problem, network, torch.zeros(2, 1))
+    at = torch.ones(2, 1)
+    state = MiLoDoState.first(at, 4 * at, None, known)
+    moves = torch.tensor([[1e-9], [1e-6]])
+    state = replace(state, previous=at - moves, previous_gradient=4 * (at - moves))
+    torch.testing.assert_close(secant_curvature(state, 4 * at), torch.tensor([[0.0], [4.0]]), rtol=1e-5, atol=0)
+    backwards = replace(state, previous_gradient=4 * (at + moves))
+    assert not secant_curvature(backwards, 4 * at).any()
 
 
 def test_every_node_yields_to_its_own_worst_edge() -> None:

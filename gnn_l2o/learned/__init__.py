@@ -1,6 +1,6 @@
 """Learned optimizers, as algorithms whose weights live in an nn.Module."""
 
-from gnn_l2o.learned.architecture import Architecture, LearnedOptimizer
+from gnn_l2o.learned.architecture import SCOUTED, Architecture, LearnedOptimizer
 from gnn_l2o.learned.base_rules import BaseRules, BaseRulesArchitecture
 from gnn_l2o.learned.constant_gains import ConstantGains, ExactDiffusionGains
 from gnn_l2o.learned.generic_l2o import GenericL2O, GenericL2OArchitecture
@@ -20,6 +20,7 @@ from gnn_l2o.learned.tuned_constants import TUNED, TunedConstants, TunedMomentum
 
 __all__ = [
     "ARCHITECTURES",
+    "SCOUTED",
     "TUNED",
     "Architecture",
     "BaseRules",

@@ -17,6 +17,9 @@ from gnn_l2o.errors import InputError, unknown
 from gnn_l2o.network import Network
 from gnn_l2o.problems import Problem
 
+SCOUTED = "scouted"
+"""The init that training finds by itself, by trying constants: :func:`gnn_l2o.training.scouting.scout`."""
+
 Weights = TypeVar("Weights", bound=nn.Module)
 
 

@@ -26,6 +26,9 @@ class ExactDiffusionGains:
     def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, None]:
         return state.x.new_full((state.x.size(0), 1), self.step_size), None
 
+    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+        return held
+
     def edge_gains(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: None, exchange: Exchange
     ) -> tuple[Tensor, Tensor, None]:
@@ -63,6 +66,9 @@ class ConstantGains:
 
     def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, None]:
         return self.step_gain * state.context.longest_step, None
+
+    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+        return held
 
     def edge_gains(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: None, exchange: Exchange

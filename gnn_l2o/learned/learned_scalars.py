@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.learned.architecture import Architecture
+from gnn_l2o.errors import InputError
+from gnn_l2o.learned.architecture import SCOUTED, Architecture
 from gnn_l2o.learned.milodo import MiLoDo, RefreshSchedule
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_gains
 from gnn_l2o.nn.features import known_at_edges, known_at_nodes, known_features, secant_curvature
@@ -18,9 +19,12 @@ from gnn_l2o.nn.node_preconditioner import (
     bounded_step,
     margin,
     momentum_logit,
+    step_with,
     wanted_momentum,
 )
 from gnn_l2o.nn.rule import Exchange, Gains, GraphContext, MiLoDoState
+
+_EDGE_ROWS = (2, 3)  # of the coefficients
 
 
 class LearnedScalars(nn.Module):
@@ -36,6 +40,8 @@ class LearnedScalars(nn.Module):
         accelerated: whether there is momentum.
     """
 
+    spectral_gap = True
+
     def __init__(self, linear: bool = True, accelerated: bool = False) -> None:
         super().__init__()
         self.accelerated = accelerated
@@ -47,26 +53,43 @@ class LearnedScalars(nn.Module):
         """The largest momentum it emits."""
         return MOST_MOMENTUM if self.accelerated else 0.0
 
-    def emit(self, step: float, dual: float, primal: float, momentum: float = 0.95) -> None:
+    def emit(self, step: float, dual: float, primal: float, momentum: float = 0.95, own: float = 0.5) -> None:
         """Make the gains the same multiples of their units on every graph, see :meth:`.Preconditioner.emit`.
 
         Raises:
-            InputError: they are not between 0 and 0.8 (with momentum 1.2), 1 and 1, and the momentum 0.97.
+            InputError: they are not between 0 and 0.8 (with momentum 1.2), 1 and 1, the momentum 0.97, and own 1.
         """
-        numbers = [logit("step", step, margin(self.accelerated)), 0.0, logit("dual", dual), logit("primal", primal)]
-        numbers += [momentum_logit(momentum)] * self.accelerated
+        numbers = [logit("step", step, margin(self.accelerated)), logit("own", own)]
+        numbers += [logit("dual", dual), logit("primal", primal), *[momentum_logit(momentum)] * self.accelerated]
         nn.init.zeros_(self.coefficients)
         with torch.no_grad():
             self.coefficients[:, 0] = torch.tensor(numbers)
+
+    def constants(self) -> tuple[Tensor, Tensor]:
+        """Return the outputs that :meth:`emit` has set, at nodes and at edges."""
+        node, edge = (self.coefficients.detach()[list(rows), 0] for rows in (self._node_rows, _EDGE_ROWS))
+        return node, edge
+
+    def emit_linear(self, node: Tensor, edge: Tensor) -> None:
+        """Set all numbers; see :meth:`.Preconditioner.emit_linear`."""
+        with torch.no_grad():
+            self.coefficients[list(self._node_rows)] = node.t()
+            self.coefficients[list(_EDGE_ROWS)] = edge.t()
+
+    @property
+    def _node_rows(self) -> tuple[int, ...]:
+        return (0, 1, 4)[: 2 + self.accelerated]
 
     def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> Tensor:
         return x.new_zeros(x.size(0), 1)
 
     def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        curvature = secant_curvature(state.ahead - state.previous, gradient - state.previous_gradient)
-        peak = torch.maximum(state.memory, curvature)
+        peak = torch.maximum(state.memory, secant_curvature(state, gradient))
         step, own = self._at_nodes(slice(0, 2), state.context)
         return bounded_step(step, own, state.context, peak, state.gains), peak
+
+    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+        return torch.minimum(held, step_with(secant_curvature(state, gradient), state.context))
 
     def edge_gains(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
@@ -96,7 +119,8 @@ class LearnedScalars(nn.Module):
 class LearnedScalarsArchitecture(Architecture[LearnedScalars]):
     """MiLoDo's rule with a few trained numbers.
 
-    Training starts ``"averaging"``: with nearly full averaging and, by default, 0.4 of the longest step.
+    Training starts ``"averaging"``: with nearly full averaging and, by default, 0.4 of the longest step; or
+    ``"scouted"``, see :func:`~gnn_l2o.training.scouting.scout`.
 
     Attributes:
         linear: whether the numbers depend on graph and problem.
@@ -108,7 +132,7 @@ class LearnedScalarsArchitecture(Architecture[LearnedScalars]):
     kind = "learned_scalars"
     description = "MiLoDo's rule, equations (22)-(24), with a few trained numbers in the place of its networks"
     scope = "It runs on graphs of any size and topology and on problems of any dimension."
-    inits = ("averaging",)
+    inits = ("averaging", SCOUTED)
     may_be_zero = ("warmup", "refresh_every")
 
     linear: bool = True
@@ -128,6 +152,8 @@ class LearnedScalarsArchitecture(Architecture[LearnedScalars]):
         return LearnedScalars(self.linear, self.accelerated)
 
     def start(self, weights: LearnedScalars, init: str, step: float | None) -> None:
+        if init == SCOUTED and not self.linear:
+            raise InputError(f"init {SCOUTED!r} makes the numbers depend on graph and problem; expected linear = true")
         weights.emit(self.default_step if step is None else step, 0.2, 0.9)
 
     def algorithm(self, weights: LearnedScalars, name: str | None = None) -> MiLoDo:

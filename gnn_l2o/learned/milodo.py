@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from gnn_l2o.algorithm import Cost
 from gnn_l2o.errors import InputError
-from gnn_l2o.learned.architecture import Architecture, Movable
+from gnn_l2o.learned.architecture import SCOUTED, Architecture, Movable
 from gnn_l2o.network import Network
 from gnn_l2o.nn.edge_preconditioner import EdgeGains, Symmetrize
 from gnn_l2o.nn.node_preconditioner import Parametrization, margin
@@ -205,8 +205,10 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
     """MiLoDo's rule with gains from LSTMs that all nodes and edges share.
 
     Training may start ``"averaging"``: with constant gains and nearly full averaging, where long steps are stable;
-    ``"special"``: as exact diffusion, only in the paper's parametrization; ``"random"``: from drawn weights (E.1). Its
-    first step size is 0.4 of the longest step, in the paper's parametrization 0.03.
+    ``"scouted"``: with gains that follow from graph and problem as the best constants do
+    (:func:`~gnn_l2o.training.scouting.scout`); ``"special"``: as exact diffusion, only in the paper's parametrization;
+    ``"random"``: from drawn weights (E.1). The first step size is 0.4 of the longest step, with momentum 0.9, in the
+    paper's parametrization 0.03.
 
     Attributes:
         parametrization: how the LSTMs' outputs become gains, see :class:`~gnn_l2o.nn.NodePreconditioner`.
@@ -227,7 +229,7 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
     kind = "milodo"
     description = "MiLoDo's rule, equations (22)-(24), with gains from LSTMs that all nodes and edges share"
     scope = "It runs on graphs of any size and topology and on problems of any dimension."
-    inits = ("averaging", "special", "random")
+    inits = ("averaging", SCOUTED, "special", "random")
     may_be_zero = ("warmup", "refresh_every")
 
     parametrization: Parametrization = "scale_free"
@@ -272,9 +274,11 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
 
     def start(self, weights: Preconditioner, init: str, step: float | None) -> None:
         step = self.default_step if step is None else step
+        if init == SCOUTED and (self.parametrization == "paper" or not self.direct):
+            raise InputError(f"init {SCOUTED!r} needs the scale_free parametrization and direct layers")
         if init == "special":
             weights.start_as_exact_diffusion(step)
-        elif init == "averaging":
+        elif init in ("averaging", SCOUTED):
             weights.emit(step, 0.2 / step if self.parametrization == "paper" else 0.2, primal=0.9)
 
     def algorithm(self, weights: Preconditioner, name: str | None = None) -> MiLoDo:

@@ -75,6 +75,9 @@ class PerNodeGains(nn.Module):
         size = graph.to_nodes(output.squeeze(1).unflatten(1, (-1, gradient.size(1))))
         return size.relu(), (step, dual, primal)
 
+    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+        return held
+
     def edge_gains(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, _Memory]:

@@ -78,12 +78,13 @@ class EdgePreconditioner(nn.Module):
         self.lstms = nn.ModuleList(networks)
 
     @property
-    def _networks(self) -> list[CoordinateLSTM]:
+    def networks(self) -> list[CoordinateLSTM]:
+        """The LSTMs: one, or in the paper's parametrization two."""
         return cast(list[CoordinateLSTM], list(self.lstms))
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
-        for lstm in self._networks:
+        for lstm in self.networks:
             lstm.reset_parameters()
 
     def emit(self, dual: float, primal: float) -> None:
@@ -92,15 +93,15 @@ class EdgePreconditioner(nn.Module):
         In the scale-free parametrization both are shares, sigmoid(o) and sigmoid(o') of :func:`bounded_edge_gains`.
         """
         if self.parametrization == "paper":
-            for lstm, output in zip(self._networks, (math.log(dual), primal), strict=True):
+            for lstm, output in zip(self.networks, (math.log(dual), primal), strict=True):
                 lstm.silence([output])
         else:
-            self._networks[0].silence([logit("dual", dual), logit("primal", primal)])
+            self.networks[0].silence([logit("dual", dual), logit("primal", primal)])
 
     def initial_memory(self, like: Tensor) -> tuple[Memory, ...]:
         """Return the memory before the first step, for differences as ``like``, ``(R, d)``."""
         like = like[:, :1] if self.edge_gains == "edge" else like
-        return tuple(lstm.initial_memory(like) for lstm in self._networks)
+        return tuple(lstm.initial_memory(like) for lstm in self.networks)
 
     def forward(
         self,
@@ -113,7 +114,7 @@ class EdgePreconditioner(nn.Module):
         exchange: Exchange,
     ) -> tuple[Tensor, Tensor, tuple[Memory, ...]]:
         features = self._features(state, z, difference, unit)
-        results = [lstm(features, m) for lstm, m in zip(self._networks, memory, strict=True)]
+        results = [lstm(features, m) for lstm, m in zip(self.networks, memory, strict=True)]
         outputs, memories = zip(*results, strict=True)
         dual, primal = torch.cat(outputs)
         if self.parametrization == "paper":

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from gnn_l2o.nn.rule import GraphContext
+from gnn_l2o.nn.rule import GraphContext, MiLoDoState
 
 _FLOOR = 1e-4  # values below it, in the node's own unit, all look like zero
 
@@ -43,24 +43,27 @@ def first_step_size(gradient: Tensor, smoothness: Tensor) -> Tensor:
     return torch.where(size > 0, size, torch.ones_like(size))
 
 
-def secant_curvature(move: Tensor, change: Tensor) -> Tensor:
+@torch.no_grad()
+def secant_curvature(state: MiLoDoState, gradient: Tensor) -> Tensor:
     r"""Return :math:`\max(\langle s_i, u_i \rangle, 0) / \|s_i\|^2`, the curvature a node met on its last move.
 
     s is the move and u the change of the gradient on the way (the quotient is that of Barzilai, Borwein 1988). Where
     the neighbours' losses are steep in different directions, their common moves meet little of each one's greatest
-    curvature; where they are alike they meet much of it. 0 before the first move; a measurement, not differentiated.
+    curvature; where they are alike they meet much of it. A measurement, not differentiated. 0 before the first move,
+    and after one so short, below :math:`\sqrt\epsilon \|\hat x_i\|`, that rounding would be measured.
 
     Args:
-        move: s, ``(N, d)``.
-        change: u, ``(N, d)``.
+        state: before the step.
+        gradient: grad f_i at ``state.ahead``, ``(N, d)``.
 
     Returns:
         ``(N, 1)``.
     """
-    move, change = move.detach(), change.detach()
-    tiny = torch.finfo(move.dtype).tiny
+    move, change = state.ahead - state.previous, gradient - state.previous_gradient
     product = (move * change).sum(dim=1, keepdim=True).clamp(min=0)
-    return product / (move.square().sum(dim=1, keepdim=True) + tiny)
+    square = move.square().sum(dim=1, keepdim=True)
+    rounding = torch.finfo(move.dtype).eps * state.ahead.square().sum(dim=1, keepdim=True)
+    return torch.where(square > rounding, product / square, 0)
 
 
 def evenness(context: GraphContext) -> Tensor:

@@ -59,6 +59,17 @@ class CoordinateLSTM(nn.Module):
         with torch.no_grad():
             self.outer.bias.copy_(torch.tensor(output))
 
+    def make_linear(self, coefficients: Tensor) -> None:
+        """Make the network emit a constant plus multiples of its last features; it must have ``direct``.
+
+        Args:
+            coefficients: ``(1 + k, out_features)``, the constant first, then those of the last k features.
+        """
+        assert self.direct is not None
+        self.silence(coefficients[0].tolist())
+        with torch.no_grad():
+            self.direct.weight[:, 1 - len(coefficients) :] = coefficients[1:].t() / DIRECT_RATE
+
     def initial_memory(self, like: Tensor) -> Memory:
         """Return the zero state for rows and coordinates as those of ``like``, ``(rows, d)``."""
         zero = like.new_zeros(self.hidden_features, *like.shape)

@@ -84,18 +84,18 @@ class NodePreconditioner(nn.Module):
         """Draw all weights anew."""
         self.lstm.reset_parameters()
 
-    def emit(self, step: float, momentum: float = 0.95) -> None:
-        """Make the network emit p_i = ``step`` (paper) or ``step`` c_i (scale-free), whatever it sees.
+    def emit(self, step: float, momentum: float = 0.95, own: float = 0.5) -> None:
+        r"""Make the network emit p_i = ``step`` (paper) or ``step`` c_i (scale-free), whatever it sees.
 
         With momentum that is so among nodes that are alike, and next to others less, as M is (:func:`bounded_step`).
 
-        If accelerated, the momentum wanted is ``momentum``.
+        :math:`\theta_i` is ``own``; if accelerated, the momentum wanted is ``momentum``.
         """
         if self.parametrization == "paper":
             self.lstm.silence([step])
         else:
             output = logit("step", step, margin(self.accelerated))
-            self.lstm.silence([output, 0.0, *[momentum_logit(momentum)] * self.accelerated])
+            self.lstm.silence([output, logit("own", own), *[momentum_logit(momentum)] * self.accelerated])
 
     def initial_memory(self, like: Tensor) -> NodeMemory:
         """Return the memory before the first step, for iterates as ``like``, ``(N, d)``."""
@@ -111,7 +111,7 @@ class NodePreconditioner(nn.Module):
             return output[0].relu(), (recurrent, peak, wanted)
         context = state.context
         force = context.smoothness * unit  # a gradient that moves a node by one unit
-        curvature = secant_curvature(state.ahead - state.previous, gradient - state.previous_gradient)
+        curvature = secant_curvature(state, gradient)
         peak = torch.maximum(peak, curvature)
         features = stack(
             self.scaled(gradient + state.y, force),
@@ -127,6 +127,12 @@ class NodePreconditioner(nn.Module):
             wanted = wanted_momentum(output[2])
         step = bounded_step(output[0], output[1], context, peak, state.gains)
         return step, (recurrent, peak, wanted)
+
+    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+        """Return a held p_i, shortened where the curvature just met asks for it; the paper's stays as it is."""
+        if self.parametrization == "paper":
+            return held
+        return torch.minimum(held, step_with(secant_curvature(state, gradient), state.context))
 
 
 def margin(accelerated: bool) -> float:
@@ -156,14 +162,22 @@ def bounded_step(output: Tensor, own: Tensor, context: GraphContext, peak: Tenso
     """
     if context.most_momentum:
         low, high = MARGIN_WITH_MOMENTUM
-        bound, most = (low + (high - low) * context.regularity.square()) * context.longest_step, CURVATURE_MARGIN
+        bound = (low + (high - low) * context.regularity.square()) * context.longest_step
     else:
-        share, most = (MARGIN, MARGIN) if context.most_stretch == 1 else MARGINS_WITH_CYCLE
+        share = MARGIN if context.most_stretch == 1 else MARGINS_WITH_CYCLE[0]
         bound = share * (context.longest_step if last is None else context.longest_step_with(last.primal))
     common = context.least_of_graph(bound)
     bound = common * (bound / common) ** torch.sigmoid(own)
-    met = context.most_curvature / peak.clamp(min=torch.finfo(peak.dtype).tiny)
-    return torch.minimum(bound, most * met) * torch.sigmoid(output)
+    return torch.minimum(bound, step_with(peak, context)) * torch.sigmoid(output)
+
+
+def step_with(curvature: Tensor, context: GraphContext) -> Tensor:
+    r"""Return :math:`M' k / \hat\lambda_i`, the longest step of a node that has met a curvature, ``(N, 1)``."""
+    if context.most_momentum:
+        share = CURVATURE_MARGIN
+    else:
+        share = MARGIN if context.most_stretch == 1 else MARGINS_WITH_CYCLE[1]
+    return share * context.most_curvature / curvature.clamp(min=torch.finfo(curvature.dtype).tiny)
 
 
 def wanted_momentum(output: Tensor) -> Tensor:

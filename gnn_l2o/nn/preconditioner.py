@@ -70,6 +70,16 @@ class Preconditioner(nn.Module):
         return self.edge.symmetrize == "mean"
 
     @property
+    def accelerated(self) -> bool:
+        """Whether they emit a momentum."""
+        return self.node.accelerated
+
+    @property
+    def spectral_gap(self) -> bool:
+        """Whether they see the spectrum and the size of their graph."""
+        return self.node.spectral_gap
+
+    @property
     def most_momentum(self) -> float:
         """The largest momentum it emits."""
         return MOST_MOMENTUM if self.node.accelerated else 0.0
@@ -79,7 +89,7 @@ class Preconditioner(nn.Module):
         self.node.reset_parameters()
         self.edge.reset_parameters()
 
-    def emit(self, step: float, dual: float, primal: float, momentum: float = 0.95) -> None:
+    def emit(self, step: float, dual: float, primal: float, momentum: float = 0.95, own: float = 0.5) -> None:
         r"""Make the networks emit constants whatever they see, from which training then departs.
 
         They are :math:`p_i = s c_i` among nodes that are alike (:func:`.bounded_step`), and the shares t and u of
@@ -90,12 +100,28 @@ class Preconditioner(nn.Module):
             dual: t, there between 0 and 1.
             primal: u, there between 0 and 1.
             momentum: the a that nodes want if accelerated, between 0 and 0.97.
+            own: :math:`\theta` in the scale-free parametrization, between 0 and 1.
 
         Raises:
             InputError: they do not.
         """
-        self.node.emit(step, momentum)
+        self.node.emit(step, momentum, own)
         self.edge.emit(dual, primal)
+
+    def constants(self) -> tuple[Tensor, Tensor]:
+        """Return the outputs that :meth:`emit` has set in the scale-free parametrization, at nodes and at edges."""
+        node, edge = (lstm.outer.bias.detach().clone() for lstm in (self.node.lstm, *self.edge.networks))
+        return node, edge
+
+    def emit_linear(self, node: Tensor, edge: Tensor) -> None:
+        """Make the networks emit what is linear in what is known; scale-free and with ``direct`` only.
+
+        Args:
+            node: coefficients of 1 and of :func:`.known_at_nodes`, ``(1 + features, outputs)``.
+            edge: of 1 and of :func:`.known_at_edges`, so too.
+        """
+        for lstm, coefficients in zip((self.node.lstm, *self.edge.networks), (node, edge), strict=True):
+            lstm.make_linear(coefficients)
 
     def start_as_exact_diffusion(self, step_size: float) -> None:
         r"""Make the rule start as exact diffusion with step :math:`\gamma`, the paper's special initialization (E.1).
@@ -120,6 +146,9 @@ class Preconditioner(nn.Module):
         unit, node, edge = state.memory
         step, node = self.node(state, gradient, unit, node)
         return step, (unit, node, edge)
+
+    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+        return self.node.held_step(state, held, gradient)
 
     def edge_gains(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange

@@ -12,6 +12,9 @@ from torch import Tensor
 ROOM = 2.0
 """How much larger than it is the dual gain is taken when room for momentum is sought; with 1.25 training met graphs
 with unequal degrees, eight nodes and few samples on which a run was lost."""
+WATCH_EVERY = 10
+"""In which held iterations the source of the gains may shorten the steps: a run that becomes unstable grows along the
+direction that is too steep for them, so that it need not be looked for more often."""
 
 
 @dataclass(frozen=True)
@@ -316,6 +319,9 @@ class GainSource(Protocol):
     def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, Any]:
         """Return p_i, and the memory for :meth:`edge_gains` (He et al. 2024, Eq. (25))."""
 
+    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+        """Return a held p_i, or less if it proves too long; asked in every :data:`WATCH_EVERY`-th iteration."""
+
     def edge_gains(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, Any]:
@@ -360,7 +366,11 @@ def milodo_step(
     """
     if refresh or state.gains is None:
         return _refreshed(state, gradient, prox, source, exchange, restart=restart)
-    return _held(state, state.gains, gradient, prox, exchange, restart=restart, stretch=stretch)
+    gains = state.gains
+    if state.iteration % WATCH_EVERY == 0:
+        gains = replace(gains, step=source.held_step(state, gains.step, gradient))
+        state = replace(state, gains=gains)
+    return _held(state, gains, gradient, prox, exchange, restart=restart, stretch=stretch)
 
 
 def _refreshed(
@@ -394,7 +404,7 @@ def _held(
     restart: bool,
     stretch: float,
 ) -> MiLoDoState:
-    """Take a step with the gains of the last one."""
+    """Take a step with held gains."""
     step = gains.step if stretch == 1 else stretch * gains.step
     z = prox(state.ahead - step * (gradient + state.y), step)
     # Where all is differentiated, sums over edges are quicker than the derivative of a sparse matrix.
