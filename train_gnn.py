@@ -80,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     add = training.add_argument
     add("--stages_config", type=Path, help="JSON: a list of {lr, truncation_length, iterations, epochs}")
     add("--batch_size", type=int, help="problems in a batch")
+    add("--gradient_samples", type=int, help="samples that a node draws for a gradient (default: all)")
     add("--loss", choices=get_args(LossName), help="what is minimized")
     inits = dict.fromkeys(init for kind in ARCHITECTURES.values() for init in kind.inits)
     add("--init", metavar="START", help=f"where training starts: {', '.join(inits)}, as far as the kind knows it")

@@ -115,6 +115,7 @@ def test_bad_stages_are_refused(tmp_path, text, message):
         ({"loss": "gap"}, "unknown loss 'gap'; did you mean 'log_gap'?"),
         ({"clip": 0.0}, "positive"),
         ({"ema": 1.0}, "ema lies between 0 and 1"),
+        ({"gradient_samples": 0}, "gradient_samples is at least 1, got 0"),
         ({"lr_init": 1.5}, "lr_init lies between 0 and 0.8, got 1.5"),
     ],
 )
@@ -149,6 +150,24 @@ def test_the_pool_mixes_graphs_and_sizes_and_knows_the_optima():
         torch.testing.assert_close(batch.start, batch.problem.objective(zero))
         assert (batch.optimum < batch.start).all()
         torch.testing.assert_close(relative_gap(batch, batch.x0), torch.ones_like(batch.start))
+
+
+def test_gradients_may_be_those_of_some_samples(tmp_path):
+    config = dataclasses.replace(TINY, gradient_samples=2)
+    batch = Pool(config, "training", 4, torch.float64).batches(4)[0]
+    whole = Pool(TINY, "training", 4, torch.float64).batches(4)[0]
+    assert torch.equal(batch.optimum, whole.optimum)
+    x = torch.randn(batch.x0.shape, dtype=torch.float64)
+    torch.testing.assert_close(relative_gap(batch, x), relative_gap(whole, x))
+    first, again, second = (batch.problem.draw(k).gradient(x) for k in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, second)
+    draws = torch.stack([batch.problem.draw(k).gradient(x) for k in range(400)])
+    error = draws.std(dim=0) / 20
+    assert ((draws.mean(dim=0) - whole.problem.gradient(x)).abs() <= 5 * error + 1e-12).all()
+    training = TrainingRun(config, tmp_path)
+    training.run()
+    write_card(training)
+    assert "| gradients | of 2 samples a node |" in (tmp_path / "card.md").read_text()
 
 
 def test_training_and_validation_problems_differ_and_come_again():
@@ -290,17 +309,20 @@ def test_divergence_takes_the_weights_back_and_halves_the_learning_rate(tmp_path
     assert training.optimizer.param_groups[0]["lr"] == stage.lr / 2
 
 
-@pytest.mark.parametrize("best", [-1.0, math.inf])
-def test_a_validation_run_that_diverges_takes_the_weights_back_if_others_were_better(tmp_path, monkeypatch, best):
+@pytest.mark.parametrize(
+    ("best", "found", "taken_back"),
+    [(-1.0, math.inf, True), (-1.0, -0.8, True), (-1.0, -0.95, False), (math.inf, math.inf, False)],
+)
+def test_weights_that_got_much_worse_in_validation_are_taken_back(tmp_path, monkeypatch, best, found, taken_back):
     training = TrainingRun(PAPER, tmp_path)
     good = {k: v.clone() for k, v in weights_of(training).items()}
     training.progress.best, training.progress.losses = best, [0.0]
     training.weights.start_as_exact_diffusion(100.0)
     lost = {k: v.clone() for k, v in weights_of(training).items()}
-    monkeypatch.setattr(training, "_validate", lambda: math.inf)
+    monkeypatch.setattr(training, "_validate", lambda: found)
     training._finish_epoch()
-    assert training.progress.setbacks == math.isfinite(best)
-    assert_same_weights(weights_of(training), good if math.isfinite(best) else lost)
+    assert training.progress.setbacks == taken_back
+    assert_same_weights(weights_of(training), good if taken_back else lost)
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.75])
@@ -317,6 +339,12 @@ def test_what_is_judged_and_saved_is_the_moving_average(tmp_path, ema):
     torch.testing.assert_close(training.best_weights, mean)
     torch.testing.assert_close(load_file(tmp_path / "weights.safetensors"), mean)
     assert (training.weights.node.lstm.outer.bias == training.judged.source.node.lstm.outer.bias).all() == (ema == 0)
+
+
+def test_a_start_from_which_nothing_is_learned_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr(TrainingRun, "_train_on", lambda *_: math.nan)
+    with pytest.raises(InputError, match=r"every run of the first epoch diverged .* shorter steps \(lr_init\)"):
+        TrainingRun(TINY, tmp_path).run()
 
 
 def test_an_update_without_a_finite_gradient_changes_nothing(tmp_path):

@@ -36,8 +36,8 @@ def write_card(run: TrainingRun) -> None:
 
 | | |
 |---|---|
-| problems | {config.problems} of {", ".join(f"`{d}`" for d in config.dataset)} |
-| graphs | {", ".join(f"`{t}`" for t in config.topology)} with {", ".join(map(str, config.nodes))} nodes |
+| problems | {config.problems} of {_named(config.dataset)} |
+{_gradients(config)}| graphs | {_named(config.topology)} with {", ".join(map(str, config.nodes))} nodes |
 | loss, start | {config.loss}, {_start(config)} |
 | seed | {config.seed} |
 | time | {datetime.timedelta(seconds=round(progress.seconds))} on {torch.get_num_threads()} CPU threads |
@@ -56,6 +56,14 @@ Stages:
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     measured = old[old.index(MEASURED) :] if MEASURED in old else ""
     write_text(path, f"{text}\n{measured}" if measured else text)
+
+
+def _named(specs: tuple[str, ...]) -> str:
+    return ", ".join(f"`{spec}`" for spec in specs)
+
+
+def _gradients(config: TrainingConfig) -> str:
+    return "" if config.gradient_samples is None else f"| gradients | of {config.gradient_samples} samples a node |\n"
 
 
 def _start(config: TrainingConfig) -> str:

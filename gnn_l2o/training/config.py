@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from gnn_l2o.errors import InputError, about, unknown
-from gnn_l2o.learned import Architecture, MiLoDoArchitecture, read_architecture
+from gnn_l2o.learned import SCOUTED, Architecture, MiLoDoArchitecture, read_architecture
 from gnn_l2o.learned.model import model_folder, model_recipe, shortest_name
 from gnn_l2o.training.start import start_from_model, weights_fingerprint
 
@@ -117,6 +117,7 @@ class TrainingConfig:
         validation_problems: problems held out to choose the best weights.
         validation_iterations: how long those are run.
         batch_size: problems in a batch.
+        gradient_samples: how many of its samples a node draws for a gradient; ``None``: it takes all, as losses do.
         loss: ``"log_gap"``, ``"area"``, ``"log_area"`` or ``"objective"``, the paper's (29); see
             :func:`~gnn_l2o.training.losses.segment_loss`.
         init: where training starts, one of the architecture's ``inits``; ``None``: the first of them.
@@ -141,6 +142,7 @@ class TrainingConfig:
     validation_problems: int = 48
     validation_iterations: int = 1000
     batch_size: int = 16
+    gradient_samples: int | None = None
     loss: LossName = "log_gap"
     init: str | None = None
     lr_init: float | None = None
@@ -157,6 +159,8 @@ class TrainingConfig:
         for name in ("problems", "validation_problems", "validation_iterations", "batch_size"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} is at least 1, got {getattr(self, name)}")
+        if self.gradient_samples is not None and self.gradient_samples < 1:
+            raise InputError(f"gradient_samples is at least 1, got {self.gradient_samples}")
         if self.clip <= 0:
             raise InputError(f"clip is positive, got {self.clip}")
         if not 0 <= self.ema < 1:
@@ -168,6 +172,8 @@ class TrainingConfig:
         if self.lr_init is not None:
             if self.architecture.default_step is None:
                 raise InputError(f"a {self.architecture.kind} has no lr_init, got {self.lr_init}")
+            if self.init == SCOUTED:
+                raise InputError(f"init {SCOUTED!r} finds its own step sizes; expected no lr_init, got {self.lr_init}")
             if not 0 < self.lr_init < self.architecture.step_limit:
                 raise InputError(f"lr_init lies between 0 and {self.architecture.step_limit}, got {self.lr_init}")
         for name in ("init", "lr_init"):

@@ -11,6 +11,7 @@ from gnn_l2o.network import Network
 from gnn_l2o.problems import Problem
 from gnn_l2o.topology import build_network, expand
 from gnn_l2o.training.config import TrainingConfig
+from gnn_l2o.training.pool import drawn
 
 
 def fitted(config: TrainingConfig) -> TrainingConfig:
@@ -55,4 +56,4 @@ def _samples(config: TrainingConfig) -> Iterator[tuple[Problem, Network]]:
         with about(dataset=spec):
             dataset = plugins.load("dataset", spec)
             for network in networks:
-                yield dataset(network, seed=config.seed), network
+                yield drawn(dataset(network, seed=config.seed), config, config.seed), network

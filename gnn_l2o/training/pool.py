@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gnn_l2o import plugins
 from gnn_l2o.network import Network
-from gnn_l2o.problems import Problem, solve
+from gnn_l2o.problems import Problem, Stochastic, solve
 from gnn_l2o.regularizers import Regularizer
 from gnn_l2o.topology import build_network, expand
 from gnn_l2o.training.config import TrainingConfig
@@ -60,6 +60,7 @@ class Batch:
         )
 
 
+_SIDE_BY_SIDE = 32  # problems that are solved or tried together
 Purpose = Literal["training", "validation"]
 _STREAM = {"training": 1, "validation": 2}
 
@@ -88,7 +89,11 @@ class Pool:
             kind = (type(problem), type(problem.regularizer), problem.dim)
             unsolved = torch.zeros(1, dtype=torch.float64)
             groups.setdefault(kind, []).append(Batch(problem, network, unsolved, unsolved))
-        self.groups = [[b.to(dtype=dtype) for b in _solved(members)] for members in groups.values()]
+        solved = [[b.to(dtype=dtype) for b in _solved(members)] for members in groups.values()]
+        self.groups = [
+            [dataclasses.replace(b, problem=drawn(b.problem, config, seed)) for seed, b in enumerate(members)]
+            for members in solved
+        ]
 
     def batches(self, size: int, random: np.random.Generator | None = None) -> list[Batch]:
         """Return all problems in batches of ``size`` or less, in random order and company, or as they stand."""
@@ -99,12 +104,32 @@ class Pool:
             batches += [Batch.join([members[k] for k in chunk]) for chunk in chunks]
         return batches if random is None else [batches[k] for k in random.permutation(len(batches))]
 
+    def some(self, count: int) -> list[Batch]:
+        """Return about so many problems, of each group its share, in batches."""
+        every = max(1, sum(len(members) for members in self.groups) // count)
+        batches = []
+        for members in self.groups:
+            chosen = members[::every]
+            batches += [Batch.join(chosen[k : k + _SIDE_BY_SIDE]) for k in range(0, len(chosen), _SIDE_BY_SIDE)]
+        return batches
 
-def _solved(members: list[Batch], chunk: int = 32) -> list[Batch]:
-    """Fill in F* and F(x^0), solving ``chunk`` problems side by side."""
+
+def drawn(problem: Problem, config: TrainingConfig, seed: int) -> Problem:
+    """Return a problem as an optimizer in training sees it: its gradients are of so many samples as were asked for.
+
+    Raises:
+        InputError: it has no samples to draw.
+    """
+    if config.gradient_samples is None:
+        return problem
+    return Stochastic(problem, batch_size=config.gradient_samples, seed=seed)
+
+
+def _solved(members: list[Batch]) -> list[Batch]:
+    """Fill in F* and F(x^0)."""
     solved = []
-    for k in range(0, len(members), chunk):
-        part = members[k : k + chunk]
+    for k in range(0, len(members), _SIDE_BY_SIDE):
+        part = members[k : k + _SIDE_BY_SIDE]
         problem = Batch.join(part).problem
         optimum = solve(problem).value
         start = problem.objective(problem.average(problem.start().to(optimum)))

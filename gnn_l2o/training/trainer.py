@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel
 from gnn_l2o.algorithm import detach
 from gnn_l2o.errors import InputError
 from gnn_l2o.files import write_atomically, write_text
-from gnn_l2o.learned import save_weights
+from gnn_l2o.learned import SCOUTED, save_weights
 from gnn_l2o.learned.model import RECIPE, model_folder
 from gnn_l2o.training.config import Stage, TrainingConfig
 from gnn_l2o.training.curve import CurvePoint, write_curve
@@ -27,8 +27,10 @@ from gnn_l2o.training.losses import measured_iterations
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Batch, Pool
 from gnn_l2o.training.rollout import run_segment, validate
+from gnn_l2o.training.scouting import PROBLEMS, LinearSource, scout
 
 CHECKPOINT = "checkpoint.pt"
+_TOLERATED = 0.1  # decades by which validation may get worse from the best on before the weights are taken back, too
 _PATIENCE = 10  # updates in a row that may fail before the weights are taken back to the best ones
 
 
@@ -136,7 +138,9 @@ class TrainingRun:
         # What has converged in single precision goes on shrinking through denormal numbers, which are slow to compute.
         torch.set_flush_denormal(True)
         write_text(self.folder / RECIPE, self.config.to_toml())
-        if not self.progress.curve:
+        if not self.progress.iterations:
+            if self.config.init == SCOUTED:
+                self._scout()
             self.progress.best = self._validate()
             save_weights(self.folder, self.weights, self.config.architecture)
         progress = self.progress
@@ -147,6 +151,13 @@ class TrainingRun:
                 progress.epoch += 1
             progress.stage, progress.epoch = progress.stage + 1, 0
         self.save_checkpoint()
+
+    def _scout(self) -> None:
+        """Move the weights to a start that is found by trying constants."""
+        batches = [b.to(self.device) for b in self.pool.some(PROBLEMS)]
+        scout(cast(LinearSource, self.weights), self.algorithm, batches)
+        self.best_weights = _copy_of(self.weights)
+        self.average.module.load_state_dict(self.best_weights)
 
     def _run_epoch(self, stage: Stage) -> None:
         progress = self.progress
@@ -200,7 +211,7 @@ class TrainingRun:
         return True
 
     def _take_back(self) -> None:
-        """Return to the best weights with half the learning rate and fresh moments: runs have come to diverge."""
+        """Return to the best weights with half the learning rate and fresh moments: training has come to grief."""
         self.weights.load_state_dict(self.best_weights)
         self.average.module.load_state_dict(self.best_weights)
         self.average.n_averaged.zero_()  # it begins anew with the next update
@@ -210,13 +221,18 @@ class TrainingRun:
 
     def _finish_epoch(self) -> None:
         progress = self.progress
+        if not progress.updates and not np.isfinite(progress.losses).any():
+            raise InputError(
+                "every run of the first epoch diverged so fast that nothing was learned; "
+                "start with shorter steps (lr_init)"
+            )
         started = time.monotonic()
         value = self._validate()
         if value < progress.best:
             progress.best = value
             self.best_weights = _copy_of(self.average.module)
             save_weights(self.folder, self.average.module, self.config.architecture)
-        elif math.isinf(value) and math.isfinite(progress.best):  # else there is nothing better to go back to
+        elif value > progress.best + _TOLERATED:  # if the best is infinite there is nothing better to go back to
             self._take_back()
         progress.seconds += time.monotonic() - started
         progress.curve.append(

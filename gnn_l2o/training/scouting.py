@@ -1,0 +1,121 @@
+"""Where training starts if not at constants: at what graph and problem tell of the constants that suit them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from gnn_l2o.algorithm import Algorithm, run
+from gnn_l2o.nn.features import known_at_edges, known_at_nodes
+from gnn_l2o.nn.rule import GraphContext
+from gnn_l2o.training.losses import area_above_tolerance, measured_iterations, relative_gap
+from gnn_l2o.training.pool import Batch
+
+PROBLEMS = 120  # about as many are tried
+ITERATIONS = 300
+OWN, DUALS = (0.12, 0.88), (0.2, 0.5, 0.75, 0.92)
+STEPS, MOMENTA = (0.3, 0.8), (0.5, 0.8, 0.95)
+STEPS_WITHOUT_MOMENTUM = (0.3, 0.7)
+PRIMAL = 0.9
+TEMPERATURE = 0.03  # settings whose log10 area is so much above the least count for a third
+RIDGE = 1e-3
+LOST = 9.0  # log10 of the area of a run that diverged
+
+
+class LinearSource(Protocol):
+    """Weights of a source of gains whose outputs can be made constants, or linear in what is known before the start."""
+
+    @property
+    def accelerated(self) -> bool:
+        """Whether there is momentum."""
+
+    @property
+    def spectral_gap(self) -> bool:
+        """Whether what is known includes the spectrum and the size of the graph."""
+
+    def emit(self, step: float, dual: float, primal: float, momentum: float = 0.95, own: float = 0.5) -> None:
+        """Make the gains constants."""
+
+    def constants(self) -> tuple[Tensor, Tensor]:
+        """Return the outputs at nodes and at edges that :meth:`emit` has set."""
+
+    def emit_linear(self, node: Tensor, edge: Tensor) -> None:
+        """Make the outputs linear in what is known, from ``(1 + features, outputs)``, the constants first."""
+
+
+def scout(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch]) -> None:
+    r"""Move weights to a start that suits each problem about as well as the best of some constants.
+
+    Constants of all kinds (:data:`DUALS` and the like) are tried on training problems. For every problem the outputs
+    that make the best of them, or the mean of those nearly as good, are what a linear layer should emit; its
+    coefficients come from a ridge regression on what is known of graph and problem.
+
+    The rule has more than one way to be fast, with slow gains in between, which gradients do not cross. From this
+    start they need not.
+
+    Args:
+        weights: of ``algorithm``.
+        algorithm: runs with them.
+        batches: the problems.
+    """
+    outputs, areas = [], []
+    for setting in _settings(weights.accelerated):
+        weights.emit(primal=PRIMAL, **setting)
+        outputs.append(weights.constants())
+        areas.append(torch.cat([_log_area(algorithm, b) for b in batches]))
+    area = torch.stack(areas)
+    likely = torch.softmax((area.amin(dim=0) - area) / TEMPERATURE, dim=0).t()
+    contexts = [algorithm.init(b.problem.draw(0), b.network, b.x0).context for b in batches]
+    node, edge = (torch.stack(emitted) for emitted in zip(*outputs, strict=True))
+    weights.emit_linear(
+        node=_ridge(torch.cat([_of_nodes(c, weights.spectral_gap) for c in contexts]), likely @ node),
+        edge=_ridge(torch.cat([_of_edges(c, weights.spectral_gap) for c in contexts]), likely @ edge),
+    )
+
+
+def _settings(accelerated: bool) -> Iterator[dict[str, float]]:
+    steps, momenta = (STEPS, MOMENTA) if accelerated else (STEPS_WITHOUT_MOMENTUM, MOMENTA[:1])
+    for step, own, dual, momentum in itertools.product(steps, OWN, DUALS, momenta):
+        yield {"step": step, "own": own, "dual": dual, "momentum": momentum}
+
+
+@torch.no_grad()
+def _log_area(algorithm: Algorithm[Any], batch: Batch) -> Tensor:
+    """Return log10 of :func:`.area_above_tolerance` of every problem, ``(B,)``."""
+    measured, gaps = set(measured_iterations("log_area", ITERATIONS)), {}
+    for k, state in enumerate(run(algorithm, batch.problem, batch.network, batch.x0)):
+        if k in measured:
+            gaps[k] = relative_gap(batch, state.x)
+        if k == ITERATIONS:
+            break
+    area = (1 + area_above_tolerance(range(1, ITERATIONS + 1), gaps)).log10()
+    return area.nan_to_num(LOST, LOST).clamp(max=LOST)
+
+
+def _of_nodes(context: GraphContext, spectral_gap: bool) -> Tensor:
+    """Return the means over every graph of what its nodes know, ``(B, features)``."""
+    return _means(torch.cat(known_at_nodes(context, spectral_gap), dim=1), context.graph)
+
+
+def _of_edges(context: GraphContext, spectral_gap: bool) -> Tensor:
+    """Return the means over every graph of what is known at its edges, ``(B, features)``."""
+    return _means(torch.cat(known_at_edges(context, spectral_gap), dim=1), context.graph[context.ends[0]])
+
+
+def _means(values: Tensor, graph: Tensor) -> Tensor:
+    index = graph.unsqueeze(1).expand_as(values)
+    return values.new_zeros(int(graph.max()) + 1, values.size(1)).scatter_reduce(
+        0, index, values, "mean", include_self=False
+    )
+
+
+def _ridge(features: Tensor, targets: Tensor) -> Tensor:
+    """Return the coefficients of 1 and the features, ``(1 + features, outputs)``."""
+    columns = torch.cat([torch.ones_like(features[:, :1]), features], dim=1)
+    penalty = RIDGE * len(columns) * torch.eye(columns.size(1))
+    penalty[0, 0] = 0
+    return torch.linalg.solve(columns.t() @ columns + penalty, columns.t() @ targets)

@@ -1,0 +1,139 @@
+"""The start that training finds by trying constants."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import Ridge
+
+from gnn_l2o.errors import InputError
+from gnn_l2o.learned import LearnedScalarsArchitecture, MiLoDoArchitecture
+from gnn_l2o.nn import CoordinateLSTM
+from gnn_l2o.training import Stage, TrainingConfig, TrainingRun, scouting
+from gnn_l2o.training.scouting import scout
+
+CONFIG = TrainingConfig(
+    dataset=("lasso:features=8,samples=3", "logistic:features=5,samples=6"),
+    topology=("ring", "star"),
+    nodes=(4, 6),
+    problems=8,
+    validation_problems=3,
+    validation_iterations=20,
+    batch_size=4,
+    loss="log_area",
+    init="scouted",
+    stages=(Stage(1e-2, 4, 4, 1),),
+    architecture=MiLoDoArchitecture(hidden_features=4, accelerated=True, edge_gains="edge", warmup=3),
+)
+ARCHITECTURES = {
+    "lstm": CONFIG.architecture,
+    "no momentum": dataclasses.replace(CONFIG.architecture, accelerated=False),
+    "no gap": dataclasses.replace(CONFIG.architecture, spectral_gap=False),
+    "directed": dataclasses.replace(CONFIG.architecture, symmetrize="mean", edge_gains="coordinate"),
+    "scalars": LearnedScalarsArchitecture(accelerated=True),
+}
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch):
+    torch.set_default_dtype(torch.float32)  # what training runs in
+    monkeypatch.setattr(scouting, "ITERATIONS", 30)
+
+
+def test_a_ridge_regression_is_scikit_learns():
+    generator = np.random.default_rng(0)
+    features, targets = generator.standard_normal((20, 3)), generator.standard_normal((20, 2))
+    found = scouting._ridge(*(torch.from_numpy(a).float() for a in (features, targets)))
+    expected = Ridge(alpha=scouting.RIDGE * 20).fit(features, targets)
+    np.testing.assert_allclose(found[0], expected.intercept_, atol=1e-5)
+    np.testing.assert_allclose(found[1:].t(), expected.coef_, atol=1e-5)
+
+
+def test_an_lstm_can_be_made_linear_in_its_last_features():
+    lstm = CoordinateLSTM(4, 3, 2, direct=True)
+    coefficients = torch.randn(3, 2)
+    lstm.make_linear(coefficients)
+    features = torch.randn(4, 5, 1)
+    output, _ = lstm(features, lstm.initial_memory(features[0]))
+    expected = coefficients[0, :, None] + torch.einsum("ko,kn->on", coefficients[1:], features[2:, :, 0])
+    torch.testing.assert_close(output[:, :, 0], expected)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_problem_gets_about_the_constants_that_suit_it_best(tmp_path, name, monkeypatch):
+    monkeypatch.setattr(scouting, "RIDGE", 1e-5)
+    monkeypatch.setattr(scouting, "TEMPERATURE", 1e-4)
+    training = TrainingRun(dataclasses.replace(CONFIG, architecture=ARCHITECTURES[name]), tmp_path)
+    weights, algorithm = training.weights, training.algorithm
+    batch = training.pool.some(1)[0]
+    assert len(batch.optimum) == 1
+    scout(weights, algorithm, [batch])
+    found = scouting._log_area(algorithm, batch)
+    assert found <= min(_tried(training, batch)) + 0.02
+
+
+def test_problems_that_want_other_constants_get_them(tmp_path):
+    """A LASSO and a logistic regression differ in what is known of them, so one linear layer serves both."""
+    training = TrainingRun(CONFIG, tmp_path)
+    batches = training.pool.some(100)
+    scout(training.weights, training.algorithm, batches)
+    found = torch.cat([scouting._log_area(training.algorithm, b) for b in batches]).mean()
+    tried = torch.stack([torch.cat(areas) for areas in zip(*(_tried(training, b) for b in batches), strict=True)])
+    best = tried.mean(dim=1).min()
+    assert found < best + 0.05
+
+
+def test_a_scouting_run_trains_from_the_start_it_found_and_says_so(tmp_path):
+    training = TrainingRun(CONFIG, tmp_path)
+    before = {name: value.clone() for name, value in training.weights.state_dict().items()}
+    training._scout()
+    start = training.weights.state_dict()
+    assert not all(torch.equal(before[name], start[name]) for name in before)
+    for name, value in start.items():
+        assert torch.equal(training.best_weights[name], value)
+        assert torch.equal(training.average.module.state_dict()[name], value)
+    assert 'init = "scouted"' in training.config.to_toml()
+
+
+def test_a_run_that_is_resumed_is_not_scouted_again(tmp_path, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    def kill(training: TrainingRun) -> None:
+        if training.progress.batch == 2:
+            raise Killed
+
+    with pytest.raises(Killed):
+        TrainingRun(CONFIG, tmp_path / "cut", report=kill, checkpoint_seconds=0).run()
+    resumed = TrainingRun(CONFIG, tmp_path / "cut", resume=True)
+    assert not resumed.progress.curve and resumed.progress.iterations
+    monkeypatch.setattr(resumed, "_scout", lambda: pytest.fail("scouted again"))
+    resumed.run()
+    whole = TrainingRun(CONFIG, tmp_path / "whole")
+    whole.run()
+    for name, value in whole.weights.state_dict().items():
+        assert torch.equal(resumed.weights.state_dict()[name], value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lr_init": 0.1}, "init 'scouted' finds its own step sizes; expected no lr_init, got 0.1"),
+        ({"architecture": dataclasses.replace(CONFIG.architecture, direct=False)}, "needs .* direct layers"),
+        (
+            {"architecture": MiLoDoArchitecture(parametrization="paper", hidden_features=4)},
+            "needs the scale_free parametrization",
+        ),
+        ({"architecture": LearnedScalarsArchitecture(linear=False)}, "expected linear = true"),
+    ],
+)
+def test_what_cannot_be_scouted_is_refused(change, message):
+    with pytest.raises(InputError, match=message):
+        dataclasses.replace(CONFIG, **change).build()
+
+
+def _tried(training, batch):
+    for setting in scouting._settings(training.weights.accelerated):
+        training.weights.emit(primal=scouting.PRIMAL, **setting)
+        yield scouting._log_area(training.algorithm, batch)
