@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from torch import Tensor, nn
+from torch_geometric.utils import from_networkx
 
 from gnn_l2o import plugins
 from gnn_l2o.algorithm import run
@@ -594,6 +595,28 @@ def test_the_layer_refuses_graphs_it_cannot_serve():
         conv.start(x, torch.tensor([[0, 1, 2], [1, 0, 2]]), x)
     with pytest.raises(ValueError, match="sees the spectral gap"):
         MiLoDoConv(Preconditioner()).start(x, torch.tensor([[0, 1], [1, 0]]), x)
+
+
+def test_the_layer_runs_graphs_of_a_batch_as_if_each_were_alone():
+    conv = MiLoDoConv(Preconditioner(4, spectral_gap=False, accelerated=True)).double()
+    conv.preconditioner.reset_parameters()
+    graphs = [nx.star_graph(4), nx.path_graph(3)]
+    edges = [from_networkx(g).edge_index for g in graphs]
+    own = [torch.randn(g.number_of_nodes(), 2) for g in graphs]
+
+    def after_ten(edge_index: torch.Tensor, own: torch.Tensor, batch: torch.Tensor | None = None) -> torch.Tensor:
+        state = conv.start(own, edge_index, torch.zeros_like(own), batch=batch)
+        for _ in range(10):
+            state = conv(state, edge_index, state.ahead - own)
+        return state.x
+
+    joined = torch.cat([edges[0], edges[1] + 5], dim=1)
+    batch = torch.tensor([0] * 5 + [1] * 3)
+    torch.testing.assert_close(
+        after_ten(joined, torch.cat(own), batch), torch.cat([after_ten(*pair) for pair in zip(edges, own, strict=True)])
+    )
+    with pytest.raises(ValueError, match="joins nodes of different graphs"):
+        conv.start(torch.cat(own), joined, torch.cat(own), batch=batch.flip(0))
 
 
 def test_the_layer_is_reproducible_and_prints_itself():

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 from torch_geometric.nn import MessagePassing
-from torch_geometric.utils import degree
+from torch_geometric.utils import degree, scatter
 
 from gnn_l2o.errors import InputError
 from gnn_l2o.network import reverse_edges
@@ -82,8 +82,9 @@ class MiLoDoConv(MessagePassing):
         pull: Tensor | float = 0.0,
         gap: Tensor | float | None = None,
         least: Tensor | None = None,
+        batch: Tensor | None = None,
     ) -> MiLoDoState:
-        r"""Return the state before the first step. Metropolis weights are taken as w_ij, all nodes as one graph's.
+        r"""Return the state before the first step. Metropolis weights are taken as w_ij.
 
         Args:
             x: the first iterates, ``(N, d)``.
@@ -94,9 +95,11 @@ class MiLoDoConv(MessagePassing):
             pull: the share of the first step that the prox takes back, so too; 0 without a regularizer.
             gap: the spectral gap, a number or ``(N, 1)``; only for a preconditioner that was built to see it.
             least: the least eigenvalue of the mixing matrix, a scalar or ``(N, 1)``; by default Gershgorin's bound.
+            batch: the number of the graph of each node, ``(N,)``, as in a :class:`torch_geometric.data.Batch`; by
+                default all nodes are one graph's.
 
         Raises:
-            InputError: an edge lacks its reverse or is a self-loop, or the gap is missing.
+            InputError: an edge lacks its reverse or is a self-loop or joins two graphs, or the gap is missing.
         """
         if gap is None and self.preconditioner.node.spectral_gap:
             raise InputError("this layer's preconditioner sees the spectral gap; expected gap=..., got none")
@@ -104,19 +107,25 @@ class MiLoDoConv(MessagePassing):
             raise InputError("edge_index has self-loops; expected none (torch_geometric.utils.remove_self_loops)")
         reverse_edges(edge_index, x.size(0))
         j, i = edge_index
+        graph = edge_index.new_zeros(x.size(0)) if batch is None else batch
+        if (graph[i] != graph[j]).any():
+            raise InputError(
+                "edge_index joins nodes of different graphs; expected batch to number the graph of each node"
+            )
         neighbours = degree(i, x.size(0), dtype=x.dtype).unsqueeze(1)
         weight = 1 / (1 + torch.maximum(neighbours[i], neighbours[j]))
         column = x.new_ones(x.size(0), 1)
         self_weight = 1 - torch.zeros_like(column).index_add(0, i, weight)
+        kept = scatter(self_weight, graph, dim=0, reduce="min").index_select(0, graph)
         context = GraphContext(
             smoothness=column * smoothness,
             mean_curvature=column * (smoothness if mean_curvature is None else mean_curvature),
-            nodes=column * x.size(0),
+            nodes=degree(graph, dtype=x.dtype).index_select(0, graph).unsqueeze(1),
             pull=column * pull,
             self_weight=self_weight,
             gap=column * (0.0 if gap is None else gap),
-            least=column * (2 * self_weight.min() - 1 if least is None else least).clamp(max=0),
-            graph=edge_index.new_zeros(x.size(0)),
+            least=column * (2 * kept - 1 if least is None else least).clamp(max=0),
+            graph=graph,
             ends=edge_index.flip(0),
             weight=weight,
             most_momentum=self.preconditioner.most_momentum,
