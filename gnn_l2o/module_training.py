@@ -62,7 +62,7 @@ def train_module(
     shards: Sequence[Samples],
     network: Network,
     *,
-    optimizer: str | Path | Algorithm[Any] = "milodo_gnn",
+    optimizer: str | Path | Algorithm[Any] = "milodo_mlp",
     parameters: Mapping[str, float] | None = None,
     batch_size: int | None = None,
     iterations: int = 500,

@@ -36,9 +36,8 @@ ARCHITECTURES = {
 
 
 @pytest.fixture(autouse=True)
-def brief(monkeypatch):
+def single_precision():
     torch.set_default_dtype(torch.float32)  # what training runs in
-    monkeypatch.setattr(scouting, "ITERATIONS", 30)
 
 
 def test_a_ridge_regression_is_scikit_learns():
@@ -68,8 +67,8 @@ def test_every_problem_gets_about_the_constants_that_suit_it_best(tmp_path, name
     weights, algorithm = training.weights, training.algorithm
     batch = training.pool.some(1)[0]
     assert len(batch.optimum) == 1
-    scout(weights, algorithm, [batch])
-    found = scouting._log_area(algorithm, batch)
+    scout(weights, algorithm, [batch], 30)
+    found = scouting._log_area(algorithm, batch, 30)
     assert found <= min(_tried(training, batch)) + 0.02
 
 
@@ -77,8 +76,8 @@ def test_problems_that_want_other_constants_get_them(tmp_path):
     """A LASSO and a logistic regression differ in what is known of them, so one linear layer serves both."""
     training = TrainingRun(CONFIG, tmp_path)
     batches = training.pool.some(100)
-    scout(training.weights, training.algorithm, batches)
-    found = torch.cat([scouting._log_area(training.algorithm, b) for b in batches]).mean()
+    scout(training.weights, training.algorithm, batches, 30)
+    found = torch.cat([scouting._log_area(training.algorithm, b, 30) for b in batches]).mean()
     tried = torch.stack([torch.cat(areas) for areas in zip(*(_tried(training, b) for b in batches), strict=True)])
     best = tried.mean(dim=1).min()
     assert found < best + 0.05
@@ -136,4 +135,4 @@ def test_what_cannot_be_scouted_is_refused(change, message):
 def _tried(training, batch):
     for setting in scouting._settings(training.weights.accelerated):
         training.weights.emit(primal=scouting.PRIMAL, **setting)
-        yield scouting._log_area(training.algorithm, batch)
+        yield scouting._log_area(training.algorithm, batch, 30)

@@ -92,16 +92,18 @@ def size(context: GraphContext) -> Tensor:
 def known_at_nodes(context: GraphContext, spectral_gap: bool) -> list[Tensor]:
     r"""Return what a node knows and what does not change during a run, ``(N, 1)`` each.
 
-    w_ii, :attr:`.GraphContext.regularity`, the :func:`evenness` of its curvatures and the :func:`pull` of its
-    regularizer; with ``spectral_gap`` also the gap, :math:`\lambda_N` and the :func:`size` of its graph.
+    w_ii, :attr:`.GraphContext.regularity`, the :func:`evenness` of its curvatures, the :func:`pull` of its regularizer
+    and the product of both, for few samples want other gains with a regularizer than without; with ``spectral_gap``
+    also the gap, :math:`\lambda_N` and the :func:`size` of its graph.
     """
-    own = [context.self_weight, context.regularity, evenness(context), pull(context)]
+    even, pulled = evenness(context), pull(context)
+    own = [context.self_weight, context.regularity, even, pulled, even * pulled]
     return own + [context.gap, context.least, size(context)] * spectral_gap
 
 
 def known_features(spectral_gap: bool) -> int:
     """Return how many numbers :func:`known_at_nodes` and :func:`known_at_edges` return."""
-    return 4 + 3 * spectral_gap
+    return 5 + 3 * spectral_gap
 
 
 def known_at_edges(context: GraphContext, spectral_gap: bool) -> list[Tensor]:

@@ -16,7 +16,7 @@ from gnn_l2o.training.losses import area_above_tolerance, measured_iterations, r
 from gnn_l2o.training.pool import Batch
 
 PROBLEMS = 120  # about as many are tried
-ITERATIONS = 300
+ITERATIONS = 300  # at most
 OWN, DUALS = (0.12, 0.88), (0.2, 0.5, 0.75, 0.92)
 STEPS, MOMENTA = (0.3, 0.8), (0.5, 0.8, 0.95)
 STEPS_WITHOUT_MOMENTUM = (0.3, 0.7)
@@ -47,7 +47,7 @@ class LinearSource(Protocol):
         """Make the outputs linear in what is known, from ``(1 + features, outputs)``, the constants first."""
 
 
-def scout(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch]) -> None:
+def scout(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch], iterations: int) -> None:
     r"""Move weights to a start that suits each problem about as well as the best of some constants.
 
     Constants of all kinds (:data:`DUALS` and the like) are tried on training problems. For every problem the outputs
@@ -61,12 +61,13 @@ def scout(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch]
         weights: of ``algorithm``.
         algorithm: runs with them.
         batches: the problems.
+        iterations: how long each of them is run.
     """
     outputs, areas = [], []
     for setting in _settings(weights.accelerated):
         weights.emit(primal=PRIMAL, **setting)
         outputs.append(weights.constants())
-        areas.append(torch.cat([_log_area(algorithm, b) for b in batches]))
+        areas.append(torch.cat([_log_area(algorithm, b, iterations) for b in batches]))
     area = torch.stack(areas)
     likely = torch.softmax((area.amin(dim=0) - area) / TEMPERATURE, dim=0).t()
     contexts = [algorithm.init(b.problem.draw(0), b.network, b.x0).context for b in batches]
@@ -84,15 +85,15 @@ def _settings(accelerated: bool) -> Iterator[dict[str, float]]:
 
 
 @torch.no_grad()
-def _log_area(algorithm: Algorithm[Any], batch: Batch) -> Tensor:
+def _log_area(algorithm: Algorithm[Any], batch: Batch, iterations: int) -> Tensor:
     """Return log10 of :func:`.area_above_tolerance` of every problem, ``(B,)``."""
-    measured, gaps = set(measured_iterations("log_area", ITERATIONS)), {}
+    measured, gaps = set(measured_iterations("log_area", iterations)), {}
     for k, state in enumerate(run(algorithm, batch.problem, batch.network, batch.x0)):
         if k in measured:
             gaps[k] = relative_gap(batch, state.x)
-        if k == ITERATIONS:
+        if k == iterations:
             break
-    area = (1 + area_above_tolerance(range(1, ITERATIONS + 1), gaps)).log10()
+    area = (1 + area_above_tolerance(range(1, iterations + 1), gaps)).log10()
     return area.nan_to_num(LOST, LOST).clamp(max=LOST)
 
 

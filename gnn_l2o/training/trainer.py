@@ -27,7 +27,7 @@ from gnn_l2o.training.losses import measured_iterations
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Batch, Pool
 from gnn_l2o.training.rollout import run_segment, validate
-from gnn_l2o.training.scouting import PROBLEMS, LinearSource, scout
+from gnn_l2o.training.scouting import ITERATIONS, PROBLEMS, LinearSource, scout
 
 CHECKPOINT = "checkpoint.pt"
 _TOLERATED = 0.1  # decades by which validation may get worse from the best on before the weights are taken back, too
@@ -155,7 +155,8 @@ class TrainingRun:
     def _scout(self) -> None:
         """Move the weights to a start that is found by trying constants."""
         batches = [b.to(self.device) for b in self.pool.some(PROBLEMS)]
-        scout(cast(LinearSource, self.weights), self.algorithm, batches)
+        iterations = min(ITERATIONS, self.config.validation_iterations)
+        scout(cast(LinearSource, self.weights), self.algorithm, batches, iterations)
         self.best_weights = _copy_of(self.weights)
         self.average.module.load_state_dict(self.best_weights)
 
