@@ -199,6 +199,7 @@ def parse(argv: Sequence[str] | None) -> tuple[argparse.ArgumentParser, argparse
     add = parser.add_argument
     add("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS), metavar="NAME", help=", ".join(VARIANTS))
     add("--epochs_scale", type=float, default=0.5, help="share of the recipe's epochs (default: %(default)s)")
+    add("--problems", type=int, help="to train on (default: as many as the recipe has)")
     add("--seeds", type=int, nargs="+", default=[0], help="of training (default: 0)")
     add("--recipe", type=Path, default=PROJECT / "models/milodo_gnn/recipe.toml", help="the base of all variants")
     add("--output", type=Path, default=Path("out/ablations"), help="folder (default: %(default)s)")
@@ -213,6 +214,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     console = Console()
     try:
         base = read_recipe(args.recipe)
+        base = dataclasses.replace(base, problems=args.problems or base.problems)
         # All at once, so that a setting that does not exist stops the first variant and not the last.
         configs = {
             name: [VARIANTS[name].config(base, seed, args.epochs_scale) for seed in args.seeds]

@@ -310,11 +310,17 @@ def test_divergence_takes_the_weights_back_and_halves_the_learning_rate(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("best", "found", "taken_back"),
-    [(-1.0, math.inf, True), (-1.0, -0.8, True), (-1.0, -0.95, False), (math.inf, math.inf, False)],
+    ("loss", "best", "found", "taken_back"),
+    [
+        ("objective", -1.0, math.inf, True),
+        ("objective", -1.0, 1.0, False),
+        ("area", -1.0, -0.8, True),
+        ("area", -1.0, -0.95, False),
+        ("area", math.inf, math.inf, False),
+    ],
 )
-def test_weights_that_got_much_worse_in_validation_are_taken_back(tmp_path, monkeypatch, best, found, taken_back):
-    training = TrainingRun(PAPER, tmp_path)
+def test_weights_that_got_much_worse_in_validation_are_taken_back(tmp_path, monkeypatch, loss, best, found, taken_back):
+    training = TrainingRun(dataclasses.replace(PAPER, loss=loss), tmp_path)
     good = {k: v.clone() for k, v in weights_of(training).items()}
     training.progress.best, training.progress.losses = best, [0.0]
     training.weights.start_as_exact_diffusion(100.0)

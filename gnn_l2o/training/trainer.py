@@ -21,7 +21,7 @@ from gnn_l2o.errors import InputError
 from gnn_l2o.files import write_atomically, write_text
 from gnn_l2o.learned import SCOUTED, save_weights
 from gnn_l2o.learned.model import RECIPE, model_folder
-from gnn_l2o.training.config import Stage, TrainingConfig
+from gnn_l2o.training.config import LossName, Stage, TrainingConfig
 from gnn_l2o.training.curve import CurvePoint, write_curve
 from gnn_l2o.training.losses import measured_iterations
 from gnn_l2o.training.mixture import fitted
@@ -30,7 +30,9 @@ from gnn_l2o.training.rollout import run_segment, validate
 from gnn_l2o.training.scouting import ITERATIONS, PROBLEMS, LinearSource, scout
 
 CHECKPOINT = "checkpoint.pt"
-_TOLERATED = 0.1  # decades by which validation may get worse from the best on before the weights are taken back, too
+_TOLERATED: dict[LossName, float] = {"area": 0.1, "log_area": 0.1}
+"""Decades by which validation may get worse from the best on before the weights are taken back, too. Not by the other
+losses, whose log-spaced iterations make it swing by more without harm."""
 _PATIENCE = 10  # updates in a row that may fail before the weights are taken back to the best ones
 
 
@@ -233,8 +235,10 @@ class TrainingRun:
             progress.best = value
             self.best_weights = _copy_of(self.average.module)
             save_weights(self.folder, self.average.module, self.config.architecture)
-        elif value > progress.best + _TOLERATED:  # if the best is infinite there is nothing better to go back to
-            self._take_back()
+        elif math.isfinite(progress.best):  # else there is nothing better to go back to
+            tolerated = progress.best + _TOLERATED.get(self.config.loss, math.inf)
+            if math.isinf(value) or value > tolerated:
+                self._take_back()
         progress.seconds += time.monotonic() - started
         progress.curve.append(
             CurvePoint(
