@@ -203,7 +203,7 @@ def test_the_papers_sizes() -> None:
     cell, perceptron = 4 * 100 * 100 + 2 * 4 * 100, 100 * 100 + 100 + 10 * 101
     assert count(BaseRulesArchitecture()) == 10 * 3 * (cell + 400 * 20 + perceptron)
     assert count(LPGExtraArchitecture(depth=50)) == 100
-    assert [count(LearnedScalarsArchitecture(linear=linear)) for linear in (False, True)] == [4, 32]
+    assert [count(LearnedScalarsArchitecture(linear=linear)) for linear in (False, True)] == [4, 36]
 
 
 @pytest.mark.parametrize("kind", ["per_node", "base_rules"])
@@ -324,7 +324,7 @@ def test_learned_scalars_follow_the_graph_linearly() -> None:
     network = Network.from_networkx(IRREGULAR)
     problem = least_squares(network, L1(0.05))
     weights = LearnedScalarsArchitecture().build()
-    weights.coefficients.copy_(torch.randn(4, 8))
+    weights.coefficients.copy_(torch.randn(4, 9))
     state = after(LearnedScalarsArchitecture().algorithm(weights), problem, network, 1)
     context = state.context
     ones = torch.ones(network.num_nodes, 1)
@@ -335,6 +335,7 @@ def test_learned_scalars_follow_the_graph_linearly() -> None:
             context.regularity,
             evenness(context),
             pull(context),
+            evenness(context) * pull(context),
             network.gap.item() * ones,
             context.least,
             0.5 * math.log10(network.num_nodes) * ones,
