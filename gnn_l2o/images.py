@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gzip
 import io
@@ -44,11 +45,13 @@ class Images:
         images: ``(n, height, width)`` grey or ``(n, height, width, 3)`` red, green, blue; uint8.
         labels: ``(n,)``, the class of every image, int64.
         source: where they are from, in words.
+        stand_in: whether they take the place of others that could not be had.
     """
 
     images: np.ndarray
     labels: np.ndarray
     source: str
+    stand_in: bool = False
 
     def __post_init__(self) -> None:
         for array in (self.images, self.labels):
@@ -111,7 +114,7 @@ def shards(
         load: :func:`mnist` or :func:`cifar10`.
         nodes: N.
         seed: of the draws.
-        samples: of a node on average.
+        samples: of a node on average; fewer where images that stand in for others are too few, which the source says.
         test_samples: how many test images.
         alpha: split by labels, see :func:`gnn_l2o.samples.split`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
@@ -126,13 +129,17 @@ def shards(
     middle = train.labels.size // 2
     allowed = {"first": slice(middle), "second": slice(middle, None), None: slice(None)}[half]
     rows = np.arange(train.labels.size)[allowed]
+    source = f"{train.source}{f', {half} half' if half else ''}"
+    if train.stand_in and nodes <= rows.size < nodes * samples:
+        samples = rows.size // nodes
+        source += f", {samples} a node, for there are no more"
     sizes = node_sizes(nodes * samples, nodes, imbalance, generator)
     parts = [rows[part] for part in split(train.labels[rows], sizes, generator, alpha)]
     asked = generator.permutation(test.labels.size)[:test_samples]
     return Shards(
         [train.samples(part, mean, deviation, shrink) for part in parts],
         test.samples(asked, mean, deviation, shrink),
-        f"{train.source}{f', {half} half' if half else ''}; accuracy on {test.source}",
+        f"{source}; accuracy on {test.source}",
     )
 
 
@@ -255,4 +262,5 @@ def _digits(part: Part) -> Images:
     grey = np.rint(small.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)  # from 0, ..., 16
     large = np.pad(grey.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))
     both = {"images": large, "labels": labels.astype(np.int64)}
-    return _share(both, part, DIGITS_TRAIN, f"scikit-learn's digits of 8 x 8 pixels instead of MNIST, {part} images")
+    source = f"scikit-learn's digits of 8 x 8 pixels instead of MNIST, {part} images"
+    return dataclasses.replace(_share(both, part, DIGITS_TRAIN, source), stand_in=True)

@@ -124,6 +124,19 @@ def test_small_digits_stand_in_for_mnist_with_a_warning(monkeypatch: pytest.Monk
     np.testing.assert_array_equal(np.concatenate([train.labels, test.labels]), labels)
 
 
+def test_nodes_share_what_there_is_where_digits_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GNN_L2O_DATA", raising=False)
+    monkeypatch.setattr(sources, "fetch_openml", offline)
+    asked = {"seed": 0, "test_samples": 5, "alpha": None, "imbalance": 0.0, "mean": (0.0,), "deviation": (1.0,)}
+    with pytest.warns(UserWarning, match="stand in"):
+        enough = shards(mnist, 10, samples=120, **asked)
+        too_few = shards(mnist, 10, samples=121, half="first", **asked)
+    assert [len(labels) for _, labels in enough.nodes] == [120] * 10
+    assert [len(labels) for _, labels in too_few.nodes] == [60] * 10
+    assert "a node" not in enough.source
+    assert "first half, 60 a node, for there are no more" in too_few.source
+
+
 def write_archive(folder: Path, names: list[str]) -> Path:
     """An archive of JPEG images, each of one colour that its place in the list decides."""
     path = folder / "cifar10" / "cifar10_jpeg_60000.tar.gz"
