@@ -1,9 +1,9 @@
 """What each part of the default optimizer and of its training is worth: variants of its recipe, trained side by side.
 
-Every variant trains by a recipe, by default that of ``models/milodo_gnn``, with one change, for a share of its epochs. Whatever it was
-trained for, its best weights are then judged on the same problems, of the same mixture, that no variant has seen: the
-mean of log10 of the relative gap, over problems and evenly spaced iterations up to ``validation_iterations``. Lower is
-better.
+Every variant trains by a recipe, by default that of ``models/milodo_gnn``, with one change, for a share of its epochs.
+Whatever it was trained for, its best weights are then judged on the same problems, of the same mixture, that no variant
+has seen: the mean of log10 of the relative gap, over problems and evenly spaced iterations up to
+``validation_iterations``. Lower is better.
 
 Run it with ``python benchmarks/ablations.py``, perhaps ``--variants default restart --seeds 0 1``. Begun again with the
 same settings, it goes on where it was stopped.
