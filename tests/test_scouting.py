@@ -10,6 +10,8 @@ from sklearn.linear_model import Ridge
 from gnn_l2o.errors import InputError
 from gnn_l2o.learned import LearnedScalarsArchitecture, MiLoDoArchitecture
 from gnn_l2o.nn import CoordinateLSTM
+from gnn_l2o.nn.features import known_at_edges
+from gnn_l2o.problems import Logistic
 from gnn_l2o.training import Stage, TrainingConfig, TrainingRun, scouting
 from gnn_l2o.training.scouting import scout
 
@@ -81,6 +83,28 @@ def test_problems_that_want_other_constants_get_them(tmp_path):
     tried = torch.stack([torch.cat(areas) for areas in zip(*(_tried(training, b) for b in batches), strict=True)])
     best = tried.mean(dim=1).min()
     assert found < best + 0.05
+
+
+def test_each_kind_of_problem_gets_the_constants_that_it_wants(tmp_path, monkeypatch):
+    """Where LASSO wants one dual gain and logistic regression another, the start tells them apart."""
+    training = TrainingRun(dataclasses.replace(CONFIG, architecture=ARCHITECTURES["scalars"]), tmp_path)
+    weights, batches = training.weights, training.pool.some(100)
+    wanted = [0.75 if isinstance(b.problem, Logistic) else 0.2 for b in batches]
+
+    def log_area(algorithm, batch, iterations):
+        found = torch.sigmoid(weights.constants()[1][0])
+        dual = wanted[[b is batch for b in batches].index(True)]
+        return torch.where((found - dual).abs() < 1e-3, 1.0, 2.0).expand(len(batch.optimum))
+
+    monkeypatch.setattr(scouting, "_log_area", log_area)
+    monkeypatch.setattr(scouting, "RIDGE", 1e-6)
+    scout(weights, training.algorithm, batches, 30)
+    dual = weights.coefficients.detach()[2]
+    for batch, share in zip(batches, wanted, strict=True):
+        context = training.algorithm.init(batch.problem, batch.network, batch.x0).context
+        known = torch.cat(known_at_edges(context, spectral_gap=True), dim=1)
+        emitted = torch.sigmoid(dual[0] + known @ dual[1:])
+        assert (emitted.mean() - share).abs() < 0.05
 
 
 def test_a_scouting_run_trains_from_the_start_it_found_and_says_so(tmp_path):

@@ -227,7 +227,7 @@ class TrainingRun:
         if not progress.updates and not np.isfinite(progress.losses).any():
             raise InputError(
                 "every run of the first epoch diverged so fast that nothing was learned; "
-                "start with shorter steps (lr_init)"
+                "start elsewhere (init) or with shorter steps (lr_init)"
             )
         started = time.monotonic()
         value = self._validate()
