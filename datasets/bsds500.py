@@ -59,6 +59,7 @@ def sample(
     l2_weight: float = 0.0,
     imbalance: float = 0.0,
     path: str | None = None,
+    photographs: bool = False,
 ) -> LeastSquares:
     r"""Sparse coding of natural images (real): LASSO of a patch in a learned dictionary, its pixels over the nodes.
 
@@ -82,7 +83,10 @@ def sample(
             if there are such, otherwise on every other image in the order of their names. By default
             ``$GNN_L2O_DATA/bsds500/patches_16x16.npz`` if it is there, with patches ``train`` and ``test``; otherwise
             the two photographs that come with scikit-learn.
+        photographs: take these two even if the others are there: to train an optimizer on other images than it meets.
     """
+    if photographs and path is not None:
+        raise InputError(f"images are either those in path={path} or scikit-learn's photographs, got both")
     require_at_least(2, patch=patch)
     require_at_least(1, atoms=atoms)
     pixels = patch * patch
@@ -92,7 +96,7 @@ def sample(
             f"expected patch={int(np.ceil(np.sqrt(network.num_nodes)))} or more"
         )
     generator = np.random.default_rng(seed)
-    coding = _prepare(patch, atoms, path, local(FILE))
+    coding = _prepare(patch, atoms, path, None if photographs else local(FILE))
     b = coding.patches[generator.integers(len(coding.patches))]
     ends = np.cumsum(node_sizes(pixels, network.num_nodes, imbalance, generator))[:-1]
     rows = np.split(generator.permutation(pixels), ends)
@@ -143,7 +147,7 @@ def _patches(patch: int, path: str | None, file: Path | None) -> Patches:
     return Patches(
         _cut(train, TRAIN_PATCHES, patch),
         _cut(test, TEST_PATCHES, patch),
-        "scikit-learn's photographs instead of BSDS500" if path is None else f"the images in {path}",
+        "scikit-learn's photographs, not BSDS500" if path is None else f"the images in {path}",
     )
 
 

@@ -4,11 +4,14 @@ import csv
 import dataclasses
 import functools
 import gzip
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
+from sklearn.datasets import load_breast_cancer
+from sklearn.utils import Bunch
 
 from gnn_l2o.errors import InputError, unknown
 from gnn_l2o.network import Network
@@ -19,7 +22,18 @@ from gnn_l2o.sources import download, local
 Part = Literal["train", "test"]
 Row = list[str]
 
+
+class Pool(NamedTuple):
+    """Rows to draw from: columns ``(M, 14)`` or ``(M, 123)``, labels ``(M,)`` and where they are from, in words."""
+
+    data: np.ndarray
+    labels: np.ndarray
+    source: str
+    stand_in: bool = False
+
+
 COLUMNS = 14  # before the label
+STAND_IN_TRAIN = 400  # rows of the 569 of the data that stands in where the census cannot be had
 FILE = "adult_{part}.csv.gz"
 WAYS = "give path=FILE, or set GNN_L2O_DATA to a folder with adult/adult_train.csv.gz, or connect to openml.org"
 
@@ -103,15 +117,20 @@ def sample(
         path: of a CSV file with a header, 14 columns and the label, perhaps gzipped, which is then the training part;
             or of a folder with ``adult_train.csv.gz`` and ``adult_test.csv.gz``. By default
             ``$GNN_L2O_DATA/adult`` if it holds them; otherwise scikit-learn downloads the data from openml.org, once.
+            Where that fails too, a warning says so and the 569 rows of ``breast_cancer`` stand in: 14 of its columns,
+            or for every one of its 30 columns four of 0 and 1, between its quartiles.
     """
     require_at_least(1, samples=samples)
     generator = np.random.default_rng(seed)
-    data, labels = _load(_find(path), part, onehot)
+    pool = _pool(_find(path), part, onehot)
+    data, labels, source = pool.data, pool.labels, pool.source
+    if pool.stand_in and network.num_nodes <= labels.size < network.num_nodes * samples:
+        samples = labels.size // network.num_nodes
+        source += f", {samples} rows a node, for there are no more"
     sizes = node_sizes(network.num_nodes * samples, network.num_nodes, imbalance, generator)
     parts = split(labels, sizes, generator, alpha)
     problem = Logistic.from_nodes([data[p] for p in parts], [labels[p] for p in parts], penalty(l1_weight, l2_weight))
-    place = path or ("openml.org" if _find(path) is None else "$GNN_L2O_DATA/adult")
-    return dataclasses.replace(problem, source=f"Census Income from {place}, {part} part")
+    return dataclasses.replace(problem, source=source)
 
 
 def _find(path: str | None) -> Path | None:
@@ -123,6 +142,31 @@ def _find(path: str | None) -> Path | None:
 
 
 @functools.lru_cache(maxsize=2)
+def _pool(place: Path | None, part: Part, onehot: bool) -> Pool:
+    if place is None:
+        try:
+            _download()
+        except InputError as error:
+            warnings.warn(f"{error}; data on breast cancer stands in for the census", stacklevel=3)
+            return _stand_in(part, onehot)
+    where = "openml.org" if place is None else "$GNN_L2O_DATA/adult" if place == _find(None) else str(place)
+    return Pool(*_load(place, part, onehot), f"Census Income from {where}, {part} part")
+
+
+def _stand_in(part: Part, onehot: bool) -> Pool:
+    """Return what comes with scikit-learn in the form of the census."""
+    columns, labels = load_breast_cancer(return_X_y=True)
+    rows = slice(STAND_IN_TRAIN) if part == "train" else slice(STAND_IN_TRAIN, None)
+    train = columns[:STAND_IN_TRAIN]
+    if onehot:
+        cuts = np.quantile(train, (0.25, 0.5, 0.75), axis=0)
+        data = np.hstack([np.eye(4)[np.searchsorted(c, x)] for c, x in zip(cuts.T, columns.T, strict=True)])
+    else:
+        data = standardized(columns, train)[:, :COLUMNS]
+    source = f"scikit-learn's breast cancer data instead of Census Income, {part} part"
+    return Pool(data[rows], labels[rows].astype(np.float64), source, stand_in=True)
+
+
 def _load(place: Path | None, part: Part, onehot: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the columns, ``(M, 14)`` or ``(M, 123)``, and the labels, ``(M,)``."""
     rows = _rows(place, part)
@@ -135,7 +179,7 @@ def _load(place: Path | None, part: Part, onehot: bool) -> tuple[np.ndarray, np.
 
 def _rows(place: Path | None, part: Part) -> list[Row]:
     if place is None:
-        return _download()[part]
+        return _downloaded()[part]
     if place.is_dir():
         return _read(place / FILE.format(part=part))
     if part == "test":
@@ -158,8 +202,13 @@ def _read(file: Path) -> list[Row]:
 
 
 @functools.lru_cache(maxsize=1)
-def _download() -> dict[Part, list[Row]]:
-    bunch = download("adult", 2, ways=WAYS)
+def _download() -> Bunch:
+    return download("adult", 2, ways=WAYS)
+
+
+@functools.lru_cache(maxsize=1)
+def _downloaded() -> dict[Part, list[Row]]:
+    bunch = _download()
     columns = []
     for name, column in zip(bunch.feature_names, bunch.data.T, strict=True):
         words = bunch.categories.get(name)

@@ -168,13 +168,14 @@ def cifar10(train: bool) -> Images:
     From ``$GNN_L2O_DATA/cifar10`` all images as JPEG (``cifar10_jpeg_60000.tar.gz``, which holds
     ``train/airplane/0000.jpg`` and the like) or else the first 4,000 training images (``cifar10_train_first4000.npz``
     with ``images`` and ``labels``), of which the last 800 are for testing; otherwise downloaded from openml.org, of
-    which the last 10,000 rows are. What takes long is done once and kept in the cache folder.
+    which the last 10,000 rows are. What takes long is done once and kept in the cache folder. Where all that fails, a
+    warning says so and the digits of :func:`mnist` stand in, grey, each pixel drawn as 4 x 4.
 
     Args:
         train: whether to have the training images; no test image is among them.
 
     Raises:
-        InputError: none of these can be had, or files that are there cannot be read.
+        InputError: files that are there cannot be read.
     """
     part: Part = "train" if train else "test"
     return _cifar10(part, local(CIFAR10_ARCHIVE), local(CIFAR10_FIRST))
@@ -189,8 +190,7 @@ def _mnist(part: Part, files: tuple[Path, ...]) -> Images:
     try:
         both = recall("mnist", ("openml", 1), lambda: _from_openml("mnist_784", (28, 28), ways))
     except InputError as error:
-        warnings.warn(f"{error}; digits of 8 x 8 pixels stand in for MNIST", stacklevel=3)
-        return _digits(part)
+        return _digits(part, "MNIST", str(error), scale=3, margin=2)
     return _share(both, part, MNIST_TRAIN, f"MNIST from openml.org, {part} images")
 
 
@@ -207,7 +207,11 @@ def _cifar10(part: Part, archive: Path | None, first: Path | None) -> Images:
             raise InputError(f"cannot read {first} ({error}); expected images and labels") from None
         return _share(both, part, FIRST_TRAIN, f"first 4,000 training images of CIFAR-10, parted, {part} images")
     ways = f"set GNN_L2O_DATA to a folder with {CIFAR10_ARCHIVE} or {CIFAR10_FIRST}"
-    both = recall("cifar10", ("openml", 1), lambda: _from_openml("CIFAR_10", (3, 32, 32), ways))
+    try:
+        both = recall("cifar10", ("openml", 1), lambda: _from_openml("CIFAR_10", (3, 32, 32), ways))
+    except InputError as error:
+        digits = _digits(part, "CIFAR-10", str(error), scale=4, margin=0)
+        return dataclasses.replace(digits, images=digits.images[..., None].repeat(3, axis=3))
     both["images"] = np.moveaxis(both["images"], 1, 3)
     return _share(both, part, CIFAR10_TRAIN, f"CIFAR-10 from openml.org, rows as they come, {part} images")
 
@@ -257,10 +261,13 @@ def _from_openml(name: str, shape: tuple[int, ...], ways: str) -> Arrays:
     return {"images": bunch.data.astype(np.uint8).reshape(-1, *shape), "labels": bunch.target.astype(np.int64)}
 
 
-def _digits(part: Part) -> Images:
+def _digits(part: Part, wanted: str, reason: str, *, scale: int, margin: int) -> Images:
+    """Return scikit-learn's digits, each of their 8 x 8 pixels drawn ``scale`` times as wide, within a margin."""
+    warnings.warn(f"{reason}; digits of 8 x 8 pixels stand in for {wanted}", stacklevel=4)
     small, labels = load_digits(return_X_y=True)
     grey = np.rint(small.reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)  # from 0, ..., 16
-    large = np.pad(grey.repeat(3, axis=1).repeat(3, axis=2), ((0, 0), (2, 2), (2, 2)))
+    large = grey.repeat(scale, axis=1).repeat(scale, axis=2)
+    large = np.pad(large, ((0, 0), (margin, margin), (margin, margin)))
     both = {"images": large, "labels": labels.astype(np.int64)}
-    source = f"scikit-learn's digits of 8 x 8 pixels instead of MNIST, {part} images"
+    source = f"scikit-learn's digits of 8 x 8 pixels instead of {wanted}, {part} images"
     return dataclasses.replace(_share(both, part, DIGITS_TRAIN, source), stand_in=True)

@@ -209,3 +209,13 @@ def test_learning_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         load(monkeypatch)(path_graph(2), seed=0)
+
+
+def test_photographs_can_be_asked_for_where_there_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = load(monkeypatch)(path_graph(2), seed=0)
+    write_patches(tmp_path, monkeypatch)
+    found = load(monkeypatch, ",photographs=true")(path_graph(2), seed=0)
+    torch.testing.assert_close(found.features, expected.features, rtol=0, atol=0)
+    assert found.source == expected.source == "scikit-learn's photographs, not BSDS500"
+    with pytest.raises(InputError, match="either those in path=.* or scikit-learn's photographs, got both"):
+        load(monkeypatch, f",photographs=true,path={tmp_path}")(path_graph(2), seed=0)

@@ -329,14 +329,37 @@ def test_a_download_in_another_order_is_refused(monkeypatch: pytest.MonkeyPatch)
         plugin(ring(1), seed=0)
 
 
-def test_a_failed_download_tells_the_ways_to_the_data(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def census_offline(monkeypatch: pytest.MonkeyPatch) -> plugins.Plugin:
     def download(*args: object, **kwargs: object) -> Bunch:
         raise OSError("no route to openml.org")
 
-    plugin = census_with_download(monkeypatch, download)
-    with pytest.raises(InputError, match=r"no route to openml.org.*path=FILE.*GNN_L2O_DATA.*openml.org") as error:
-        plugin(ring(1), seed=0)
-    assert "\n" not in str(error.value)
+    return census_with_download(monkeypatch, download)
+
+
+def test_breast_cancer_stands_in_for_the_census_with_a_warning(census_offline: plugins.Plugin) -> None:
+    ways = r"no route to openml.org.*path=FILE.*GNN_L2O_DATA.*openml.org; data on breast cancer stands in"
+    with pytest.warns(UserWarning, match=ways) as record:
+        problem = census_offline.function(ring(10), seed=0)
+    assert "\n" not in str(record[0].message)
+    assert problem.source.endswith("instead of Census Income, train part, 40 rows a node, for there are no more")
+    assert problem.features.shape == (10, 40, 14)
+    data, labels = load_breast_cancer(return_X_y=True)
+    expected = (data[:400] - data[:400].mean(axis=0)) / data[:400].std(axis=0)
+    rows = problem.features.flatten(0, 1).numpy()
+    order, same = np.argsort(rows.sum(axis=1)), np.argsort(expected[:, :14].sum(axis=1))
+    np.testing.assert_allclose(rows[order], expected[same, :14])
+    assert problem.targets.sum() == labels[:400].sum()
+
+
+def test_indicators_of_what_stands_in_lie_between_quartiles(census_offline: plugins.Plugin) -> None:
+    with pytest.warns(UserWarning, match="stands in"):
+        train = census_offline.function(ring(10), seed=0, onehot=True)
+        test = census_offline.function(ring(10), seed=0, onehot=True, part="test")
+    assert (train.features.shape, test.features.shape) == ((10, 40, 120), (10, 16, 120))
+    indicators = train.features.flatten(0, 1).unflatten(1, (30, 4))
+    assert (indicators.sum(dim=2) == 1).all()
+    np.testing.assert_allclose(indicators.mean(dim=0), 0.25, atol=0.01)
 
 
 @pytest.mark.parametrize(

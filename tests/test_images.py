@@ -206,13 +206,20 @@ def test_cifar10_from_openml_has_its_channels_last(monkeypatch: pytest.MonkeyPat
     assert (train.labels.tolist(), test.labels.tolist()) == ([3], [7])
 
 
-def test_where_there_is_no_cifar10_one_line_says_so(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_small_digits_stand_in_for_cifar10_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GNN_L2O_DATA", raising=False)
     monkeypatch.setattr(sources, "fetch_openml", offline)
-    with pytest.raises(
-        InputError, match=r"cannot download CIFAR_10.*no route to openml.org.*set GNN_L2O_DATA"
-    ) as error:
-        cifar10(False)
-    assert "\n" not in str(error.value)
+    ways = r"cannot download CIFAR_10.*no route to openml.org.*set GNN_L2O_DATA.*stand in for CIFAR-10"
+    with pytest.warns(UserWarning, match=ways) as record:
+        train, test = cifar10(True), cifar10(False)
+    assert "\n" not in str(record[0].message)
+    assert (train.images.shape, test.images.shape) == ((1200, 32, 32, 3), (597, 32, 32, 3))
+    assert train.stand_in
+    assert "instead of CIFAR-10" in train.source
+    small, _ = load_digits(return_X_y=True)
+    for channel in range(3):
+        both = np.concatenate([train.images, test.images])[..., channel]
+        np.testing.assert_allclose(both[:, 1::4, 1::4].reshape(-1, 64) / 255 * 16, small, atol=0.05)
 
 
 def test_a_variable_that_names_no_folder_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
