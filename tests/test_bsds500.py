@@ -217,5 +217,5 @@ def test_photographs_can_be_asked_for_where_there_are_others(tmp_path: Path, mon
     found = load(monkeypatch, ",photographs=true")(path_graph(2), seed=0)
     torch.testing.assert_close(found.features, expected.features, rtol=0, atol=0)
     assert found.source == expected.source == "scikit-learn's photographs, not BSDS500"
-    with pytest.raises(InputError, match="either those in path=.* or scikit-learn's photographs, got both"):
+    with pytest.raises(InputError, match=r"either those in path=.* or scikit-learn's photographs, got both"):
         load(monkeypatch, f",photographs=true,path={tmp_path}")(path_graph(2), seed=0)

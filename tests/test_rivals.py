@@ -20,6 +20,7 @@ from gnn_l2o.learned import (
     GenericL2OArchitecture,
     LearnedScalarsArchitecture,
     LPGExtraArchitecture,
+    MatrixMiLoDoArchitecture,
     MiLoDo,
     MiLoDoArchitecture,
     PerNodeArchitecture,
@@ -43,12 +44,14 @@ IRREGULAR = nx.Graph([(0, 1), (0, 2), (1, 2), (2, 3), (2, 4), (4, 5)])
 
 SMALL: dict[str, Architecture[Any]] = {
     "milodo": MiLoDoArchitecture(hidden_features=4, warmup=3),
+    "matrix_milodo": MatrixMiLoDoArchitecture(hidden_features=4),
     "per_node": PerNodeArchitecture(hidden_features=4),
     "generic_l2o": GenericL2OArchitecture(hidden_features=4),
     "base_rules": BaseRulesArchitecture(hidden_features=6),
     "lpg_extra": LPGExtraArchitecture(depth=12),
     "learned_scalars": LearnedScalarsArchitecture(warmup=3),
 }
+SMOOTH = ("base_rules", "matrix_milodo")  # run without a regularizer only
 KINDS = pytest.mark.parametrize("kind", ARCHITECTURES)
 
 
@@ -58,7 +61,7 @@ def least_squares(network: Network, regularizer: Regularizer, dim: int = 4) -> L
 
 
 def regularizer_for(kind: str) -> Regularizer:
-    return Zero() if kind == "base_rules" else L1(0.05)
+    return Zero() if kind in SMOOTH else L1(0.05)
 
 
 def built(kind: str, problem: Problem, network: Network) -> tuple[Architecture[Any], nn.Module, Algorithm[Any]]:
@@ -471,7 +474,7 @@ def test_bad_architectures_are_refused(table: dict[str, Any], message: str) -> N
 
 
 def training_config(kind: str, **changes: Any) -> TrainingConfig:
-    regularized = "linear:features=4,samples=4" if kind == "base_rules" else "lasso:features=4,samples=4"
+    regularized = "linear:features=4,samples=4" if kind in SMOOTH else "lasso:features=4,samples=4"
     config = TrainingConfig(
         dataset=(regularized,),
         topology=("ring",),
@@ -532,6 +535,11 @@ def test_a_killed_run_resumes_bit_for_bit(kind: str, tmp_path: Any) -> None:
         ("per_node", {"topology": ("erdos_renyi",), "nodes": (8,)}, "does not suit a per_node: its networks are bound"),
         ("per_node", {"nodes": (4, 5)}, "this is another one, of 5 nodes and 5 links"),
         ("base_rules", {"dataset": ("lasso:features=4",)}, "does not suit a base_rules: the base rules are for smooth"),
+        (
+            "matrix_milodo",
+            {"dataset": ("lasso:features=4",)},
+            "does not suit a matrix_milodo: .* expected no regularizer",
+        ),
         ("lpg_extra", {"validation_iterations": 13}, "of depth 12 runs no more iterations than that; .* ask for 13"),
     ],
 )

@@ -6,6 +6,7 @@ from gnn_l2o.learned.constant_gains import ConstantGains, ExactDiffusionGains
 from gnn_l2o.learned.generic_l2o import GenericL2O, GenericL2OArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalars, LearnedScalarsArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtra, LPGExtraArchitecture
+from gnn_l2o.learned.matrix_milodo import MatrixMiLoDo, MatrixMiLoDoArchitecture
 from gnn_l2o.learned.milodo import MiLoDo, MiLoDoArchitecture, RefreshSchedule
 from gnn_l2o.learned.model import (
     ARCHITECTURES,
@@ -34,6 +35,8 @@ __all__ = [
     "LearnedOptimizer",
     "LearnedScalars",
     "LearnedScalarsArchitecture",
+    "MatrixMiLoDo",
+    "MatrixMiLoDoArchitecture",
     "MiLoDo",
     "MiLoDoArchitecture",
     "PerNodeArchitecture",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -94,6 +95,7 @@ def graph_context(
         graph=network.batch,
         ends=network.edge_index.flip(0) if directed else network.link_index,
         weight=network.weight[rows].to(like),
+        shapes=problem.shapes,
         most_momentum=most_momentum,
         most_stretch=most_stretch,
         directed=directed,
@@ -141,6 +143,11 @@ class MiLoDo(Movable[MiLoDoState]):
     def cost(self) -> Cost:
         return Cost(rounds=1, vectors=1, gradients=1, proxes=1)
 
+    @property
+    def precondition(self) -> Callable[[Any, Tensor], Tensor] | None:
+        """M_i of :func:`~gnn_l2o.nn.rule.milodo_step`; here none."""
+        return None
+
     def total_cost(self, iterations: int) -> Cost:
         refreshes = sum(map(self.schedule.due, range(iterations))) if self.directed else 0
         return super().total_cost(iterations) + Cost(rounds=1, vectors=1) * refreshes
@@ -166,6 +173,7 @@ class MiLoDo(Movable[MiLoDoState]):
             self.source,
             Edges(network, self.directed),
             refresh=self.schedule.due(state.iteration),
+            precondition=self.precondition,
             restart=self.restart,
             stretch=self.cycle[state.iteration % len(self.cycle)],
         )

@@ -21,6 +21,7 @@ from gnn_l2o.learned.base_rules import BaseRulesArchitecture
 from gnn_l2o.learned.generic_l2o import GenericL2OArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalarsArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtraArchitecture
+from gnn_l2o.learned.matrix_milodo import MatrixMiLoDoArchitecture
 from gnn_l2o.learned.milodo import MiLoDoArchitecture
 from gnn_l2o.learned.per_node import PerNodeArchitecture
 
@@ -31,6 +32,7 @@ ARCHITECTURES: dict[str, type[Architecture[Any]]] = {
     architecture.kind: architecture
     for architecture in (
         MiLoDoArchitecture,
+        MatrixMiLoDoArchitecture,
         PerNodeArchitecture,
         GenericL2OArchitecture,
         BaseRulesArchitecture,

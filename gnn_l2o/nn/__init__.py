@@ -2,6 +2,7 @@
 
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner
 from gnn_l2o.nn.lstm import CoordinateLSTM
+from gnn_l2o.nn.matrix_preconditioner import MatrixPreconditioner
 from gnn_l2o.nn.milodo_conv import MiLoDoConv
 from gnn_l2o.nn.node_preconditioner import NodePreconditioner
 from gnn_l2o.nn.preconditioner import Preconditioner
@@ -13,6 +14,7 @@ __all__ = [
     "GainSource",
     "Gains",
     "GraphContext",
+    "MatrixPreconditioner",
     "MiLoDoConv",
     "MiLoDoState",
     "NodePreconditioner",

@@ -51,6 +51,7 @@ class GraphContext:
         graph: the number of the node's graph, ``(N,)``; from 0.
         ends: the nodes i and j of every row of edges, ``(2, R)``; z_i - z_j is the difference that belongs to the row.
         weight: w_ij, ``(R, 1)``.
+        shapes: of the arrays that x is made of, as :attr:`.Problem.shapes`; ``()``: x is one vector.
         most_momentum: A in [0, 1); 0 for the paper's rule.
         most_stretch: the greatest factor on held steps, see :func:`milodo_step`.
         directed: whether an edge has a row for each direction, in which its node i receives; otherwise it has one.
@@ -66,6 +67,7 @@ class GraphContext:
     graph: Tensor
     ends: Tensor
     weight: Tensor
+    shapes: tuple[tuple[int, ...], ...] = ()
     most_momentum: float = 0.0
     most_stretch: float = 1.0
     directed: bool = False
@@ -339,6 +341,7 @@ def milodo_step(
     exchange: Exchange,
     *,
     refresh: bool = True,
+    precondition: Callable[[Any, Tensor], Tensor] | None = None,
     restart: bool = False,
     stretch: float = 1.0,
 ) -> MiLoDoState:
@@ -360,16 +363,20 @@ def milodo_step(
         source: emits the gains.
         exchange: carries z to the neighbours.
         refresh: ask the source for new gains, or hold those of the last step.
+        precondition: (memory, v) to :math:`M_i v`, for :math:`P_i = \mathrm{Diag}(p_i) M_i` that are no diagonal
+            matrices, as in the paper's Theorem 1, where (22) comes from. M_i is symmetric positive definite with a
+            greatest eigenvalue of 1 and commutes with Diag(p_i). Only with ``refresh``, and only where r is zero.
         restart: leave out the extrapolation of a coordinate that moved against its last extrapolation,
             :math:`(\hat x_i - x_i^+)(x_i^+ - x_i) > 0` (O'Donoghue, Candes 2015, gradient scheme, by coordinates).
         stretch: what held p_i are multiplied by in this step: whatever it is, the step is one of the rule.
     """
     if refresh or state.gains is None:
-        return _refreshed(state, gradient, prox, source, exchange, restart=restart)
+        return _refreshed(state, gradient, prox, source, exchange, precondition=precondition, restart=restart)
     gains = state.gains
     if state.iteration % WATCH_EVERY == 0:
         gains = replace(gains, step=source.held_step(state, gains.step, gradient))
         state = replace(state, gains=gains)
+    assert precondition is None  # sources of matrices are asked in every iteration
     return _held(state, gains, gradient, prox, exchange, restart=restart, stretch=stretch)
 
 
@@ -380,11 +387,13 @@ def _refreshed(
     source: GainSource,
     exchange: Exchange,
     *,
+    precondition: Callable[[Any, Tensor], Tensor] | None,
     restart: bool,
 ) -> MiLoDoState:
     """Take a step with new gains."""
     step, memory = source.node_gains(state, gradient)
-    z = prox(state.ahead - step * (gradient + state.y), step)
+    direction = gradient + state.y if precondition is None else precondition(memory, gradient + state.y)
+    z = prox(state.ahead - step * direction, step)
     difference = exchange.differences(z)
     dual, primal, memory = source.edge_gains(state, step, z, difference, memory, exchange)
     gains = Gains(step, dual, primal)

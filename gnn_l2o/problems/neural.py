@@ -153,6 +153,10 @@ class NeuralNetwork(FiniteSum):
         return self.initial.size(1)
 
     @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        return self.network.shapes
+
+    @property
     def _real(self) -> torch.dtype:
         return self.initial.dtype
 

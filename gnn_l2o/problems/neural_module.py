@@ -49,6 +49,11 @@ class FlatModule:
     def _trainable(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
         return [(name, p) for name, p in module.named_parameters() if p.requires_grad]
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the parameters."""
+        return tuple(map(tuple, self._shapes.values()))
+
     @cached_property
     def _shapes(self) -> dict[str, torch.Size]:
         return {name: p.shape for name, p in self._trainable(self.module)}

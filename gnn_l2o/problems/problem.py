@@ -54,6 +54,11 @@ class Problem(ABC):
     def dim(self) -> int:
         """d, the number of coordinates of x."""
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """The shapes of the arrays that x holds one after another, here of one vector."""
+        return ((self.dim,),)
+
     @abstractmethod
     def loss(self, x: Tensor) -> Tensor:
         """Return f_i(x_i) for every node: ``(N, d)`` to ``(N, 1)``."""

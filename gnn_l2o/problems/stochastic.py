@@ -105,6 +105,10 @@ class Stochastic(Problem):
     def dim(self) -> int:
         return self.full.dim
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        return self.full.shapes
+
     def loss(self, x: Tensor) -> Tensor:
         return (self.drawn or self.full).loss(x)
 

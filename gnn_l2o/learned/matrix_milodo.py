@@ -1,0 +1,73 @@
+"""MiLoDo's rule with matrices for preconditioners."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from gnn_l2o.learned.architecture import Architecture
+from gnn_l2o.learned.milodo import ALWAYS, MiLoDo
+from gnn_l2o.network import Network
+from gnn_l2o.nn.matrix_preconditioner import LONGEST, MatrixPreconditioner
+from gnn_l2o.problems import Problem
+from gnn_l2o.regularizers import Zero
+
+
+class MatrixMiLoDo(MiLoDo):
+    r"""MiLoDo with :math:`P_i = \mathrm{Diag}(p_i) M_i` in (22), which needs r = 0."""
+
+    @property
+    def precondition(self) -> Callable[[Any, Tensor], Tensor]:
+        assert isinstance(self.source, MatrixPreconditioner)
+        return self.source.precondition
+
+    def refusal(self, problem: Problem, network: Network) -> str | None:
+        if isinstance(problem.regularizer, Zero):
+            return None
+        kind = type(problem.regularizer).__name__
+        return (
+            f"its preconditioners are matrices, in which a prox has no closed form; expected no regularizer, got {kind}"
+        )
+
+
+@dataclass(frozen=True)
+class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
+    """MiLoDo's rule with matrices for preconditioners: for neural networks.
+
+    Training starts ``"averaging"``: with constant steps whose root mean square is by default 0.1 of that of the first
+    parameters, momentum 0.9 and nearly full averaging; or from ``"random"`` weights.
+
+    Attributes:
+        hidden_features: width of the LSTMs.
+    """
+
+    kind = "matrix_milodo"
+    description = (
+        "MiLoDo's rule, equations (22)-(24), with matrices for preconditioners, inverse roots of what gradients were "
+        "like, and gains from LSTMs that all nodes, edges and parameter arrays share"
+    )
+    scope = "It runs on graphs of any size and topology and on problems without a regularizer, networks above all."
+    inits = ("averaging", "random")
+
+    hidden_features: int = 16
+
+    @property
+    def default_step(self) -> float:
+        return 0.1
+
+    @property
+    def step_limit(self) -> float:
+        return LONGEST
+
+    def build(self) -> MatrixPreconditioner:
+        return MatrixPreconditioner(self.hidden_features)
+
+    def start(self, weights: MatrixPreconditioner, init: str, step: float | None) -> None:
+        if init == "averaging":
+            weights.emit(self.default_step if step is None else step, dual=0.4, primal=0.95, momentum=0.9)
+
+    def algorithm(self, weights: MatrixPreconditioner, name: str | None = None) -> MatrixMiLoDo:
+        return MatrixMiLoDo(weights, ALWAYS, name=name or self.kind, most_momentum=weights.most_momentum)
