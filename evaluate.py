@@ -65,6 +65,14 @@ def build_parser() -> argparse.ArgumentParser:
     add("--dtype", default="float64", choices=list(DTYPES), help="precision of the runs; measured in float64 always")
     add("--tuning_budget", type=int, default=24, metavar="N", help="settings tried for each method")
     add("--tuning_instances", type=int, default=3, metavar="N", help="problems they are tried on")
+    add(
+        "--tuning_tolerance",
+        type=float,
+        choices=TOLERANCES,
+        default=1e-4,
+        metavar="GAP",
+        help="relative gap that methods are tuned to reach soon, and that the overview compares at",
+    )
     add("--threads", type=int, default=None, metavar="N", help="CPU threads, else as many as PyTorch takes")
     add("--output", type=Path, metavar="DIR", help="folder for results, tables, report.md, figures/ and the overview")
     add("--overwrite", action="store_true", help="replace the results in the output folder")
@@ -166,6 +174,7 @@ def run(args: argparse.Namespace, command: str, *, check_only: bool = False) -> 
             batch_size=args.batch_size,
             tuning_budget=args.tuning_budget,
             tuning_instances=args.tuning_instances,
+            tuning_tolerance=args.tuning_tolerance,
             tolerances=args.tolerance,
             output=args.output,
             overwrite=args.overwrite,

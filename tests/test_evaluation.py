@@ -50,7 +50,7 @@ from gnn_l2o.handcrafted import HANDCRAFTED, ProxED
 from gnn_l2o.handcrafted.prox_ed import ProxEDState
 from gnn_l2o.learned import TUNED, available_models, load_model
 from gnn_l2o.network import Network
-from gnn_l2o.problems import LeastSquares, Problem, solve
+from gnn_l2o.problems import LeastSquares, NeuralNetwork, Problem, solve
 from gnn_l2o.regularizers import L1, Box, Regularizer, Zero
 from gnn_l2o.tunable import Tunable
 
@@ -67,7 +67,7 @@ def instance(seed: int = 0, *, nodes: int = 5, dim: int = 4, regularizer: Regula
 
 
 def traced(algorithm: Algorithm[Any], on: Instance, iterations: int) -> Trace:
-    return measure(algorithm, on.problem, on.network, on.x0, metrics=on.metrics(), iterations=iterations)
+    return measure(algorithm, on.problem, on.network, on.x0, metrics=on.metrics(torch.float64), iterations=iterations)
 
 
 def relative(method: type[Tunable[Any]], on: Instance, step: float) -> Tunable[Any]:
@@ -88,7 +88,7 @@ def test_gap_and_consensus_are_what_their_formulas_say() -> None:
     mean, best = x.numpy().mean(axis=0), on.solution.numpy()[0]
     gap = (objective(mean) - objective(best)) / (objective(np.zeros(4)) - objective(best))
     consensus = np.linalg.norm(x.numpy() - mean) / (np.sqrt(5) * np.linalg.norm(best))
-    measured = on.metrics()(x)
+    measured = on.metrics(torch.float64)(x)
     assert measured.gap.item() == pytest.approx(gap, rel=1e-12)
     assert measured.consensus.item() == pytest.approx(consensus, rel=1e-12)
     assert not measured.diverged.item()
@@ -97,9 +97,9 @@ def test_gap_and_consensus_are_what_their_formulas_say() -> None:
 def test_problems_side_by_side_are_measured_one_by_one() -> None:
     parts = [instance(1, nodes=4), instance(2, nodes=6)]
     x = torch.randn(10, 4)
-    together = Instance.concatenate(parts).metrics()(x)
+    together = Instance.concatenate(parts).metrics(torch.float64)(x)
     for k, (part, rows) in enumerate(zip(parts, (x[:4], x[4:]), strict=True)):
-        alone = part.metrics()(rows)
+        alone = part.metrics(torch.float64)(rows)
         assert together.gap[k] == pytest.approx(alone.gap.item(), rel=1e-12)
         assert together.consensus[k] == pytest.approx(alone.consensus.item(), rel=1e-12)
 
@@ -108,23 +108,23 @@ def test_a_start_that_is_optimal_or_infeasible_is_no_yardstick() -> None:
     at_zero = instance(regularizer=L1(100.0))  # x* = 0 = x0
     assert at_zero.solution.abs().max() == 0
     x = torch.ones(5, 4)
-    measured = at_zero.metrics()(x)
+    measured = at_zero.metrics(torch.float64)(x)
     excess = at_zero.problem.objective(torch.ones(1, 4)) - at_zero.value
     assert measured.gap.item() == pytest.approx((excess / at_zero.value.abs().clamp(min=1)).item())
     apart = torch.randn(5, 4)
     absolute = (apart - apart.mean(dim=0)).norm() / 5**0.5
-    assert at_zero.metrics()(apart).consensus.item() == pytest.approx(absolute.item())
+    assert at_zero.metrics(torch.float64)(apart).consensus.item() == pytest.approx(absolute.item())
 
     outside = instance(regularizer=Box(1.0, 2.0))
-    feasible = outside.metrics()(torch.full((5, 4), 1.5)).gap
+    feasible = outside.metrics(torch.float64)(torch.full((5, 4), 1.5)).gap
     assert torch.isfinite(feasible).all() and (feasible > 0).all()
 
 
 def test_divergence_is_told_from_leaving_the_domain() -> None:
-    boxed = instance(regularizer=Box(-1.0, 1.0)).metrics()
+    boxed = instance(regularizer=Box(-1.0, 1.0)).metrics(torch.float64)
     outside = boxed(torch.full((5, 4), 1.1))
     assert torch.isinf(outside.gap).all() and not outside.diverged.any()
-    free = instance().metrics()
+    free = instance().metrics(torch.float64)
     for bad in (float("nan"), float("inf"), 1e6, 1e200):
         assert free(torch.full((5, 4), bad)).diverged.all(), bad
     problem = LeastSquares.from_nodes([[[2.0, 2.0]]], [[1.0]], L1(0.1))
@@ -135,8 +135,18 @@ def test_divergence_is_told_from_leaving_the_domain() -> None:
 
 def test_single_precision_is_measured_in_double() -> None:
     on, x = instance(), torch.randn(5, 4).float()
-    assert on.metrics()(x).gap.dtype == torch.float64
-    torch.testing.assert_close(on.metrics()(x).gap, on.metrics()(x.double()).gap)
+    assert on.metrics(torch.float32)(x).gap.dtype == torch.float64
+    torch.testing.assert_close(on.metrics(torch.float32)(x).gap, on.metrics(torch.float64)(x.double()).gap)
+
+
+def test_what_has_no_optimum_is_measured_in_the_precision_of_the_run() -> None:
+    shards = [(torch.randn(3, 2), torch.randint(2, (3,))) for _ in range(4)]
+    problem = NeuralNetwork.from_nodes(torch.nn.Linear(2, 2), torch.nn.functional.cross_entropy, shards)
+    found = solve(problem)
+    on, x = Instance(problem, Network.from_edges([(0, 1), (1, 2), (2, 3)], 4), found.x, found.value), torch.randn(4, 6)
+    single, double = (on.metrics(dtype)(x).gap for dtype in (torch.float32, torch.float64))
+    assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
+    torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=0)
 
 
 # --- runner
@@ -157,7 +167,7 @@ def test_a_trace_is_what_the_run_did() -> None:
     trace = traced(algorithm, on, 250)
     assert trace.iteration == list(checkpoints(250))
     states = run(algorithm, on.problem, on.network, on.x0)
-    gaps = [on.metrics()(next(states).x).gap.item() for _ in range(251)]
+    gaps = [on.metrics(torch.float64)(next(states).x).gap.item() for _ in range(251)]
     assert trace.gap == [gaps[k] for k in trace.iteration]
     assert trace.gap[0] == pytest.approx(1)
     first = next(k for k, gap in enumerate(gaps) if gap <= 1e-3)
@@ -315,7 +325,7 @@ def empty(models: list[str], handcrafted: list[str], tuned: list[str] = []) -> R
         "handcrafted": handcrafted,
         "tuned": tuned,
         **dict(instances=3, iterations=100, dtype="float64", batch_size=None, mixing="metropolis"),
-        **dict(tuning_instances=1, tuning_budget=4),
+        **dict(tuning_instances=1, tuning_budget=4, tuning_tolerance=1e-4),
     }
     return Results("a test", 0, settings)
 

@@ -36,7 +36,7 @@ HORIZON = 1000  # iterations
 
 def results(*models: str, handcrafted: Sequence[str] = ("prox_ed", "dapg")) -> Results:
     names = {"models": dict.fromkeys(models or ("ours",), "0"), "handcrafted": list(handcrafted), "tuned": ["ruled"]}
-    return Results("a test", 0, {**names, "iterations": HORIZON})
+    return Results("a test", 0, {**names, "iterations": HORIZON, "tuning_tolerance": 1e-4})
 
 
 def add(found: Results, cell: Cell, algorithm: str, rounds: Sequence[int | None], *, each: int = 1) -> None:
@@ -56,7 +56,7 @@ def entry(model: float, best: float | None, prox_ed: float | None = None, **chan
 
     name = "prox_ed" if best not in (None, NEVER) else None
     mine = Rounds(model, model, HORIZON)
-    made = Entry("", RING, "ours", HORIZON, 3, 0, 1e-9, mine, name, rounds(best), rounds(prox_ed))
+    made = Entry("", RING, "ours", HORIZON, 1e-4, 3, 0, 1e-9, mine, name, rounds(best), rounds(prox_ed))
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -305,7 +305,7 @@ def hatched(ax: Axes) -> set[tuple[int, int]]:
 
 
 def test_a_heat_map_has_the_speed_ups_in_their_cells(found: list[Entry]) -> None:
-    best, prox_ed, *_ = draw_heat_map(found, 1e-4).axes
+    best, prox_ed, *_ = draw_heat_map(found).axes
     assert best.get_title() == "over the best tuned handcrafted method"
     assert prox_ed.get_title() == "over tuned Prox-ED"
     assert texts(best) == {
@@ -324,28 +324,28 @@ def test_a_heat_map_has_the_speed_ups_in_their_cells(found: list[Entry]) -> None
 
 def test_the_colours_are_centred_at_one_and_end_somewhere() -> None:
     cells = [entry(1, 1), entry(1, 200, cell=STAR), entry(100, 105, cell=PATH)]
-    ax = draw_heat_map(cells, 1e-4).axes[0]
+    ax = draw_heat_map(cells).axes[0]
     image = ax.images[0]
     assert image.get_clim() == (-5, 5)
     white, strong, _ = (to_hex(image.cmap(image.norm(value))) for value in (0.0, math.log2(200), 0.0))
     assert white == to_hex(mpl.colormaps[COLOURS](0.5))
     assert strong == to_hex(mpl.colormaps[COLOURS](1.0))
     assert [text.get_color() for text in ax.texts] == ["black", "white", "black"]
-    faint = draw_heat_map([cells[0], cells[2]], 1e-4)
+    faint = draw_heat_map([cells[0], cells[2]])
     assert faint.axes[0].images[0].get_clim() == (-1, 1)
     assert [label.get_text() for label in faint.axes[-1].xaxis.get_ticklabels()] == ["1/2x", "1x", "2x"]
 
 
 def test_bounds_are_hatched() -> None:
     cells = [entry(1, 2), entry(1, NEVER, cell=STAR), entry(NEVER, 1, cell=PATH), entry(1, 4, cell=Cell("x", "x", 1))]
-    ax = draw_heat_map(cells, 1e-4).axes[0]
+    ax = draw_heat_map(cells).axes[0]
     assert list(texts(ax).values()) == ["2.0", ">1000", "<0.00", "4.0"]
     assert hatched(ax) == {(1, 0), (2, 1)}
 
 
 def test_rows_are_sorted_by_size_within_a_topology() -> None:
     cells = [Cell("a", "star", 50), Cell("a", "ring", 100), Cell("b", "ring", 9), Cell("a", "star", 10)]
-    ax = draw_heat_map([entry(1, 2, cell=cell) for cell in cells], 1e-4).axes[0]
+    ax = draw_heat_map([entry(1, 2, cell=cell) for cell in cells]).axes[0]
     labels = [label.get_text() for label in ax.yaxis.get_ticklabels()]
     assert labels == ["star, 10", "star, 50", "ring, 9", "ring, 100"]
     assert texts(ax).keys() == {(f"{cell.topology}, {cell.nodes}", cell.dataset) for cell in cells}
@@ -353,7 +353,7 @@ def test_rows_are_sorted_by_size_within_a_topology() -> None:
 
 def test_the_same_cell_in_two_runs_has_two_columns() -> None:
     cells = [entry(1, 2, run="metropolis"), entry(1, 3, run="fastest"), entry(1, 4, run="fastest", cell=PATH)]
-    ax = draw_heat_map(cells, 1e-4).axes[0]
+    ax = draw_heat_map(cells).axes[0]
     assert texts(ax) == {
         ("ring, 10", "lasso\nmetropolis"): "2.0",
         ("ring, 10", "lasso\nfastest"): "3.0",
@@ -362,5 +362,5 @@ def test_the_same_cell_in_two_runs_has_two_columns() -> None:
 
 
 def test_without_prox_ed_there_is_one_panel() -> None:
-    panel, _ = draw_heat_map([entry(1, 2), entry(1, 2, cell=STAR)], 1e-4).axes  # and the colour bar
+    panel, _ = draw_heat_map([entry(1, 2), entry(1, 2, cell=STAR)]).axes  # and the colour bar
     assert panel.get_title() == "over the best tuned handcrafted method"

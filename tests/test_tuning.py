@@ -33,7 +33,7 @@ def instance(seed: int = 0, *, nodes: int = 5) -> Instance:
 
 
 def traced(algorithm: Algorithm[Any], on: Instance, iterations: int) -> Trace:
-    return measure(algorithm, on.problem, on.network, on.x0, metrics=on.metrics(), iterations=iterations)
+    return measure(algorithm, on.problem, on.network, on.x0, metrics=on.metrics(torch.float64), iterations=iterations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,11 @@ class Gossip(ProxED):
 
 
 def exhaustive(
-    method: type[Tunable[Any]], settings: list[dict[str, float]], on: list[Instance], iterations: int
+    method: type[Tunable[Any]],
+    settings: list[dict[str, float]],
+    on: list[Instance],
+    iterations: int,
+    tolerance: float = 1e-4,
 ) -> tuple[dict[str, float], list[float]]:
     """Run every setting alone and to the end; return the best and the median rounds of all."""
     rounds, scores = [], []
@@ -68,7 +72,7 @@ def exhaustive(
             algorithm = method.from_setting(part.problem, setting)
             traces.append(traced(algorithm, part, iterations))
             costs.append(algorithm.cost.rounds)
-        reached = [t.reached(1e-4) for t in traces]
+        reached = [t.reached(tolerance) for t in traces]
         needed = [np.inf if k is None else t.iteration[k] * c for k, t, c in zip(reached, traces, costs, strict=True)]
         rounds.append(statistics.median(needed))
         gap = statistics.median([np.inf if t.diverged else t.gap[-1] for t in traces])
@@ -94,6 +98,14 @@ def test_tuning_picks_what_exhaustive_search_picks(
     assert chosen.rounds == min(rounds)
     for trial, expected in zip(found.trials, rounds, strict=True):
         assert trial.rounds in (expected, np.inf)  # those that were stopped are not said to have got there
+
+
+def test_the_tolerance_decides_who_is_first() -> None:
+    on = [instance(k) for k in range(2)]
+    for tolerance in (1e-1, 1e-8):
+        found = tune(Gossip, on, iterations=400, budget=9, tolerance=tolerance)
+        _, rounds = exhaustive(Gossip, [t.setting for t in found.trials], on, 400, tolerance)
+        assert min(t.rounds for t in found.trials) == min(rounds) < 400
 
 
 def test_the_last_third_of_the_budget_refines_the_best_step() -> None:
@@ -153,11 +165,11 @@ class Scripted:
 
 def test_a_median_of_two_instances_can_be_overtaken() -> None:
     runs: Any = Scripted([[50, 50], [10, 60], [200, 200]])
-    reached, _ = tuning_module._first(runs, 1000)
+    reached, _ = tuning_module._first(runs, 1000, 1e-4)
     assert reached.tolist() == [50, 35, np.inf]
     assert runs.iteration == 60
     runs = Scripted([[50, 50], [30, 90], [200, 200]])  # the second is at 60 in the end; from 70 it cannot be below 50
-    tuning_module._first(runs, 1000)
+    tuning_module._first(runs, 1000, 1e-4)
     assert runs.iteration == 70
 
 
@@ -169,7 +181,7 @@ def test_a_setting_with_more_rounds_an_iteration_gets_fewer_iterations() -> None
             taken.append(self.mixings)
             return super().step(problem, network, state)
 
-    race = tuning_module._Race(Spy, instance(), 1000, torch.float64)
+    race = tuning_module._Race(Spy, instance(), 1000, 1e-4, torch.float64)
     race.run([{"step_size": 1e-3, "mixings": m} for m in (1, 2)], limit=20)
     assert (taken.count(1), taken.count(2)) == (20, 10)
 
@@ -236,7 +248,7 @@ class Aging(ProxED):
 @pytest.mark.parametrize(("horizon", "stable"), [(190, True), (300, False), (500, False)])
 def test_a_setting_that_does_not_keep_the_tolerance_is_passed_over(horizon: int, stable: bool) -> None:
     settings = [{"step_size": s} for s in (0.05, 0.2, 0.4, 0.8)]
-    race = tuning_module._Race(Aging, instance(), horizon, torch.float64)
+    race = tuning_module._Race(Aging, instance(), horizon, 1e-4, torch.float64)
     trials = race.run(settings)
     assert min(trials, key=lambda t: t.rounds).setting == {"step_size": 0.8}
     found = tuning_module._settle(race, trials, [])
@@ -248,7 +260,7 @@ def test_a_setting_that_does_not_keep_the_tolerance_is_passed_over(horizon: int,
 
 
 def test_where_no_setting_is_stable_the_fastest_is_taken_and_said_so() -> None:
-    race = tuning_module._Race(Aging, instance(), 300, torch.float64)
+    race = tuning_module._Race(Aging, instance(), 300, 1e-4, torch.float64)
     found = tuning_module._settle(race, race.run([{"step_size": s} for s in (0.6, 0.8)]), [])
     assert found.setting == {"step_size": 0.8}
     assert found.warnings == ["aging: no setting tried is stable to the horizon"]

@@ -20,7 +20,7 @@ from gnn_l2o.evaluation.report import save_report
 from gnn_l2o.evaluation.results import RESULTS, Results
 from gnn_l2o.evaluation.runner import measure
 from gnn_l2o.evaluation.tables import SHOWN
-from gnn_l2o.evaluation.tuning import BUDGET
+from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE
 from gnn_l2o.evaluation.tuning_cache import tune_or_recall
 from gnn_l2o.problems import Problem
 
@@ -42,6 +42,7 @@ def evaluate(
     batch_size: int | None = None,
     tuning_budget: int = BUDGET,
     tuning_instances: int = 3,
+    tuning_tolerance: float = TOLERANCE,
     tolerances: Sequence[float] = SHOWN,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -75,6 +76,8 @@ def evaluate(
             such gradients, and measured on the whole problem.
         tuning_budget: settings tried for each method.
         tuning_instances: problems they are tried on.
+        tuning_tolerance: the relative gap that they are tuned to reach in the fewest rounds, and that the overview
+            compares at.
         tolerances: the gaps that the report's tables show.
         output: folder for ``results.json``, ``summary.csv``, ``report.md`` and ``figures/``; without it nothing is
             written.
@@ -87,9 +90,9 @@ def evaluate(
     Raises:
         InputError: an argument is wrong; its ``given`` says which.
     """
-    for tolerance in tolerances:
+    for name, tolerance in (("tuning_tolerance", tuning_tolerance), *(("tolerance", t) for t in tolerances)):
         if tolerance not in TOLERANCES:
-            with about(tolerance=tolerance):
+            with about(**{name: tolerance}):
                 raise InputError(f"expected one of 1e-1, 1e-2, ... 1e-15, got {tolerance:g}")
     plan = Plan(
         models=choose_models(models),
@@ -105,6 +108,7 @@ def evaluate(
         batch_size=batch_size,
         tuning_budget=tuning_budget,
         tuning_instances=tuning_instances,
+        tuning_tolerance=tuning_tolerance,
     )
     folder = None if output is None else Path(output)
     results = _open(Results(command, seed, plan.settings), folder, overwrite=overwrite, resume=resume)
@@ -207,6 +211,7 @@ class _Evaluation:
                 instances,
                 iterations=self._plan.iterations,
                 budget=self._plan.tuning_budget,
+                tolerance=self._plan.tuning_tolerance,
                 dtype=DTYPES[self._plan.dtype],
             )
             self._results.add_tuning(site.cell, name, tuning)
@@ -225,9 +230,11 @@ class _Evaluation:
             self._save_unless_slow()
 
     def _measure(self, site: Site, instance: Instance, number: int, name: str) -> Run:
-        problem, network, x0 = instance.cast(DTYPES[self._plan.dtype])
+        dtype = DTYPES[self._plan.dtype]
+        problem, network, x0 = instance.cast(dtype)
         algorithm, chosen = self._algorithm(site, name, problem)
-        trace = measure(algorithm, problem, network, x0, metrics=instance.metrics(), iterations=self._plan.iterations)
+        metrics = instance.metrics(dtype)
+        trace = measure(algorithm, problem, network, x0, metrics=metrics, iterations=self._plan.iterations)
         return Run.from_trace(trace, algorithm.cost, algorithm=name, cell=site.cell, instance=number, **chosen)
 
     def _algorithm(self, site: Site, name: str, problem: Problem) -> tuple[Algorithm[Any], dict[str, Any]]:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from gnn_l2o.evaluation.overview import Entry, Speedup
+from gnn_l2o.evaluation.overview import Entry, Speedup, tolerances
 from gnn_l2o.evaluation.tables import gaps
 
 Key = tuple[str, str]  # row and column
@@ -29,8 +29,8 @@ FAINTEST = 1.0  # so that speed-ups near to 1 do not look strong
 DARK = 0.6  # share of the strongest colour from which on the text is white
 
 
-def draw_heat_map(entries: Sequence[Entry], tolerance: float) -> Figure:
-    """Return a heat map of the speed-ups of one model, in rounds to ``tolerance``.
+def draw_heat_map(entries: Sequence[Entry]) -> Figure:
+    """Return a heat map of the speed-ups of one model.
 
     Rows are topologies and sizes, columns datasets; left the best handcrafted method is the measure, right Prox-ED. The
     colour is log2 of the speed-up, the number itself stands in the cell, with ``>`` or ``<`` where it is a bound and
@@ -49,7 +49,7 @@ def draw_heat_map(entries: Sequence[Entry], tolerance: float) -> Figure:
     bar = figure.colorbar(image, ax=figure.axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)
     powers = range(-math.floor(limit), math.floor(limit) + 1)
     bar.set_ticks(list(powers), labels=[f"{2**k}x" if k >= 0 else f"1/{2**-k}x" for k in powers])
-    figure.suptitle(f"{shown[0].model}: how many times fewer rounds to a gap of {gaps([tolerance])}")
+    figure.suptitle(f"{shown[0].model}: how many times fewer rounds to a gap of {gaps(tolerances(shown))}")
     return figure
 
 

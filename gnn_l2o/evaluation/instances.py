@@ -35,9 +35,17 @@ class Instance:
         """Return where every run starts: ``(N, d)``."""
         return self.problem.start().to(self.solution)
 
-    def metrics(self) -> Metrics:
-        """Return what measures runs on this instance."""
-        return Metrics(self.problem, self.solution, self.value, self.x0)
+    def metrics(self, dtype: torch.dtype) -> Metrics:
+        """Return what measures runs on this instance.
+
+        Args:
+            dtype: precision of the runs. Their distance from a certified solution is measured in float64 whatever it
+                is; where F* is but a lower bound there are no digits to lose, and it is measured in theirs.
+        """
+        if self.problem.lower_bound() is None:
+            dtype = torch.float64
+        problem, _, x0 = self.cast(dtype)
+        return Metrics(problem, self.solution.to(dtype), self.value.to(dtype), x0)
 
     def cast(self, dtype: torch.dtype) -> tuple[Problem, Network, Tensor]:
         """Return what an algorithm runs on, in a precision of its own: problem, network and x0."""

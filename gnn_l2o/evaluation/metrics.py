@@ -22,7 +22,7 @@ class Measured(NamedTuple):
 
 
 class Metrics:
-    r"""Distances from the solution, for one problem or several side by side, always in the solution's precision.
+    r"""Distances from the solution, for one problem or several side by side, in the solution's precision.
 
     .. math::
         \text{gap}       &= \frac{F(\bar x) - F^*}{F(x^0) - F^*}, \qquad \bar x = \tfrac1N \sum_i x_i \\
@@ -34,7 +34,7 @@ class Metrics:
     training loss relative to that of the start.
 
     Args:
-        problem: in float64, whatever precision the iterates are in.
+        problem: in the precision of the solution, whatever that of the iterates is.
         solution: ``(B, d)``, x*.
         value: ``(B,)``, F*.
         x0: ``(N, d)``, where the runs start.

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 from gnn_l2o.evaluation.record import Cell
 from gnn_l2o.evaluation.results import Results
-from gnn_l2o.evaluation.tuning import TOLERANCE
 
 SHARE = 0.9  # of the instances that are done within the "90th percentile"
 
@@ -94,6 +93,7 @@ class Entry:
         cell: where.
         model: who.
         iterations: the horizon.
+        tolerance: the gap that methods were tuned for, to which rounds are counted.
         instances: the model's runs.
         diverged: those of them that were lost.
         final_gap: the largest gap at the end of the others.
@@ -107,6 +107,7 @@ class Entry:
     cell: Cell
     model: str
     iterations: int
+    tolerance: float
     instances: int
     diverged: int
     final_gap: float
@@ -173,6 +174,7 @@ def _entry(results: Results, run: str, cell: Cell, model: str) -> Entry:
         cell=cell,
         model=model,
         iterations=results.settings["iterations"],
+        tolerance=results.settings["tuning_tolerance"],
         instances=len(runs),
         diverged=len(runs) - len(kept),
         final_gap=max(kept, default=math.inf),
@@ -184,7 +186,7 @@ def _entry(results: Results, run: str, cell: Cell, model: str) -> Entry:
 
 
 def _rounds(results: Results, cell: Cell, algorithm: str) -> Rounds:
-    needed = sorted(results.needed(cell, algorithm, TOLERANCE))
+    needed = sorted(results.needed(cell, algorithm, results.settings["tuning_tolerance"]))
     each = results.select(cell, algorithm)[0].rounds_per_iteration
     horizon = results.settings["iterations"] * each
     return Rounds(statistics.median(needed), needed[math.ceil(SHARE * len(needed)) - 1], horizon)
@@ -223,6 +225,11 @@ def worst(found: Iterable[Entry], count: int) -> list[Entry]:
     placed = [(e.over_best.shown, e) for e in found if e.over_best is not None]
     known = [(shown, e) for shown, e in placed if shown is not None]
     return [e for _, e in sorted(known, key=lambda pair: pair[0])[:count]]
+
+
+def tolerances(found: Iterable[Entry]) -> list[float]:
+    """Return the gaps to which rounds were counted, the largest first."""
+    return sorted({e.tolerance for e in found}, reverse=True)
 
 
 def is_worthwhile(found: Sequence[Entry]) -> bool:

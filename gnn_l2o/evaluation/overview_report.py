@@ -12,10 +12,9 @@ from typing import Any
 from gnn_l2o.evaluation.contestants import METHODS
 from gnn_l2o.evaluation.figures import FOLDER, FORMATS
 from gnn_l2o.evaluation.heat_map import draw_heat_map
-from gnn_l2o.evaluation.overview import Entry, Rounds, Speedup, total, worst
+from gnn_l2o.evaluation.overview import Entry, Rounds, Speedup, tolerances, total, worst
 from gnn_l2o.evaluation.results import to_csv
 from gnn_l2o.evaluation.tables import Table, count, gaps
-from gnn_l2o.evaluation.tuning import TOLERANCE
 from gnn_l2o.files import write_atomically, write_text
 
 OVERVIEW = "overview"
@@ -37,7 +36,7 @@ def save_overview(entries: Sequence[Entry], folder: Path, command: str) -> None:
     write_text(folder / f"{OVERVIEW}.md", overview_page(entries, command))
     write_text(folder / f"{OVERVIEW}.csv", to_csv(map(_values, entries)))
     for model in _models(entries):
-        figure = draw_heat_map(_of(entries, model), TOLERANCE)
+        figure = draw_heat_map(_of(entries, model))
         for ending in FORMATS:
             path = folder / FOLDER / f"{_figure_name(entries, model)}.{ending}"
             write_atomically(path, functools.partial(figure.savefig, dpi=150))
@@ -46,7 +45,7 @@ def save_overview(entries: Sequence[Entry], folder: Path, command: str) -> None:
 def overview_page(entries: Sequence[Entry], command: str) -> str:
     """Return the overview as Markdown, with links to the figures in a folder beside it."""
     tables = [totals(entries), worst_cells(entries), alone(entries), all_cells(entries)]
-    parts = ["# Overview", f"    {command}", KEY.format(gap=gaps([TOLERANCE])), *firsts(entries)]
+    parts = ["# Overview", f"    {command}", KEY.format(gap=gaps(tolerances(entries))), *firsts(entries)]
     for model in _models(entries):
         parts.append(f"![{model}]({FOLDER}/{_figure_name(entries, model)}.png)")
     for table in tables:
@@ -74,7 +73,8 @@ def totals(entries: Sequence[Entry]) -> Table:
                     "diverged": str(over.diverged),
                 }
             )
-    title = f"Speed-ups in rounds to a gap of {gaps([TOLERANCE])}, medians over the cells, and in how many it is behind"
+    to = gaps(tolerances(entries))
+    title = f"Speed-ups in rounds to a gap of {to}, medians over the cells, and in how many it is behind"
     bold = tuple(k for k, row in enumerate(rows) if row["dataset"] == "all") if len(datasets) > 1 else ()
     return Table(title, rows, ("model", "dataset"), bold)
 
@@ -154,7 +154,7 @@ def _values(entry: Entry) -> dict[str, Any]:
         "run": entry.run,
         **entry.cell._asdict(),
         "model": entry.model,
-        "tolerance": TOLERANCE,
+        "tolerance": entry.tolerance,
         "iterations": entry.iterations,
         "instances": entry.instances,
         "diverged": entry.diverged,

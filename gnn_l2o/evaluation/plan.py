@@ -49,6 +49,7 @@ class Plan:
         batch_size: samples that a node draws for a gradient; ``None`` for all it has.
         tuning_budget: settings tried for each method.
         tuning_instances: problems they are tried on.
+        tuning_tolerance: the gap that they race for.
 
     Raises:
         InputError: a number is out of its range, or a name unknown.
@@ -67,6 +68,7 @@ class Plan:
     batch_size: int | None
     tuning_budget: int
     tuning_instances: int
+    tuning_tolerance: float
 
     def __post_init__(self) -> None:
         limits = {

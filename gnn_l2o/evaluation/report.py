@@ -8,7 +8,7 @@ from pathlib import Path
 from gnn_l2o.evaluation import notes
 from gnn_l2o.evaluation.figures import FOLDER, file_name
 from gnn_l2o.evaluation.results import Results
-from gnn_l2o.evaluation.tables import SHOWN, ranking, summary
+from gnn_l2o.evaluation.tables import SHOWN, gaps, ranking, summary
 from gnn_l2o.files import write_text
 
 REPORT = "report.md"
@@ -51,7 +51,8 @@ def _setting(results: Results) -> str:
     if results.handcrafted or results.tuned:
         text += (
             f" Each method was tuned on {settings['tuning_instances']} other instances of every dataset, topology and "
-            f"size, with {settings['tuning_budget']} settings; models were not."
+            f"size, with {settings['tuning_budget']} settings, to reach {gaps([settings['tuning_tolerance']])} soon; "
+            "models were not."
         )
     return text + (
         " Rounds, vectors (sent along every edge in each direction) and gradients are what network and problem counted."

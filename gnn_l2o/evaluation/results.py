@@ -18,7 +18,7 @@ from typing import Any
 from gnn_l2o import __version__
 from gnn_l2o.errors import InputError
 from gnn_l2o.evaluation.record import TOLERANCES, Cell, Run, finite, tolerance_key
-from gnn_l2o.evaluation.tuning import TOLERANCE, Tuning
+from gnn_l2o.evaluation.tuning import Tuning
 from gnn_l2o.files import write_text
 
 SCHEMA = 3
@@ -89,7 +89,14 @@ class Results:
 
     def add_tuning(self, cell: Cell, algorithm: str, tuning: Tuning) -> None:
         """Record what tuning a method in a cell found."""
-        self.tuning.append({"algorithm": algorithm, "cell": cell._asdict(), "tolerance": TOLERANCE, **tuning.to_json()})
+        self.tuning.append(
+            {
+                "algorithm": algorithm,
+                "cell": cell._asdict(),
+                "tolerance": self.settings["tuning_tolerance"],
+                **tuning.to_json(),
+            }
+        )
 
     def median(self, cell: Cell, algorithm: str, tolerance: float, quantity: str = "rounds") -> float | None:
         """Return what it took to reach a gap, the median over the instances; ``None`` where not reached.

@@ -27,7 +27,7 @@ class Trial:
 
     Attributes:
         setting: the parameters, in the units of the method's grid.
-        rounds: communication rounds to :data:`TOLERANCE`, the median over the instances; infinite where it was not
+        rounds: communication rounds to the tolerance, the median over the instances; infinite where it was not
             reached before the winner was found.
         gap: relative gap when it was last measured, the median over the instances; infinite where it diverged.
         lost: whether it reached the tolerance first but did not keep it, or diverged, before the horizon.
@@ -75,6 +75,7 @@ def tune(
     *,
     iterations: int,
     budget: int = BUDGET,
+    tolerance: float = TOLERANCE,
     dtype: torch.dtype = torch.float64,
 ) -> Tuning:
     """Return the setting that reaches the tolerance in the fewest rounds (median over the instances) and keeps it.
@@ -91,9 +92,10 @@ def tune(
         instances: of the distribution and the kind of network that is evaluated on, from other seeds.
         iterations: the horizon.
         budget: how many settings are tried, not counting those that widen the grid.
+        tolerance: the relative gap.
         dtype: precision of the runs.
     """
-    race = _Race(method, Instance.concatenate(instances), iterations, dtype)
+    race = _Race(method, Instance.concatenate(instances), iterations, tolerance, dtype)
     trials = race.run(method.settings(budget - budget // 3))
     warnings: list[str] = []
     for _ in range(WIDENINGS):
@@ -188,12 +190,14 @@ class _Race:
         method: whose.
         instances: on which, side by side.
         iterations: the horizon.
+        tolerance: the gap that they race for.
         dtype: precision of the runs.
     """
 
     method: type[Tunable[Any]]
     instances: Instance
     iterations: int
+    tolerance: float
     dtype: torch.dtype
 
     def run(self, settings: list[Setting], limit: float = np.inf) -> list[Trial]:
@@ -202,7 +206,7 @@ class _Race:
         for batch in self._batches(settings):
             runs = _Runs(self, [settings[k] for k in batch])
             horizon = int(min(self.iterations, limit // runs.rounds))
-            reached, gap = _first(runs, horizon)
+            reached, gap = _first(runs, horizon, self.tolerance)
             for k, iteration, last in zip(batch, reached, gap, strict=True):
                 trials[k] = Trial(settings[k], float(iteration) * runs.rounds, float(last))
             limit = min(limit, *(trials[k].rounds for k in batch))
@@ -217,7 +221,7 @@ class _Race:
             gap, diverged = runs.measure()
             if diverged.any():
                 return False
-        return bool(np.isinf(trial.rounds) or np.median(gap) <= TOLERANCE)
+        return bool(np.isinf(trial.rounds) or np.median(gap) <= self.tolerance)
 
     def _batches(self, settings: list[Setting]) -> list[list[int]]:
         """Return the positions of the settings that run side by side: equal in their choices, not too many at once.
@@ -233,7 +237,7 @@ class _Race:
         return [batch[k : k + size] for batch in alike.values() for k in range(0, len(batch), size)]
 
 
-def _first(runs: _Runs, iterations: int) -> tuple[np.ndarray, np.ndarray]:
+def _first(runs: _Runs, iterations: int, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Run until one setting is certain to be first; return the iterations and the gaps of all, their medians.
 
     With what happened so far, a setting's median lies between that with all unfinished instances done at the next
@@ -247,7 +251,7 @@ def _first(runs: _Runs, iterations: int) -> tuple[np.ndarray, np.ndarray]:
         now_gap, now_diverged = runs.measure()
         diverged[runs.alive] |= now_diverged
         gap[runs.alive] = np.where(diverged[runs.alive], np.inf, now_gap)
-        reached[(gap <= TOLERANCE) & np.isinf(reached)] = iteration
+        reached[(gap <= tolerance) & np.isinf(reached)] = iteration
         latest = np.median(reached, axis=1)
         earliest = np.median(np.where(diverged, reached, np.minimum(reached, iteration + 1)), axis=1)
         undecided = earliest < latest
@@ -278,7 +282,7 @@ class _Runs:
 
     def _assemble(self) -> torch.Tensor:
         batch = self._race.instances.repeat(len(self.alive))
-        self._metrics = batch.metrics()
+        self._metrics = batch.metrics(self._race.dtype)
         self._problem, self._network, x0 = batch.cast(self._race.dtype)
         setting = {name: self._values(name) for name in self._settings[0]}
         self._algorithm = self._race.method.from_setting(self._problem, setting)

@@ -12,7 +12,7 @@ import torch
 
 from gnn_l2o.cache import VARIABLE, cache_folder
 from gnn_l2o.evaluation.instances import Instance
-from gnn_l2o.evaluation.tuning import BUDGET, Tuning, tune
+from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE, Tuning, tune
 from gnn_l2o.files import write_text
 from gnn_l2o.fingerprint import fingerprint, source_code
 from gnn_l2o.tunable import Tunable
@@ -24,26 +24,28 @@ def tune_or_recall(
     *,
     iterations: int,
     budget: int = BUDGET,
+    tolerance: float = TOLERANCE,
     dtype: torch.dtype = torch.float64,
 ) -> Tuning:
     """Return what :func:`~gnn_l2o.evaluation.tuning.tune` returns, from the cache if it was asked the same before.
 
-    The same means: the same method, problems, networks, horizon, budget and precision, bit for bit, and the same code
-    of this library and version of torch.
+    The same means: the same method, problems, networks, horizon, budget, tolerance and precision, bit for bit, and the
+    same code of this library and version of torch.
 
     Args:
         method: what is tuned.
         instances: on which.
         iterations: the horizon.
         budget: how many settings are tried.
+        tolerance: the gap that they race for.
         dtype: precision of the runs.
     """
     parts = [(i.problem, i.network) for i in instances]
-    key = fingerprint(method, parts, iterations, budget, dtype, torch.__version__, source_code())
+    key = fingerprint(method, parts, iterations, budget, tolerance, dtype, torch.__version__, source_code())
     path = cache_folder() / "tuning" / f"{method.name}_{key}.json"
     kept = _read(path)
     if kept is None:
-        kept = tune(method, instances, iterations=iterations, budget=budget, dtype=dtype)
+        kept = tune(method, instances, iterations=iterations, budget=budget, tolerance=tolerance, dtype=dtype)
         _write(path, kept)
     return kept
 
