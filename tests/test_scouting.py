@@ -8,7 +8,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from gnn_l2o.errors import InputError
-from gnn_l2o.learned import LearnedScalarsArchitecture, MiLoDoArchitecture
+from gnn_l2o.learned import LearnedScalarsArchitecture, MatrixMiLoDoArchitecture, MiLoDoArchitecture
 from gnn_l2o.nn import CoordinateLSTM
 from gnn_l2o.nn.features import known_at_edges
 from gnn_l2o.problems import Logistic
@@ -34,6 +34,7 @@ ARCHITECTURES = {
     "no gap": dataclasses.replace(CONFIG.architecture, spectral_gap=False),
     "directed": dataclasses.replace(CONFIG.architecture, symmetrize="mean", edge_gains="coordinate"),
     "scalars": LearnedScalarsArchitecture(accelerated=True),
+    "matrices": MatrixMiLoDoArchitecture(hidden_features=4),
 }
 
 
@@ -65,7 +66,9 @@ def test_an_lstm_can_be_made_linear_in_its_last_features():
 def test_every_problem_gets_about_the_constants_that_suit_it_best(tmp_path, name, monkeypatch):
     monkeypatch.setattr(scouting, "RIDGE", 1e-5)
     monkeypatch.setattr(scouting, "TEMPERATURE", 1e-4)
-    training = TrainingRun(dataclasses.replace(CONFIG, architecture=ARCHITECTURES[name]), tmp_path)
+    architecture = ARCHITECTURES[name]
+    dataset = ("linear:features=8,samples=3",) if name == "matrices" else CONFIG.dataset  # they bear no regularizer
+    training = TrainingRun(dataclasses.replace(CONFIG, architecture=architecture, dataset=dataset), tmp_path)
     weights, algorithm = training.weights, training.algorithm
     batch = training.pool.some(1)[0]
     assert len(batch.optimum) == 1
@@ -157,6 +160,6 @@ def test_what_cannot_be_scouted_is_refused(change, message):
 
 
 def _tried(training, batch):
-    for setting in scouting._settings(training.weights.accelerated):
-        training.weights.emit(primal=scouting.PRIMAL, **setting)
+    for constants in training.weights.trials:
+        training.weights.emit(**constants)
         yield scouting._log_area(training.algorithm, batch, 30)

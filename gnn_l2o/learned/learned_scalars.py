@@ -22,6 +22,7 @@ from gnn_l2o.nn.node_preconditioner import (
     step_with,
     wanted_momentum,
 )
+from gnn_l2o.nn.preconditioner import scale_free_trials
 from gnn_l2o.nn.rule import Exchange, Gains, GraphContext, MiLoDoState
 
 _EDGE_ROWS = (2, 3)  # of the coefficients
@@ -64,6 +65,11 @@ class LearnedScalars(nn.Module):
         nn.init.zeros_(self.coefficients)
         with torch.no_grad():
             self.coefficients[:, 0] = torch.tensor(numbers)
+
+    @property
+    def trials(self) -> list[dict[str, float]]:
+        """See :func:`.scale_free_trials`."""
+        return scale_free_trials(self.accelerated)
 
     def constants(self) -> tuple[Tensor, Tensor]:
         """Return the outputs that :meth:`emit` has set, at nodes and at edges."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from gnn_l2o.learned.architecture import Architecture
+from gnn_l2o.learned.architecture import SCOUTED, Architecture
 from gnn_l2o.learned.milodo import ALWAYS, MiLoDo
 from gnn_l2o.network import Network
 from gnn_l2o.nn.matrix_preconditioner import LONGEST, MatrixPreconditioner
@@ -38,7 +38,8 @@ class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
     """MiLoDo's rule with matrices for preconditioners: for neural networks.
 
     Training starts ``"averaging"``: with constant steps whose root mean square is by default 0.1 of that of the first
-    parameters, momentum 0.9 and nearly full averaging; or from ``"random"`` weights.
+    parameters, momentum 0.9 and nearly full averaging; ``"scouted"``: with gains that follow from graph and problem as
+    the best constants do (:func:`~gnn_l2o.training.scouting.scout`); or from ``"random"`` weights.
 
     Attributes:
         hidden_features: width of the LSTMs.
@@ -50,7 +51,7 @@ class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
         "like, and gains from LSTMs that all nodes, edges and parameter arrays share"
     )
     scope = "It runs on graphs of any size and topology and on problems without a regularizer, networks above all."
-    inits = ("averaging", "random")
+    inits = ("averaging", SCOUTED, "random")
 
     hidden_features: int = 16
 
@@ -66,7 +67,7 @@ class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
         return MatrixPreconditioner(self.hidden_features)
 
     def start(self, weights: MatrixPreconditioner, init: str, step: float | None) -> None:
-        if init == "averaging":
+        if init != "random":
             weights.emit(self.default_step if step is None else step, dual=0.4, primal=0.95, momentum=0.9)
 
     def algorithm(self, weights: MatrixPreconditioner, name: str | None = None) -> MatrixMiLoDo:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import Any
@@ -58,8 +59,7 @@ class MatrixPreconditioner(nn.Module):
         hidden_features: width of the LSTMs.
     """
 
-    accelerated = True
-    directed = False
+    spectral_gap = True
     most_momentum = MOST_MOMENTUM
 
     def __init__(self, hidden_features: int = 16) -> None:
@@ -82,6 +82,24 @@ class MatrixPreconditioner(nn.Module):
         share = math.log(step / SHORTEST) / math.log(LONGEST / SHORTEST)
         self.node.silence([logit("step", share), momentum_logit(momentum)])
         self.edge.emit(dual, primal)
+
+    @property
+    def trials(self) -> list[dict[str, float]]:
+        """Constants that suit some network, as :meth:`emit` takes them."""
+        return [
+            {"step": step, "dual": dual, "momentum": momentum, "primal": 0.95}
+            for step, dual, momentum in itertools.product((0.1, 0.2, 0.3), (0.25, 0.4, 0.55), (0.8, 0.9))
+        ]
+
+    def constants(self) -> tuple[Tensor, Tensor]:
+        """Return the outputs that :meth:`emit` has set, at nodes and at edges."""
+        node, edge = (lstm.outer.bias.detach().clone() for lstm in (self.node, *self.edge.networks))
+        return node, edge
+
+    def emit_linear(self, node: Tensor, edge: Tensor) -> None:
+        """Make the networks emit what is linear in what is known; see :meth:`.Preconditioner.emit_linear`."""
+        for lstm, coefficients in zip((self.node, *self.edge.networks), (node, edge), strict=True):
+            lstm.make_linear(coefficients)
 
     def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> MatrixMemory:
         blocks = Blocks(context.shapes or ((x.size(1),),))

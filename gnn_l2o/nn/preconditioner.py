@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import torch
@@ -14,7 +15,19 @@ from gnn_l2o.nn.lstm import Memory
 from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM, NodeMemory, NodePreconditioner, Parametrization
 from gnn_l2o.nn.rule import Exchange, Gains, GraphContext, MiLoDoState
 
+_OWN, _DUALS = (0.12, 0.88), (0.2, 0.5, 0.75, 0.92)
+_STEPS, _MOMENTA = (0.3, 0.8), (0.5, 0.8, 0.95)
+_STEPS_WITHOUT_MOMENTUM = (0.3, 0.7)
 _Memory = tuple[Tensor, NodeMemory, tuple[Memory, ...]]  # the nodes' unit, and what the networks remember
+
+
+def scale_free_trials(accelerated: bool) -> list[dict[str, float]]:
+    """Return constants that suit some graph and problem, as :meth:`Preconditioner.emit` takes them."""
+    steps, momenta = (_STEPS, _MOMENTA) if accelerated else (_STEPS_WITHOUT_MOMENTUM, _MOMENTA[:1])
+    return [
+        {"step": step, "own": own, "dual": dual, "momentum": momentum, "primal": 0.9}
+        for step, own, dual, momentum in itertools.product(steps, _OWN, _DUALS, momenta)
+    ]
 
 
 class Preconditioner(nn.Module):
@@ -107,6 +120,11 @@ class Preconditioner(nn.Module):
         """
         self.node.emit(step, momentum, own)
         self.edge.emit(dual, primal)
+
+    @property
+    def trials(self) -> list[dict[str, float]]:
+        """See :func:`scale_free_trials`."""
+        return scale_free_trials(self.accelerated)
 
     def constants(self) -> tuple[Tensor, Tensor]:
         """Return the outputs that :meth:`emit` has set in the scale-free parametrization, at nodes and at edges."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
@@ -17,10 +15,6 @@ from gnn_l2o.training.pool import Batch
 
 PROBLEMS = 120  # about as many are tried
 ITERATIONS = 300  # at most
-OWN, DUALS = (0.12, 0.88), (0.2, 0.5, 0.75, 0.92)
-STEPS, MOMENTA = (0.3, 0.8), (0.5, 0.8, 0.95)
-STEPS_WITHOUT_MOMENTUM = (0.3, 0.7)
-PRIMAL = 0.9
 TEMPERATURE = 0.03  # settings whose log10 area is so much above the least count for a third
 RIDGE = 1e-3
 LOST = 9.0  # log10 of the area of a run that diverged
@@ -30,14 +24,14 @@ class LinearSource(Protocol):
     """Weights of a source of gains whose outputs can be made constants, or linear in what is known before the start."""
 
     @property
-    def accelerated(self) -> bool:
-        """Whether there is momentum."""
-
-    @property
     def spectral_gap(self) -> bool:
         """Whether what is known includes the spectrum and the size of the graph."""
 
-    def emit(self, step: float, dual: float, primal: float, momentum: float = 0.95, own: float = 0.5) -> None:
+    @property
+    def trials(self) -> list[dict[str, float]]:
+        """The arguments of :meth:`emit` that are worth a trial."""
+
+    def emit(self, **constants: float) -> None:
         """Make the gains constants."""
 
     def constants(self) -> tuple[Tensor, Tensor]:
@@ -50,7 +44,7 @@ class LinearSource(Protocol):
 def scout(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch], iterations: int) -> None:
     r"""Move weights to a start that suits each problem about as well as the best of some constants.
 
-    Constants of all kinds (:data:`DUALS` and the like) are tried on training problems. For every problem the outputs
+    Constants of all kinds (:attr:`LinearSource.trials`) are tried on training problems. For every problem the outputs
     that make the best of them, or the mean of those nearly as good, are what a linear layer should emit; its
     coefficients come from a ridge regression on what is known of graph and problem.
 
@@ -64,8 +58,8 @@ def scout(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch]
         iterations: how long each of them is run.
     """
     outputs, areas = [], []
-    for setting in _settings(weights.accelerated):
-        weights.emit(primal=PRIMAL, **setting)
+    for constants in weights.trials:
+        weights.emit(**constants)
         outputs.append(weights.constants())
         areas.append(torch.cat([_log_area(algorithm, b, iterations) for b in batches]))
     area = torch.stack(areas)
@@ -76,12 +70,6 @@ def scout(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch]
         node=_ridge(torch.cat([_of_nodes(c, weights.spectral_gap) for c in contexts]), likely @ node),
         edge=_ridge(torch.cat([_of_edges(c, weights.spectral_gap) for c in contexts]), likely @ edge),
     )
-
-
-def _settings(accelerated: bool) -> Iterator[dict[str, float]]:
-    steps, momenta = (STEPS, MOMENTA) if accelerated else (STEPS_WITHOUT_MOMENTUM, MOMENTA[:1])
-    for step, own, dual, momentum in itertools.product(steps, OWN, DUALS, momenta):
-        yield {"step": step, "own": own, "dual": dual, "momentum": momentum}
 
 
 @torch.no_grad()
