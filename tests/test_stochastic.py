@@ -10,10 +10,12 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.algorithm import run, spent
+from gnn_l2o.blocks import Blocks
 from gnn_l2o.errors import InputError
-from gnn_l2o.handcrafted import D2, DSGD, DSGT, ATCTracking, Diffusion, ProxED
+from gnn_l2o.handcrafted import D2, DSGD, DSGT, ATCTracking, DeMuon, Diffusion, ProxED
+from gnn_l2o.handcrafted.demuon import matrix_sign
 from gnn_l2o.network import Network
-from gnn_l2o.problems import LeastSquares, LinearModel, Logistic, Problem, Stochastic, solve
+from gnn_l2o.problems import LeastSquares, LinearModel, Logistic, NeuralNetwork, Problem, Stochastic, solve
 from gnn_l2o.regularizers import L1, Regularizer, Zero
 from gnn_l2o.tunable import Tunable
 
@@ -306,6 +308,41 @@ def test_a_run_is_taken_up_again_where_it_stopped() -> None:
     for k in range(5, 9):
         state = algorithm.step(problem.draw(k), network, state)
     assert torch.equal(state.x, states[8].x)
+
+
+def polar(matrix: np.ndarray) -> np.ndarray:
+    """The nearest orthogonal matrix, with a root mean square of one."""
+    u, _, v = np.linalg.svd(matrix, full_matrices=False)
+    return max(matrix.shape) ** 0.5 * u @ v
+
+
+def test_demuon_is_its_recursion_over_the_draws() -> None:
+    graph, sizes = GRAPHS["erdos_renyi"], (12, 3, 12, 4)
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Tanh(), torch.nn.Linear(3, 4))
+    shards = [(torch.randn(8, 4), torch.randint(4, (8,))) for _ in graph]
+    full = NeuralNetwork.from_nodes(module, torch.nn.functional.cross_entropy, shards)
+    problem, w = Stochastic(full, batch_size=3, seed=2), metropolis(graph)
+    x = problem.start().numpy()
+    ours = iterates(DeMuon(0.1, 0.6, 0.02), problem, Network.from_networkx(graph), problem.start(), 20)
+    v, m = 0 * x, 0 * x
+    for k in range(20):
+        before, m = m, 0.6 * m + 0.4 * problem.draw(k + 1).gradient(torch.from_numpy(x)).numpy()
+        v = w @ (v + m - before)
+        move = np.zeros_like(x)
+        for i in range(6):
+            a, b, c, d = np.split(v[i], np.cumsum(sizes)[:-1])
+            parts = [polar(a.reshape(3, 4)), polar(b[None]), polar(c.reshape(4, 3)), polar(d[None])]
+            move[i] = np.concatenate([part.ravel() for part in parts])
+        x = w @ (x - 0.1 / (1 + 0.02 * k) * move)
+        torch.testing.assert_close(ours[k + 1], torch.from_numpy(x), rtol=1e-8, atol=1e-8)
+
+
+def test_demuon_does_not_move_without_gradients_and_is_lost_without_a_crash() -> None:
+    blocks = Blocks(((3, 4), (3,)))
+    assert (matrix_sign(torch.zeros(2, 15), blocks) == 0).all()
+    lost = matrix_sign(torch.stack([torch.full((15,), torch.nan), torch.randn(15)]), blocks)
+    assert lost[0].isnan().all()
+    assert lost[1].isfinite().all()
 
 
 @METHODS

@@ -8,6 +8,7 @@ from gnn_l2o.handcrafted.d2 import D2
 from gnn_l2o.handcrafted.d_nasa import DNASA
 from gnn_l2o.handcrafted.dadam import DAdam
 from gnn_l2o.handcrafted.dapg import DAPG
+from gnn_l2o.handcrafted.demuon import DeMuon
 from gnn_l2o.handcrafted.diffusion import Diffusion
 from gnn_l2o.handcrafted.diging import DIGing
 from gnn_l2o.handcrafted.dsgd import DSGD
@@ -29,6 +30,7 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     D2,
     DAdam,
     DAPG,
+    DeMuon,
     Diffusion,
     DIGing,
     DNASA,
@@ -60,6 +62,7 @@ __all__ = [
     "CondatVu",
     "DAdam",
     "DIGing",
+    "DeMuon",
     "Diffusion",
     "InexactADMM",
     "Kuruzov",

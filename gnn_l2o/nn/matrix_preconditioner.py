@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gnn_l2o.blocks import Blocks
 from gnn_l2o.errors import InputError
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner
 from gnn_l2o.nn.features import known_at_nodes, known_features, signed_log
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM, momentum_logit, wanted_momentum
 from gnn_l2o.nn.rule import Exchange, Gains, GraphContext, MiLoDoState
-from gnn_l2o.nn.whitening import Blocks, Whitening
+from gnn_l2o.nn.whitening import Whitening
 
 SHORTEST, LONGEST = 1e-3, 10.0
 """The root mean square of a step, relative to that of the first parameters, lies between these."""

@@ -10,70 +10,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-LARGEST = 128  # rows of a block; larger ones are cut into groups of rows, as roots take cubic time
-MEMORY = 0.9  # of the mean of the gradients' products
+from gnn_l2o.blocks import Blocks, eigen
+
+MEMORY = 0.8  # of the mean of the gradients' products
 EVEN = (
     0.03  # share of the greatest eigenvalue that is added to all: the inverse roots differ by a factor of six at most
 )
 FLOOR = 1e-8  # the same, of the greatest one that ever was: the inverse roots are bounded however small gradients get
-
-Shape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """The arrays that x is made of, each as matrices of at most :data:`LARGEST` rows and at least as many columns.
-
-    Attributes:
-        shapes: of the arrays, in the order in which x holds them.
-    """
-
-    shapes: tuple[Shape, ...]
-
-    @property
-    def sizes(self) -> list[int]:
-        """How many coordinates each has."""
-        return [math.prod(shape) for shape in self.shapes]
-
-    @property
-    def sides(self) -> list[tuple[int, int]]:
-        """Rows and columns of each as a matrix, before it is turned or cut; a vector is a single row."""
-        return [(s[0], math.prod(s[1:])) if len(s) > 1 else (1, math.prod(s)) for s in self.shapes]
-
-    def split(self, value: Tensor) -> tuple[Tensor, ...]:
-        """Return the part of every block: ``(N, d)`` to ``(N, size)`` each."""
-        return torch.split(value, self.sizes, dim=1)
-
-    def matrices(self, value: Tensor) -> list[Tensor]:
-        """Return the blocks of ``(N, d)`` as matrices, ``(N, groups, rows, columns)`` each."""
-        matrices = []
-        for part, (rows, columns) in zip(self.split(value), self.sides, strict=True):
-            matrix = part.reshape(-1, rows, columns)
-            matrix = matrix if rows <= columns else matrix.mT
-            least = min(rows, columns)
-            groups = next(g for g in range(math.ceil(least / LARGEST), least + 1) if least % g == 0)
-            matrices.append(matrix.reshape(len(matrix), groups, least // groups, -1))
-        return matrices
-
-    def join(self, matrices: list[Tensor]) -> Tensor:
-        """Undo :meth:`matrices`."""
-        parts = []
-        for matrix, (rows, columns) in zip(matrices, self.sides, strict=True):
-            whole = matrix.flatten(1, 2)
-            parts.append((whole if rows <= columns else whole.mT).flatten(1))
-        return torch.cat(parts, dim=1)
-
-    def sizes_of(self, value: Tensor) -> Tensor:
-        """Return the root mean square of every block: ``(rows, d)`` to ``(rows, K)``."""
-        return torch.stack([part.square().mean(dim=1) for part in self.split(value)], dim=1).sqrt()
-
-    def dots(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the inner products of every block: twice ``(rows, d)`` to ``(rows, K)``."""
-        return torch.stack([part.sum(dim=1) for part in self.split(a * b)], dim=1)
-
-    def spread(self, value: Tensor) -> Tensor:
-        """Give every coordinate the value of its block: ``(rows, K)`` to ``(rows, d)``."""
-        return value.repeat_interleave(torch.tensor(self.sizes, device=value.device), dim=1)
 
 
 @dataclass(frozen=True)
@@ -137,7 +80,7 @@ class _InverseRoot(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, product: Tensor, peak: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the root, its eigenvalues and the greatest eigenvalue of C so far; only the root is differentiated."""
-        values, vectors = _eigen(product)
+        values, vectors = eigen(product)
         peak = torch.maximum(peak, values[..., -1:])
         floor = (EVEN * values[..., -1:] + FLOOR * peak).clamp(min=torch.finfo(values.dtype).tiny)
         inverse = (values + floor).rsqrt()
@@ -154,11 +97,3 @@ class _InverseRoot(torch.autograd.Function):
         # With a = l^(-1/2), b = m^(-1/2): (a - b) / (l - m) = -a^2 b^2 / (a + b).
         differences = -(a * b).square() / (a + b)
         return vectors @ (differences * (vectors.mT @ gradients[0] @ vectors)) @ vectors.mT, None
-
-
-def _eigen(product: Tensor) -> tuple[Tensor, Tensor]:
-    """Return eigenvalues, ascending and not negative, and eigenvectors; of a run that is lost not a number."""
-    if not bool(product.isfinite().all()):  # which LAPACK refuses
-        return product.new_full(product.shape[:-1], torch.nan), torch.full_like(product, torch.nan)
-    values, vectors = torch.linalg.eigh(product)
-    return values.clamp(min=0), vectors

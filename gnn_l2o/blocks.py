@@ -1,0 +1,80 @@
+"""x as the matrices that it is made of, for methods that treat matrices as such."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+LARGEST = 128
+"""Rows of a block; larger ones are cut into groups of rows, as roots take cubic time."""
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The arrays that x is made of, each as matrices of at most :data:`LARGEST` rows and at least as many columns.
+
+    Attributes:
+        shapes: of the arrays, in the order in which x holds them.
+    """
+
+    shapes: tuple[Shape, ...]
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many coordinates each has."""
+        return [math.prod(shape) for shape in self.shapes]
+
+    @property
+    def sides(self) -> list[tuple[int, int]]:
+        """Rows and columns of each as a matrix, before it is turned or cut; a vector is a single row."""
+        return [(s[0], math.prod(s[1:])) if len(s) > 1 else (1, math.prod(s)) for s in self.shapes]
+
+    def split(self, value: Tensor) -> tuple[Tensor, ...]:
+        """Return the part of every block: ``(N, d)`` to ``(N, size)`` each."""
+        return torch.split(value, self.sizes, dim=1)
+
+    def matrices(self, value: Tensor) -> list[Tensor]:
+        """Return the blocks of ``(N, d)`` as matrices, ``(N, groups, rows, columns)`` each."""
+        matrices = []
+        for part, (rows, columns) in zip(self.split(value), self.sides, strict=True):
+            matrix = part.reshape(-1, rows, columns)
+            matrix = matrix if rows <= columns else matrix.mT
+            least = min(rows, columns)
+            groups = next(g for g in range(math.ceil(least / LARGEST), least + 1) if least % g == 0)
+            matrices.append(matrix.reshape(len(matrix), groups, least // groups, -1))
+        return matrices
+
+    def join(self, matrices: list[Tensor]) -> Tensor:
+        """Undo :meth:`matrices`."""
+        parts = []
+        for matrix, (rows, columns) in zip(matrices, self.sides, strict=True):
+            whole = matrix.flatten(1, 2)
+            parts.append((whole if rows <= columns else whole.mT).flatten(1))
+        return torch.cat(parts, dim=1)
+
+    def sizes_of(self, value: Tensor) -> Tensor:
+        """Return the root mean square of every block: ``(rows, d)`` to ``(rows, K)``."""
+        return torch.stack([part.square().mean(dim=1) for part in self.split(value)], dim=1).sqrt()
+
+    def dots(self, a: Tensor, b: Tensor) -> Tensor:
+        """Return the inner products of every block: twice ``(rows, d)`` to ``(rows, K)``."""
+        return torch.stack([part.sum(dim=1) for part in self.split(a * b)], dim=1)
+
+    def spread(self, value: Tensor) -> Tensor:
+        """Give every coordinate the value of its block: ``(rows, K)`` to ``(rows, d)``."""
+        return value.repeat_interleave(torch.tensor(self.sizes, device=value.device), dim=1)
+
+
+def eigen(product: Tensor) -> tuple[Tensor, Tensor]:
+    """Return eigenvalues, ascending and not negative, and eigenvectors of symmetric matrices, ``(..., r, r)``.
+
+    Of matrices that are not finite, as those of a run that is lost, nothing is a number; LAPACK would refuse them.
+    """
+    finite = product.isfinite().all(dim=(-2, -1), keepdim=True)
+    values, vectors = torch.linalg.eigh(torch.where(finite, product, 0))
+    return values.clamp(min=0).where(finite.squeeze(-1), torch.nan), vectors
