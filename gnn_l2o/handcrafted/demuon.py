@@ -66,7 +66,7 @@ class DeMuon(StochasticMethod[DeMuonState]):
 
 
 def matrix_sign(value: Tensor, blocks: Blocks) -> Tensor:
-    r"""Return :math:`\sqrt c \, \mathrm{msgn}(V)` of all blocks, ``(N, d)``, where V has no full rank as far as it has."""
+    r"""Return :math:`\sqrt c \, \mathrm{msgn}(V)` of all blocks, ``(N, d)``; its zero singular values stay zero."""
     images = []
     for matrix in blocks.matrices(value):
         values, vectors = eigen(matrix @ matrix.mT)
