@@ -14,6 +14,7 @@ from typing import Any, Self
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, fx, nn
+from torch._decomp import get_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 
 from gnn_l2o.errors import InputError
@@ -31,6 +32,8 @@ _CURVATURE_SAMPLES = 32  # of a node, from which the curvature at the start is e
 _POWER_ITERATIONS = 15
 _CALIBRATION_SAMPLES = 1024  # of all nodes, on which running statistics of batch normalization are measured
 _TEST_CHUNK = 1000
+# Over a few classes the parts of a softmax take a third of the time of the whole.
+_TAKEN_APART = get_decompositions([torch.ops.aten._log_softmax, torch.ops.aten._log_softmax_backward_data])
 
 
 class _Curvature:
@@ -187,7 +190,7 @@ class NeuralNetwork(FiniteSum):
                 for k in chunks
             )
             results.append(functools.reduce(torch.add, parts))
-        return torch.cat(results)
+        return torch.cat(results) if len(results) > 1 else results[0]
 
     def _each(self, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
         """Return what a function of one node returns for each of the M nodes, from arguments ``(M, ...)``."""
@@ -205,7 +208,8 @@ class NeuralNetwork(FiniteSum):
             return self._each(function, *args)
         key = tuple((a.shape, a.dtype, a.device) for a in args)
         if key not in self.recorded:
-            self.recorded[key] = _pruned(make_fx(functools.partial(self._each, function))(*args))
+            recorded = make_fx(functools.partial(self._each, function), decomposition_table=_TAKEN_APART)(*args)
+            self.recorded[key] = _pruned(recorded)
         return self.recorded[key](*args)
 
     @property
