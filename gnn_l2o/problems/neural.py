@@ -33,7 +33,7 @@ _POWER_ITERATIONS = 15
 _CALIBRATION_SAMPLES = 1024  # of all nodes, on which running statistics of batch normalization are measured
 _TEST_CHUNK = 1000
 # Over a few classes the parts of a softmax take a third of the time of the whole.
-_TAKEN_APART = get_decompositions([torch.ops.aten._log_softmax, torch.ops.aten._log_softmax_backward_data])
+_TAKEN_APART: Any = get_decompositions([torch.ops.aten._log_softmax, torch.ops.aten._log_softmax_backward_data])
 
 
 class _Curvature:
