@@ -21,7 +21,7 @@ def make_module() -> nn.Module:
 
 
 def train(iterations: int = 300) -> TrainedModule:
-    """Train with momentum SGD over mini-batches of 32; name a trained optimizer instead to be rid of its parameters."""
+    """Train with the optimizer that was trained on small networks, over mini-batches of 32: there is nothing to tune."""
     digits = load_digits()
     images, classes = digits.data / 16, digits.target
     return gnn_l2o.train_module(
@@ -29,8 +29,7 @@ def train(iterations: int = 300) -> TrainedModule:
         cross_entropy,
         [(images[i:TRAINING:NODES], classes[i:TRAINING:NODES]) for i in range(NODES)],
         build_network("ring", NODES),
-        optimizer="dsgt",
-        parameters={"step_size": 0.5, "momentum": 0.9, "decay": 1e-3},
+        optimizer="milodo_mlp",  # or a method: optimizer="dsgt", parameters={"step_size": 0.5, ...}
         batch_size=32,
         iterations=iterations,
         test=(images[TRAINING:], classes[TRAINING:]),

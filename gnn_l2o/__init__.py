@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from gnn_l2o.evaluation import evaluate
     from gnn_l2o.module_training import train_module
 
-__version__ = "0.3.0"
+__version__ = "0.4.0"
 __all__ = ["evaluate", "train_module"]
 
 
