@@ -21,7 +21,7 @@ def make_module() -> nn.Module:
 
 
 def train(iterations: int = 300) -> TrainedModule:
-    """Train with the optimizer that was trained on small networks, over mini-batches of 32: there is nothing to tune."""
+    """Train with an optimizer that was trained on small networks, over mini-batches of 32: there is nothing to tune."""
     digits = load_digits()
     images, classes = digits.data / 16, digits.target
     return gnn_l2o.train_module(

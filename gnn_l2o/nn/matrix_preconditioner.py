@@ -30,11 +30,12 @@ class MatrixMemory:
 
     Attributes:
         unit: root mean square of a node's first parameters, ``(N, 1)``.
-        first: of its first direction in every block, ``(N, K)``.
-        whitening: of the directions.
+        first: of its first gradient in every block, ``(N, K)``.
+        whitening: of the first gradient and all directions since.
         node, edge: of the LSTMs.
         wanted: the momentum wanted, ``(N, K)``.
-        gains: p_i, p_ij1, p_ij2 of whole blocks, ``(N, K)`` and ``(R, K)``.
+        step: p_i of whole blocks, ``(N, K)``.
+        gains: with p_ij1 and p_ij2 of whole blocks, ``(R, K)``.
     """
 
     unit: Tensor
@@ -43,6 +44,7 @@ class MatrixMemory:
     node: Memory
     edge: tuple[Memory, ...]
     wanted: Tensor | None = None
+    step: Tensor | None = None
     gains: Gains | None = None
 
 
@@ -110,7 +112,7 @@ class MatrixPreconditioner(nn.Module):
         return MatrixMemory(
             unit=torch.where(unit > 0, unit, torch.ones_like(unit)),
             first=first.clamp(min=torch.finfo(first.dtype).tiny),
-            whitening=Whitening(blocks),
+            whitening=Whitening(blocks).seen(gradient),
             node=self.node.initial_memory(first),
             edge=self.edge.initial_memory(rows),
         )
@@ -124,8 +126,7 @@ class MatrixPreconditioner(nn.Module):
         assert whitening.greatest is not None  # it has just seen a direction
         step = size * whitening.greatest
         wanted = wanted_momentum(output[1])
-        gains = Gains(step, step, step)  # the edges' come later
-        memory = replace(memory, whitening=whitening, node=recurrent, wanted=wanted, gains=gains)
+        memory = replace(memory, whitening=whitening, node=recurrent, wanted=wanted, step=step)
         return whitening.blocks.spread(step), memory
 
     def _features(self, state: MiLoDoState, gradient: Tensor, direction: Tensor) -> Tensor:
@@ -136,8 +137,7 @@ class MatrixPreconditioner(nn.Module):
         last = state.previous_gradient
         norms = (blocks.dots(gradient, gradient) * blocks.dots(last, last)).sqrt()
         like = progress.new_ones(progress.shape)
-        shape = [[0.5 * math.log10(side) for side in sides] for sides in zip(*blocks.sides, strict=True)]
-        rows, columns = (like.new_tensor(side).expand_as(like) for side in shape)
+        rows, columns = (0.5 * like.new_tensor(s).log10().expand_as(like) for s in zip(*blocks.sides, strict=True))
         features = [
             0.5 * progress,
             blocks.dots(gradient, last) / norms.clamp(min=tiny),
@@ -163,9 +163,10 @@ class MatrixPreconditioner(nn.Module):
     ) -> tuple[Tensor, Tensor, MatrixMemory]:
         blocks = memory.whitening.blocks
         seen = replace(state, difference=blocks.sizes_of(state.difference))
-        sizes, step = blocks.sizes_of(difference), memory.gains.step
-        dual, primal, edge = self.edge(seen, step, blocks.sizes_of(z), sizes, memory.unit, memory.edge, exchange)
-        memory = replace(memory, edge=edge, gains=Gains(step, dual, primal))
+        dual, primal, edge = self.edge(
+            seen, memory.step, blocks.sizes_of(z), blocks.sizes_of(difference), memory.unit, memory.edge, exchange
+        )
+        memory = replace(memory, edge=edge, gains=Gains(memory.step, dual, primal))
         return blocks.spread(dual), blocks.spread(primal), memory
 
     def momentum(self, context: GraphContext, gains: Gains, memory: Any) -> Tensor:
