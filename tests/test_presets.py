@@ -75,7 +75,7 @@ def settings(folder: Path) -> dict[str, Any]:
 
 
 def test_every_figure_has_its_preset() -> None:
-    figures = {f"fig{k}" for k in (2, 3, 8, 9, 14, 17, 18, 20, 22, 23)}
+    figures = {f"fig{k}" for k in (2, 3, 4, 5, 6, 7, 8, 9, 14, 15, 17, 18, 19, 20, 21, 22, 23)}
     assert set(available_presets()) >= figures | {"table1"}
 
 
