@@ -378,7 +378,7 @@ def test_training_follows_the_seed_and_leaves_torchs_stream_alone() -> None:
     assert not torch.equal(first.parameters, other.parameters)
 
 
-@pytest.mark.parametrize("optimizer", ["milodo_gnn", "ed", ProxED(0.2)], ids=["model", "alias", "algorithm"])
+@pytest.mark.parametrize("optimizer", ["milodo_mlp", "milodo_gnn", "ed", ProxED(0.2)])
 def test_any_optimizer_trains_a_module(optimizer: Any) -> None:
     parameters = {"step_size": 0.2} if optimizer == "ed" else None
     history = train(optimizer=optimizer, parameters=parameters, batch_size=None, iterations=40).history
@@ -395,6 +395,7 @@ def test_any_optimizer_trains_a_module(optimizer: Any) -> None:
         ({"optimizer": "milodo_gnn"}, "not for milodo_gnn"),
         ({"optimizer": "milodo_gmn", "parameters": None}, "did you mean 'milodo_gnn'"),
         ({"optimizer": "d_nasa", "parameters": D_NASA, "regularizer": L1(0.1)}, "smooth problems"),
+        ({"optimizer": "milodo_mlp", "parameters": None, "regularizer": L1(0.1)}, "expected no regularizer, got L1"),
     ],
 )
 def test_nonsense_is_not_trained(change: dict[str, Any], message: str) -> None:
