@@ -2,22 +2,33 @@
 
 Run it with ``python benchmarks/neural_gradients.py``. Ten nodes, 100 samples each, the MLP of 13,002 parameters. The
 loop copies the module for every node, fills it and differentiates its loss; the second one fills the same module again.
-All take turns; the ratios are medians over the turns.
+Below them what an iteration of methods takes that use these gradients, on a ring. All take turns; the ratios are
+medians over the turns.
 """
 
 import copy
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
+from gnn_l2o.algorithm import Algorithm, run
+from gnn_l2o.handcrafted import DSGD, DeMuon
+from gnn_l2o.learned import load_model
 from gnn_l2o.problems import MLP, NeuralNetwork
+from gnn_l2o.topology import build_network
 
 NODES, SAMPLES = 10, 100
+METHODS: dict[str, Algorithm[Any]] = {
+    "iteration of DSGD": DSGD(0.1, 0.5, 1e-3),
+    "iteration of DeMuon": DeMuon(1e-3, 0.5, 1e-3),
+    "iteration of milodo_mlp": load_model("milodo_mlp"),
+}
 
 
 def seconds(function: Callable[[], object], times: int = 5) -> float:
@@ -26,6 +37,14 @@ def seconds(function: Callable[[], object], times: int = 5) -> float:
     for _ in range(times):
         function()
     return (time.process_time() - begin) / times
+
+
+@torch.no_grad()
+def iterations(algorithm: Algorithm[Any], problem: NeuralNetwork) -> Callable[[], Tensor]:
+    """Return what takes one iteration after another."""
+    states = run(algorithm, problem, build_network("ring", NODES).to(dtype=torch.float32), problem.start())
+    next(states)
+    return torch.no_grad()(lambda: next(states).x)
 
 
 def main(turns: int = 40) -> None:
@@ -56,6 +75,7 @@ def main(turns: int = 40) -> None:
     }
     for function in functions.values():
         torch.testing.assert_close(function(), batched(), rtol=1e-4, atol=1e-6)
+    functions |= {name: iterations(algorithm, problem) for name, algorithm in METHODS.items()}
     times = [[seconds(function) for function in functions.values()] for _ in range(turns)]
     for name, column in zip(functions, zip(*times, strict=True), strict=True):
         ratio = statistics.median(c / row[0] for c, row in zip(column, times, strict=True))

@@ -67,7 +67,8 @@ class Blocks:
 
     def spread(self, value: Tensor) -> Tensor:
         """Give every coordinate the value of its block: ``(rows, K)`` to ``(rows, d)``."""
-        return value.repeat_interleave(torch.tensor(self.sizes, device=value.device), dim=1)
+        columns = torch.split(value, 1, dim=1)
+        return torch.cat([column.expand(-1, size) for column, size in zip(columns, self.sizes, strict=True)], dim=1)
 
 
 def eigen(product: Tensor) -> tuple[Tensor, Tensor]:
@@ -75,6 +76,8 @@ def eigen(product: Tensor) -> tuple[Tensor, Tensor]:
 
     Of matrices that are not finite, as those of a run that is lost, nothing is a number; LAPACK would refuse them.
     """
+    if product.size(-1) == 1:
+        return product.squeeze(-1).clamp(min=0), torch.ones_like(product)
     finite = product.isfinite().all(dim=(-2, -1), keepdim=True)
     values, vectors = torch.linalg.eigh(torch.where(finite, product, 0))
     return values.clamp(min=0).where(finite.squeeze(-1), torch.nan), vectors

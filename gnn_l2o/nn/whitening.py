@@ -70,8 +70,8 @@ class Whitening:
         """
         assert self.greatest is not None  # a direction was seen
         matrices = self.blocks.matrices(direction)
-        images = [root @ matrix for root, matrix in zip(self.root, matrices, strict=True)]
-        return self.blocks.join(images) / self.blocks.spread(self.greatest)
+        greatest = self.greatest.t().reshape(len(self.root), -1, 1, 1, 1)
+        return self.blocks.join([r @ m / g for r, m, g in zip(self.root, matrices, greatest, strict=True)])
 
 
 class _InverseRoot(torch.autograd.Function):
