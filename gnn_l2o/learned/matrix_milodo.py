@@ -29,7 +29,7 @@ class MatrixMiLoDo(MiLoDo):
             return None
         kind = type(problem.regularizer).__name__
         return (
-            f"its preconditioners are matrices, in which a prox has no closed form; expected no regularizer, got {kind}"
+            f"its preconditioners are matrices, in whose metric no prox is known; expected no regularizer, got {kind}"
         )
 
 
@@ -37,8 +37,8 @@ class MatrixMiLoDo(MiLoDo):
 class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
     """MiLoDo's rule with matrices for preconditioners: for neural networks.
 
-    Training starts ``"averaging"``: with constant steps whose root mean square is by default 0.1 of that of the first
-    parameters, momentum 0.9 and nearly full averaging; ``"scouted"``: with gains that follow from graph and problem as
+    Training starts ``"averaging"``: with constant steps whose root mean square is by default 0.2 of that of the first
+    parameters, momentum 0.8 and nearly full averaging; ``"scouted"``: with gains that follow from graph and problem as
     the best constants do (:func:`~gnn_l2o.training.scouting.scout`); or from ``"random"`` weights.
 
     Attributes:
@@ -57,7 +57,7 @@ class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
 
     @property
     def default_step(self) -> float:
-        return 0.1
+        return 0.2
 
     @property
     def step_limit(self) -> float:
@@ -68,7 +68,7 @@ class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
 
     def start(self, weights: MatrixPreconditioner, init: str, step: float | None) -> None:
         if init != "random":
-            weights.emit(self.default_step if step is None else step, dual=0.4, primal=0.95, momentum=0.9)
+            weights.emit(self.default_step if step is None else step, dual=0.4, primal=0.95, momentum=0.8)
 
     def algorithm(self, weights: MatrixPreconditioner, name: str | None = None) -> MatrixMiLoDo:
         return MatrixMiLoDo(weights, ALWAYS, name=name or self.kind, most_momentum=weights.most_momentum)

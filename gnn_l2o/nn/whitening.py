@@ -12,11 +12,12 @@ from torch.autograd.function import once_differentiable
 
 from gnn_l2o.blocks import Blocks, eigen
 
-MEMORY = 0.8  # of the mean of the gradients' products
-EVEN = (
-    0.03  # share of the greatest eigenvalue that is added to all: the inverse roots differ by a factor of six at most
-)
-FLOOR = 1e-8  # the same, of the greatest one that ever was: the inverse roots are bounded however small gradients get
+MEMORY = 0.8
+"""Of the exponential mean of the products."""
+EVEN = 0.03
+"""Share of the greatest eigenvalue that is added to all: the inverse roots differ by a factor of six at most."""
+FLOOR = 1e-8
+"""The same, of the greatest that there ever was: the inverse roots are bounded however small gradients get."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Whitening:
 
     with :math:`\Lambda` the greatest :math:`\lambda_{\max}(C)` so far. This is Shampoo (Gupta, Koren, Singer 2018) with
     a factor on the smaller side only, whose power is then -1/2. Where V is as C expects, its image has a root mean
-    square of about one. A vector is a matrix of one row: it is divided by its size. Measured, not differentiated.
+    square of about one. A vector is a matrix of one row: it is divided by its size. All is differentiated but the two
+    :math:`\lambda_{\max}`.
 
     Attributes:
         blocks: of v.
