@@ -62,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--iterations", type=int, default=2000, metavar="N", help="length of each run")
     add("--batch_size", type=int, default=None, metavar="N", help="samples that a node draws for a gradient, else all")
     add("--seed", type=int, default=0, metavar="N", help="of everything")
-    add("--dtype", default="float64", choices=list(DTYPES), help="precision of the runs; measured in float64 always")
+    add("--dtype", default="float64", choices=list(DTYPES), help="precision of the runs; optima are float64")
     add("--tuning_budget", type=int, default=24, metavar="N", help="settings tried for each method")
     add("--tuning_instances", type=int, default=3, metavar="N", help="problems they are tried on")
     add(

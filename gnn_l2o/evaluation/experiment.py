@@ -71,7 +71,7 @@ def evaluate(
         iterations: of each run.
         seed: of everything.
         mixing: the mixing weights of all networks.
-        dtype: precision of the runs, ``"float64"`` or ``"float32"``; what is measured is measured in float64.
+        dtype: precision of the runs, ``"float64"`` or ``"float32"``; distances from an optimum are measured in float64.
         batch_size: samples that a node draws for a gradient; by default all it has. Methods are tuned and run with
             such gradients, and measured on the whole problem.
         tuning_budget: settings tried for each method.
