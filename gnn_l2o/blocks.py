@@ -57,7 +57,7 @@ class Blocks:
             parts.append((whole if rows <= columns else whole.mT).flatten(1))
         return torch.cat(parts, dim=1)
 
-    def sizes_of(self, value: Tensor) -> Tensor:
+    def root_mean_squares(self, value: Tensor) -> Tensor:
         """Return the root mean square of every block: ``(rows, d)`` to ``(rows, K)``."""
         return torch.stack([part.square().mean(dim=1) for part in self.split(value)], dim=1).sqrt()
 

@@ -87,7 +87,7 @@ def train_module(
         batch_size: samples that a node draws for a gradient; by default all it has.
         iterations: how many.
         seed: of the initial parameters and the mini-batches.
-        regularizer: r; by default none.
+        regularizer: r; by default none, which ``"milodo_mlp"`` asks for.
         test: features ``(T, ...)`` and classes ``(T,)`` to measure the accuracy on.
         measure_every: iterations between measurements, which are made at start and end in any case.
         callback: told every measurement as it is made.

@@ -2,7 +2,6 @@
 
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner
 from gnn_l2o.nn.lstm import CoordinateLSTM
-from gnn_l2o.nn.matrix_preconditioner import MatrixPreconditioner
 from gnn_l2o.nn.milodo_conv import MiLoDoConv
 from gnn_l2o.nn.node_preconditioner import NodePreconditioner
 from gnn_l2o.nn.preconditioner import Preconditioner
@@ -14,7 +13,6 @@ __all__ = [
     "GainSource",
     "Gains",
     "GraphContext",
-    "MatrixPreconditioner",
     "MiLoDoConv",
     "MiLoDoState",
     "NodePreconditioner",

@@ -107,7 +107,7 @@ class MatrixPreconditioner(nn.Module):
     def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> MatrixMemory:
         blocks = Blocks(context.shapes or ((x.size(1),),))
         unit = x.square().mean(dim=1, keepdim=True).sqrt()
-        first = blocks.sizes_of(gradient)
+        first = blocks.root_mean_squares(gradient)
         rows = context.weight.expand(-1, len(blocks.shapes))
         return MatrixMemory(
             unit=torch.where(unit > 0, unit, torch.ones_like(unit)),
@@ -133,7 +133,7 @@ class MatrixPreconditioner(nn.Module):
         memory: MatrixMemory = state.memory
         blocks, unit = memory.whitening.blocks, memory.unit
         tiny = torch.finfo(gradient.dtype).tiny
-        progress = (blocks.sizes_of(direction) / memory.first).clamp(1e-4, 1e4).log10()
+        progress = (blocks.root_mean_squares(direction) / memory.first).clamp(1e-4, 1e4).log10()
         last = state.previous_gradient
         norms = (blocks.dots(gradient, gradient) * blocks.dots(last, last)).sqrt()
         like = progress.new_ones(progress.shape)
@@ -141,9 +141,9 @@ class MatrixPreconditioner(nn.Module):
         features = [
             0.5 * progress,
             blocks.dots(gradient, last) / norms.clamp(min=tiny),
-            signed_log(blocks.sizes_of(state.z - state.x), unit),
-            signed_log(blocks.sizes_of(state.x), unit),
-            signed_log(blocks.sizes_of(state.ahead - state.previous), unit),
+            signed_log(blocks.root_mean_squares(state.z - state.x), unit),
+            signed_log(blocks.root_mean_squares(state.x), unit),
+            signed_log(blocks.root_mean_squares(state.ahead - state.previous), unit),
             0.5 * math.log10(1 + state.iteration) * like,
             rows,
             columns,
@@ -162,9 +162,15 @@ class MatrixPreconditioner(nn.Module):
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, MatrixMemory]:
         blocks = memory.whitening.blocks
-        seen = replace(state, difference=blocks.sizes_of(state.difference))
+        seen = replace(state, difference=blocks.root_mean_squares(state.difference))
         dual, primal, edge = self.edge(
-            seen, memory.step, blocks.sizes_of(z), blocks.sizes_of(difference), memory.unit, memory.edge, exchange
+            seen,
+            memory.step,
+            blocks.root_mean_squares(z),
+            blocks.root_mean_squares(difference),
+            memory.unit,
+            memory.edge,
+            exchange,
         )
         memory = replace(memory, edge=edge, gains=Gains(memory.step, dual, primal))
         return blocks.spread(dual), blocks.spread(primal), memory
