@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError, about
+from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o.evaluation import Results, evaluate, notes, overview, overview_report, ranking, summary
 from gnn_l2o.evaluation.contestants import GROUPS, METHODS
 from gnn_l2o.evaluation.plan import DTYPES

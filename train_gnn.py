@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError, about
+from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o.learned import ARCHITECTURES, MiLoDoArchitecture
 from gnn_l2o.nn.edge_preconditioner import EdgeGains, Symmetrize
 from gnn_l2o.nn.node_preconditioner import Parametrization

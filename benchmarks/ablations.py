@@ -25,10 +25,10 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.files import write_text
+from gnn_l2o._utils.fingerprint import fingerprint, source_code
 from gnn_l2o.evaluation.tables import Table
-from gnn_l2o.files import write_text
-from gnn_l2o.fingerprint import fingerprint, source_code
 from gnn_l2o.learned import ARCHITECTURES, load_model
 from gnn_l2o.learned.model import WEIGHTS
 from gnn_l2o.plugins import PROJECT

@@ -18,11 +18,11 @@ import torch
 from torch import Tensor
 
 from gnn_l2o import plugins
-from gnn_l2o.algorithm import run
+from gnn_l2o.algorithms.base import run
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED
-from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares
-from gnn_l2o.topology import build_network
 
 NODES, DIM, STEPS, REPEATS = 100, 300, 20, 5
 Array = np.ndarray

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 import torch
 
 from gnn_l2o import plugins
-from gnn_l2o.algorithm import run
+from gnn_l2o.algorithms.base import run
+from gnn_l2o.graph.build import build_network
 from gnn_l2o.handcrafted import ProxED
 from gnn_l2o.learned import load_model
-from gnn_l2o.topology import build_network
 
 
 def block_seconds(states: Iterator[object], iterations: int) -> float:

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from gnn_l2o.algorithm import Algorithm, run
+from gnn_l2o.algorithms.base import Algorithm, run
+from gnn_l2o.graph.build import build_network
 from gnn_l2o.handcrafted import DSGD, DeMuon
 from gnn_l2o.learned import load_model
 from gnn_l2o.problems import MLP, NeuralNetwork
-from gnn_l2o.topology import build_network
 
 NODES, SAMPLES = 10, 100
 METHODS: dict[str, Algorithm[Any]] = {

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import torch
 
 from gnn_l2o import plugins
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import ConstantGains, MiLoDo, RefreshSchedule
 from gnn_l2o.learned.milodo import step_cycle
-from gnn_l2o.network import Network
 from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM
 from gnn_l2o.problems import solve
-from gnn_l2o.topology import build_network
 
 FAMILIES = (
     *("ring", "path", "grid", "tree", "star", "complete", "exponential", "erdos_renyi", "barabasi_albert"),

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o import plugins
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import MiLoDoArchitecture
-from gnn_l2o.network import Network
-from gnn_l2o.topology import build_network
 
 NODES, BATCH, DIM, UNROLL, L1_WEIGHT, WIDTH = 10, 32, 300, 5, 0.1, 20
 

@@ -11,9 +11,9 @@ import time
 import torch
 
 from gnn_l2o import plugins
-from gnn_l2o.algorithm import run
+from gnn_l2o.algorithms.base import run
+from gnn_l2o.graph.build import build_network
 from gnn_l2o.learned import load_model
-from gnn_l2o.topology import build_network
 
 SHOWN = (0, 1, 12, 13, 100)
 

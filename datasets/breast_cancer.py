@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 from sklearn.datasets import load_breast_cancer
 
-from gnn_l2o.network import Network
+from gnn_l2o.data.splits import node_sizes, penalty, require_at_least, split, standardized
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Logistic
-from gnn_l2o.samples import node_sizes, penalty, require_at_least, split, standardized
 
 
 def sample(
@@ -32,8 +32,8 @@ def sample(
         samples: of a node on average; by default all 569 samples are handed out.
         l1_weight: lambda_1.
         l2_weight: lambda_2.
-        alpha: split by labels, see :func:`gnn_l2o.samples.split`.
-        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+        alpha: split by labels, see :func:`gnn_l2o.data.splits.split`.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
     """
     data, labels = load_breast_cancer(return_X_y=True)
     data = standardized(data)

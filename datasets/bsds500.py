@@ -14,11 +14,11 @@ from PIL import Image
 from sklearn.decomposition import MiniBatchDictionaryLearning
 from sklearn.exceptions import ConvergenceWarning
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.network import Network
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.data.sources import local, recall
+from gnn_l2o.data.splits import node_sizes, penalty, require_at_least
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import LeastSquares
-from gnn_l2o.samples import node_sizes, penalty, require_at_least
-from gnn_l2o.sources import local, recall
 
 FILE = "bsds500/patches_16x16.npz"
 TRAIN_PATCHES, TEST_PATCHES = 10_000, 12_000
@@ -78,7 +78,7 @@ def sample(
         atoms: d, the columns of D.
         l1_weight: lambda_1.
         l2_weight: lambda_2.
-        imbalance: of the nodes' pixel counts, see :func:`gnn_l2o.samples.node_sizes`.
+        imbalance: of the nodes' pixel counts, see :func:`gnn_l2o.data.splits.node_sizes`.
         path: of a folder of images: the dictionary is learned on those in its folder ``train`` and b is from ``test``
             if there are such, otherwise on every other image in the order of their names. By default
             ``$GNN_L2O_DATA/bsds500/patches_16x16.npz`` if it is there, with patches ``train`` and ``test``; otherwise

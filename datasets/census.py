@@ -13,11 +13,11 @@ import numpy as np
 from sklearn.datasets import load_breast_cancer
 from sklearn.utils import Bunch
 
-from gnn_l2o.errors import InputError, unknown
-from gnn_l2o.network import Network
+from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o.data.sources import download, local
+from gnn_l2o.data.splits import node_sizes, penalty, require_at_least, split, standardized
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Logistic
-from gnn_l2o.samples import node_sizes, penalty, require_at_least, split, standardized
-from gnn_l2o.sources import download, local
 
 Part = Literal["train", "test"]
 Row = list[str]
@@ -110,8 +110,8 @@ def sample(
         samples: of a node on average.
         l1_weight: lambda_1.
         l2_weight: lambda_2.
-        alpha: split by labels, see :func:`gnn_l2o.samples.split`.
-        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+        alpha: split by labels, see :func:`gnn_l2o.data.splits.split`.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
         onehot: whether to have the 123 columns.
         part: ``"train"``, 32,561 rows, or ``"test"``, 16,281 others.
         path: of a CSV file with a header, 14 columns and the label, perhaps gzipped, which is then the training part;

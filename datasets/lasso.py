@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from gnn_l2o.network import Network
+from gnn_l2o.data.splits import linear_model, node_sizes, penalty, require_at_least
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import LeastSquares
-from gnn_l2o.samples import linear_model, node_sizes, penalty, require_at_least
 
 
 def sample(
@@ -33,8 +33,8 @@ def sample(
         l1_weight: lambda_1.
         l2_weight: lambda_2.
         noise: standard deviation of the noise in b.
-        correlation: of neighbouring features, see :func:`gnn_l2o.samples.linear_model`.
-        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+        correlation: of neighbouring features, see :func:`gnn_l2o.data.splits.linear_model`.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
     """
     require_at_least(1, features=features, samples=samples)
     generator = np.random.default_rng(seed)

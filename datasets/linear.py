@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from gnn_l2o.network import Network
+from gnn_l2o.data.splits import linear_model, node_sizes, require_at_least
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import LeastSquares
-from gnn_l2o.regularizers import Zero
-from gnn_l2o.samples import linear_model, node_sizes, require_at_least
+from gnn_l2o.problems.regularizers import Zero
 
 
 def sample(
@@ -29,8 +29,8 @@ def sample(
         features: d.
         samples: m, of a node on average.
         noise: standard deviation of the noise in b.
-        correlation: of neighbouring features, see :func:`gnn_l2o.samples.linear_model`.
-        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+        correlation: of neighbouring features, see :func:`gnn_l2o.data.splits.linear_model`.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
     """
     require_at_least(1, features=features, samples=samples)
     generator = np.random.default_rng(seed)

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from gnn_l2o.network import Network
+from gnn_l2o.data.splits import linear_model, node_sizes, penalty, require_at_least, split
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Logistic
-from gnn_l2o.samples import linear_model, node_sizes, penalty, require_at_least, split
 
 
 def sample(
@@ -31,9 +31,9 @@ def sample(
         samples: m, of a node on average.
         l1_weight: lambda_1.
         l2_weight: lambda_2.
-        correlation: of neighbouring features, see :func:`gnn_l2o.samples.linear_model`.
-        alpha: split by labels, see :func:`gnn_l2o.samples.split`; by default no node differs from another.
-        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+        correlation: of neighbouring features, see :func:`gnn_l2o.data.splits.linear_model`.
+        alpha: split by labels, see :func:`gnn_l2o.data.splits.split`; by default no node differs from another.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
     """
     require_at_least(1, features=features, samples=samples)
     generator = np.random.default_rng(seed)

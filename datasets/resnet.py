@@ -5,8 +5,8 @@ import functools
 
 from torch import nn
 
-from gnn_l2o.images import Half, cifar10, shards
-from gnn_l2o.network import Network
+from gnn_l2o.data.images import Half, cifar10, shards
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import Normalization, ResNet
 from gnn_l2o.problems.neural_module import initialized
@@ -30,15 +30,15 @@ def sample(
 
     f_i is the mean cross-entropy over node i's images, r = 0. He et al. 2024, E.2, have ResNet(5, 78042, 500, 0) and
     train optimizers on it; m is 5000 where they show them (Fig. 7). Channels are scaled to mean 0 and deviation 1 over
-    all training images; all nodes start at the same random parameters. :func:`gnn_l2o.images.cifar10` says where the
-    images are from.
+    all training images; all nodes start at the same random parameters. :func:`.cifar10` says where the images
+    are from.
 
     Args:
         network: whose nodes hold the data.
         seed: of the draws and of the start; different seeds draw different samples.
         samples: m, of a node on average.
-        alpha: split by labels, see :func:`gnn_l2o.samples.split`.
-        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+        alpha: split by labels, see :func:`gnn_l2o.data.splits.split`.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
         test_samples: test images, drawn at random, on which accuracy is measured; no node ever holds one.
         half: of the training images, ``"first"`` or ``"second"``: one to train optimizers on, one to try them.
         normalization: ``"batch"`` as in the paper, or ``"group"``, with which every sample is seen alone.

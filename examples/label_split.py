@@ -15,10 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError, about
-from gnn_l2o.files import write_atomically
-from gnn_l2o.network import Network
-from gnn_l2o.topology import build_network
+from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o._utils.files import write_atomically
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.network import Network
 
 # The "muted" scheme of Tol 2021 ("Colour schemes", SRON technical note): colour-blind readers can tell them apart.
 COLOURS = (

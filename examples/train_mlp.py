@@ -9,8 +9,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import gnn_l2o
-from gnn_l2o.module_training import Progress, TrainedModule
-from gnn_l2o.topology import build_network
+from gnn_l2o.applications.module_training import Progress, TrainedModule
+from gnn_l2o.graph.build import build_network
 
 NODES, TRAINING = 10, 1500
 

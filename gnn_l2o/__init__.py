@@ -1,23 +1,50 @@
-"""Learned decentralized optimization as a message-passing graph neural network."""
+"""Learned decentralized optimization as a message-passing graph neural network.
 
+What users type: :class:`Network` and :func:`build_network`, :func:`load_model`, :func:`evaluate`, :func:`train_module`,
+and the modules ``nn``, ``problems`` and ``handcrafted``. Each is imported when it is first asked for, so that a plug-in
+that needs a single class does not import all the rest.
+"""
+
+import importlib
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from gnn_l2o.evaluation import evaluate
-    from gnn_l2o.module_training import train_module
+from gnn_l2o._version import __version__
 
-__version__ = "0.4.0"
-__all__ = ["evaluate", "train_module"]
+if TYPE_CHECKING:
+    from gnn_l2o import handcrafted, nn, problems
+    from gnn_l2o.applications.module_training import train_module
+    from gnn_l2o.evaluation import evaluate
+    from gnn_l2o.graph import Network, build_network
+    from gnn_l2o.learned import load_model
+
+__all__ = [
+    "Network",
+    "__version__",
+    "build_network",
+    "evaluate",
+    "handcrafted",
+    "load_model",
+    "nn",
+    "problems",
+    "train_module",
+]
+
+_HOMES = {
+    "Network": "gnn_l2o.graph",
+    "build_network": "gnn_l2o.graph",
+    "evaluate": "gnn_l2o.evaluation",
+    "load_model": "gnn_l2o.learned",
+    "train_module": "gnn_l2o.applications.module_training",
+}
 
 
 def __getattr__(name: str) -> Any:
-    # Only when asked for: evaluation imports all the rest, which a plug-in that wants a single class can do without.
-    if name == "evaluate":
-        from gnn_l2o.evaluation import evaluate
-
-        return evaluate
-    if name == "train_module":
-        from gnn_l2o.module_training import train_module
-
-        return train_module
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in __all__:
+        return importlib.import_module(f"gnn_l2o.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from gnn_l2o.errors import InputError, unknown
+from gnn_l2o._utils.errors import InputError, unknown
 
 Kind = Literal["topology", "dataset"]
 

@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithm import run
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import run
+from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import DAPG, ODAPG, ProxMudag
 from gnn_l2o.handcrafted.fast_mix import fast_mix
-from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares, solve
-from gnn_l2o.regularizers import L1, Regularizer
-from gnn_l2o.tunable import Tunable
+from gnn_l2o.problems.regularizers import L1, Regularizer
 
 GRAPHS = {
     "ring": nx.cycle_graph(8),

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithm import run
+from gnn_l2o.algorithms.base import run
+from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import DNASA, DAdam, Kuruzov
-from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares, solve
-from gnn_l2o.regularizers import L1, Regularizer, Zero
-from gnn_l2o.tunable import Tunable
+from gnn_l2o.problems.regularizers import L1, Regularizer, Zero
 
 GRAPHS = {"ring": nx.cycle_graph(6), "erdos_renyi": nx.gnp_random_graph(6, 0.6, seed=1)}
 L1_WEIGHT = 0.3

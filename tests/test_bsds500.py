@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError
-from gnn_l2o.network import Network
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import LeastSquares, solve
-from gnn_l2o.regularizers import L1
+from gnn_l2o.problems.regularizers import L1
 
 SMALL = "patch=4,atoms=20"
 

@@ -16,11 +16,11 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.utils import Bunch
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError
-from gnn_l2o.network import Network
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.data.splits import node_sizes, split
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import LeastSquares, Logistic, Problem, Stochastic, solve
-from gnn_l2o.regularizers import L1, ElasticNet, Zero
-from gnn_l2o.samples import node_sizes, split
+from gnn_l2o.problems.regularizers import L1, ElasticNet, Zero
 from tests.small_data import image_folder
 
 ALL = plugins.available("dataset")
@@ -288,7 +288,7 @@ def test_census_reads_the_folder_of_the_environment(tmp_path: Path, monkeypatch:
 
 def census_with_download(monkeypatch: pytest.MonkeyPatch, download: Callable[..., Bunch]) -> plugins.Plugin:
     monkeypatch.delenv("GNN_L2O_DATA", raising=False)
-    monkeypatch.setattr("gnn_l2o.sources.fetch_openml", download)
+    monkeypatch.setattr("gnn_l2o.data.sources.fetch_openml", download)
     plugin = plugins.load("dataset", "census:samples=3")
     monkeypatch.setitem(plugin.function.__globals__, "TEST_ROWS", 2)
     monkeypatch.setitem(plugin.function.__globals__, "HIGH_INCOMES", {"train": 1, "test": 2})

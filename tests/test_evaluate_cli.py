@@ -51,7 +51,7 @@ def in_file(tmp_path: Path) -> Callable[[str], str]:
         path.write_text(
             "import numpy as np\n"
             "from gnn_l2o.problems import LeastSquares\n"
-            "from gnn_l2o.regularizers import L1, GroupL1\n"
+            "from gnn_l2o.problems.regularizers import L1, GroupL1\n"
             "def sample(network, *, seed: int):\n"
             "    nodes = network.num_nodes\n"
             f"    {body}\n"

@@ -20,8 +20,11 @@ from rich.console import Console
 from torch import Tensor
 
 import gnn_l2o
-from gnn_l2o.algorithm import Algorithm, Cost, run
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.files import write_text
+from gnn_l2o._utils.fingerprint import fingerprint
+from gnn_l2o.algorithms.base import Algorithm, Cost, run
+from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.evaluation import (
     Instance,
     Metrics,
@@ -44,15 +47,12 @@ from gnn_l2o.evaluation.record import TOLERANCES, Cell, tolerance_key
 from gnn_l2o.evaluation.report import report
 from gnn_l2o.evaluation.results import SUMMARIZED
 from gnn_l2o.evaluation.runner import checkpoints
-from gnn_l2o.files import write_text
-from gnn_l2o.fingerprint import fingerprint
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED, ProxED
 from gnn_l2o.handcrafted.prox_ed import ProxEDState
 from gnn_l2o.learned import TUNED, available_models, load_model
-from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares, NeuralNetwork, Problem, solve
-from gnn_l2o.regularizers import L1, Box, Regularizer, Zero
-from gnn_l2o.tunable import Tunable
+from gnn_l2o.problems.regularizers import L1, Box, Regularizer, Zero
 
 SMALL = "lasso:features=6,samples=4"
 

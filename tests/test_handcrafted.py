@@ -14,14 +14,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithm import map_tensors, run, spent
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import map_tensors, run, spent
+from gnn_l2o.algorithms.tunable import Choice, Range, Setting, Tunable
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED, CondatVu, Diffusion, PGExtra, ProxDGD, ProxED
-from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares, Problem, solve
-from gnn_l2o.regularizers import L1, Box, ElasticNet, Regularizer, Zero
-from gnn_l2o.topology import build_network
-from gnn_l2o.tunable import Choice, Range, Setting, Tunable
+from gnn_l2o.problems.regularizers import L1, Box, ElasticNet, Regularizer, Zero
 
 GRAPHS = {
     "ring": nx.cycle_graph(6),

@@ -15,9 +15,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 
-from gnn_l2o import images, sources
-from gnn_l2o.errors import InputError
-from gnn_l2o.images import Half, Images, cifar10, mnist, shards
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.data import images, sources
+from gnn_l2o.data.images import Half, Images, cifar10, mnist, shards
 
 DATA = os.environ.get("GNN_L2O_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="GNN_L2O_DATA does not say where the images are")

@@ -12,15 +12,15 @@ import torch.nn.functional as F
 from scipy.linalg import fractional_matrix_power
 from torch import Tensor, nn
 
-from gnn_l2o.algorithm import run, spent
-from gnn_l2o.blocks import Blocks
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.blocks import Blocks
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import run, spent
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import MatrixMiLoDo, MatrixMiLoDoArchitecture
-from gnn_l2o.network import Network
 from gnn_l2o.nn import CoordinateLSTM, MiLoDoState
 from gnn_l2o.nn.whitening import EVEN, FLOOR, MEMORY, Whitening, _InverseRoot
 from gnn_l2o.problems import LeastSquares, NeuralNetwork, ResNet, Stochastic
-from gnn_l2o.regularizers import L1
+from gnn_l2o.problems.regularizers import L1
 
 SHAPES = ((3, 5), (5,), (7, 2), (4, 3, 1, 2), (1,))
 NODES, DIM = 4, 59
@@ -50,7 +50,7 @@ def whitening() -> Whitening:
 
 
 def test_blocks_are_cut_and_joined_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gnn_l2o.blocks.LARGEST", 4)
+    monkeypatch.setattr("gnn_l2o._utils.blocks.LARGEST", 4)
     blocks = Blocks((*SHAPES, (9, 10), (11, 8)))
     value = draw(NODES, sum(blocks.sizes))
     matrices = blocks.matrices(value)

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch_geometric.utils import from_networkx
 
 from gnn_l2o import plugins
-from gnn_l2o.algorithm import run
+from gnn_l2o.algorithms.base import run
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import (
     ConstantGains,
     ExactDiffusionGains,
@@ -20,13 +22,11 @@ from gnn_l2o.learned import (
     RefreshSchedule,
 )
 from gnn_l2o.learned.milodo import step_cycle
-from gnn_l2o.network import Network
 from gnn_l2o.nn import CoordinateLSTM, MiLoDoConv, MiLoDoState, Preconditioner
 from gnn_l2o.nn.features import signed_log
 from gnn_l2o.nn.node_preconditioner import bounded_step
 from gnn_l2o.problems import LeastSquares, Problem, solve
-from gnn_l2o.regularizers import L1, Box, Regularizer, Zero
-from gnn_l2o.topology import build_network
+from gnn_l2o.problems.regularizers import L1, Box, Regularizer, Zero
 
 TOPOLOGIES = [name for name in plugins.available("topology") if name != "from_file"]
 ARCHITECTURES = [

@@ -6,9 +6,9 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.fastest_mixing import _Barrier
-from gnn_l2o.mixing import MIXING, mixing_weights, spectral_gap
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.fastest_mixing import _Barrier
+from gnn_l2o.graph.mixing import MIXING, mixing_weights, spectral_gap
 
 GRAPHS = {
     "one node": nx.path_graph(1),

@@ -5,7 +5,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.learned import MiLoDoArchitecture, available_models, load_model, save_weights
 from gnn_l2o.learned.model import METADATA
 from gnn_l2o.training import TrainingConfig

@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from gnn_l2o.graph.mixing import MIXING
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED
-from gnn_l2o.mixing import MIXING
-from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares
-from gnn_l2o.regularizers import L1
+from gnn_l2o.problems.regularizers import L1
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 

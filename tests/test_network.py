@@ -8,8 +8,8 @@ from hypothesis import given, strategies as st
 from torch import Tensor
 from torch_geometric.data import Batch
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.network import Network
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.network import Network
 
 GRAPHS = {
     "one node": nx.path_graph(1),

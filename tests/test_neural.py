@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 import gnn_l2o
-from gnn_l2o.algorithm import run, spent
-from gnn_l2o.errors import InputError
-from gnn_l2o.fingerprint import fingerprint
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.fingerprint import fingerprint
+from gnn_l2o.algorithms.base import run, spent
+from gnn_l2o.applications.module_training import Progress
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import DSGD, HANDCRAFTED, ProxED
-from gnn_l2o.module_training import Progress
-from gnn_l2o.network import Network
 from gnn_l2o.problems import MLP, LeastSquares, NeuralNetwork, ResNet, Stochastic, neural, solve
-from gnn_l2o.regularizers import L1
+from gnn_l2o.problems.regularizers import L1
 from gnn_l2o.training.pool import Batch
 
 SIZES = (5, 3, 7)

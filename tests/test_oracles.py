@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from gnn_l2o.algorithm import run
+from gnn_l2o.algorithms.base import run
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED
-from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares
-from gnn_l2o.regularizers import Zero
+from gnn_l2o.problems.regularizers import Zero
 
 ORACLES = Path(__file__).parent / "oracles"
 RECORDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in ORACLES.glob("*.json")}

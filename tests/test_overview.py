@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 
-from gnn_l2o.algorithm import Cost
+from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.evaluation import Results, Run, Trace
 from gnn_l2o.evaluation.heat_map import COLOURS, draw_heat_map
 from gnn_l2o.evaluation.overview import Entry, Rounds, Speedup, entries, is_worthwhile, total, worst

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 
 FILE = '''
 from typing import Literal

@@ -11,11 +11,11 @@ import pytest
 
 from evaluate import build_parser, main, preset_flags
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.evaluation.contestants import choose_methods
 from gnn_l2o.evaluation.presets import available_presets, load_preset
+from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.learned import available_models
-from gnn_l2o.topology import build_network, expand
 from tests.small_data import image_folder
 
 PROJECT = Path(__file__).resolve().parent.parent

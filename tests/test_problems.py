@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems import LeastSquares, LinearModel, Logistic, Problem
-from gnn_l2o.regularizers import L1, ElasticNet, Regularizer, Zero
+from gnn_l2o.problems.regularizers import L1, ElasticNet, Regularizer, Zero
 
 KINDS: list[type[LinearModel]] = [LeastSquares, Logistic]
 DIM = 5

@@ -11,8 +11,8 @@ import scipy.optimize
 import torch
 from torch import Tensor
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.regularizers import L1, Box, ElasticNet, GroupL1, Regularizer, Zero
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.problems.regularizers import L1, Box, ElasticNet, GroupL1, Regularizer, Zero
 
 ROWS, DIM = 4, 6
 REGULARIZERS = {

@@ -9,8 +9,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.algorithm import Algorithm, run, spent
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import Algorithm, run, spent
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import PGExtra
 from gnn_l2o.learned import (
     ARCHITECTURES,
@@ -30,13 +32,11 @@ from gnn_l2o.learned import (
 )
 from gnn_l2o.learned.node_lstms import NodeLSTMs
 from gnn_l2o.learned.own_graph import OwnGraph
-from gnn_l2o.network import Network
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_gains
 from gnn_l2o.nn.features import evenness, pull
 from gnn_l2o.nn.node_preconditioner import bounded_step
 from gnn_l2o.problems import LeastSquares, Problem
-from gnn_l2o.regularizers import L1, Box, Regularizer, Zero
-from gnn_l2o.topology import build_network
+from gnn_l2o.problems.regularizers import L1, Box, Regularizer, Zero
 from gnn_l2o.training import Stage, TrainingConfig, TrainingRun
 
 # Degrees 1 to 4, so that the networks of most nodes are padded.

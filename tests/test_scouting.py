@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.learned import LearnedScalarsArchitecture, MatrixMiLoDoArchitecture, MiLoDoArchitecture
 from gnn_l2o.nn import CoordinateLSTM
 from gnn_l2o.nn.features import known_at_edges

@@ -10,9 +10,9 @@ import torch
 from sklearn.linear_model import ElasticNet as SklearnElasticNet, Lasso, LogisticRegression
 from torch import Tensor
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems import LeastSquares, LinearModel, Logistic, NotCertifiedError, Solution, solve
-from gnn_l2o.regularizers import L1, Box, ElasticNet, GroupL1, Regularizer, Zero
+from gnn_l2o.problems.regularizers import L1, Box, ElasticNet, GroupL1, Regularizer, Zero
 
 solver = importlib.import_module("gnn_l2o.problems.solve")  # the module; the package's attribute is the function
 

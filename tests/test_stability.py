@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from gnn_l2o.algorithm import run
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import run
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import ConstantGains, LearnedScalars, MiLoDo, RefreshSchedule
 from gnn_l2o.learned.milodo import graph_context
-from gnn_l2o.network import Network
 from gnn_l2o.nn import rule
 from gnn_l2o.nn.features import secant_curvature
 from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM, bounded_step, momentum_logit, wanted_momentum
 from gnn_l2o.nn.rule import ROOM, Gains, GraphContext, MiLoDoState
 from gnn_l2o.problems import LeastSquares
-from gnn_l2o.regularizers import Zero
+from gnn_l2o.problems.regularizers import Zero
 
 
 def context(gap: float, least: float, most_momentum: float = 0.97) -> GraphContext:

@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithm import run, spent
-from gnn_l2o.blocks import Blocks
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.blocks import Blocks
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import run, spent
+from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import D2, DSGD, DSGT, ATCTracking, DeMuon, Diffusion, ProxED
 from gnn_l2o.handcrafted.demuon import matrix_sign
-from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares, LinearModel, Logistic, NeuralNetwork, Problem, Stochastic, solve
-from gnn_l2o.regularizers import L1, Regularizer, Zero
-from gnn_l2o.tunable import Tunable
+from gnn_l2o.problems.regularizers import L1, Regularizer, Zero
 
 KINDS: list[type[LinearModel]] = [LeastSquares, Logistic]
 L1_WEIGHT = 0.2

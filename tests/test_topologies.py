@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError
-from gnn_l2o.topology import build_network, expand, has_own_size
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.build import build_network, expand, has_own_size
 
 NAMES = plugins.available("topology")
 SIZES = [5, 8, 16, 33]

@@ -9,8 +9,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from gnn_l2o.algorithm import detach, run
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import detach, run
 from gnn_l2o.learned import MiLoDoArchitecture, PerNodeArchitecture, load_model, save_weights
 from gnn_l2o.training import (
     FINE_TUNING_STAGES,

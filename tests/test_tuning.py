@@ -11,16 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithm import Algorithm, Cost
+from gnn_l2o.algorithms.base import Algorithm, Cost
+from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 from gnn_l2o.evaluation import Instance, Trace, measure, tune, tuning as tuning_module, tuning_cache
 from gnn_l2o.evaluation.tuning import Tuning
 from gnn_l2o.evaluation.tuning_cache import tune_or_recall
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import ProxDGD, ProxED
 from gnn_l2o.handcrafted.prox_ed import ProxEDState
-from gnn_l2o.network import Network
 from gnn_l2o.problems import LeastSquares, Problem, solve
-from gnn_l2o.regularizers import L1
-from gnn_l2o.tunable import Choice, Range, Tunable
+from gnn_l2o.problems.regularizers import L1
 
 
 def instance(seed: int = 0, *, nodes: int = 5) -> Instance:

@@ -2,8 +2,8 @@
 
 import networkx as nx
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.graphs import require_nodes
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.generators import require_nodes
 
 
 def generate(nodes: int, *, seed: int = 0, m: int = 2) -> nx.Graph:

@@ -4,7 +4,7 @@ import math
 
 import networkx as nx
 
-from gnn_l2o.graphs import connected, require_nodes, require_probability
+from gnn_l2o.graph.generators import connected, require_nodes, require_probability
 
 
 def generate(nodes: int, *, seed: int = 0, p: float | None = None) -> nx.Graph:

@@ -2,7 +2,7 @@
 
 import networkx as nx
 
-from gnn_l2o.graphs import numbered, require_nodes
+from gnn_l2o.graph.generators import numbered, require_nodes
 
 
 def generate(nodes: int, *, seed: int = 0) -> nx.Graph:

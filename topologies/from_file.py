@@ -6,8 +6,8 @@ from pathlib import Path
 import networkx as nx
 import numpy as np
 
-from gnn_l2o.errors import InputError, unknown
-from gnn_l2o.graphs import numbered
+from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o.graph.generators import numbered
 
 
 def generate(*, seed: int = 0, path: str) -> nx.Graph:

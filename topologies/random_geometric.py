@@ -4,8 +4,8 @@ import math
 
 import networkx as nx
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.graphs import connected, require_nodes
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.generators import connected, require_nodes
 
 
 def generate(nodes: int, *, seed: int = 0, radius: float | None = None) -> nx.Graph:

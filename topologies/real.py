@@ -7,8 +7,8 @@ from pathlib import Path
 import networkx as nx
 import topohub
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.graphs import numbered
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.generators import numbered
 
 
 def generate(*, seed: int = 0, name: str = "topozoo/Abilene") -> nx.Graph:

@@ -2,8 +2,8 @@
 
 import networkx as nx
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.graphs import connected, require_nodes, require_probability
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.generators import connected, require_nodes, require_probability
 
 
 def generate(nodes: int, *, seed: int = 0, blocks: int = 2, p_in: float = 0.5, p_out: float = 0.05) -> nx.Graph:

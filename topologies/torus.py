@@ -2,7 +2,7 @@
 
 import networkx as nx
 
-from gnn_l2o.graphs import numbered, require_nodes, rows_and_columns
+from gnn_l2o.graph.generators import numbered, require_nodes, rows_and_columns
 
 
 def generate(nodes: int, *, seed: int = 0, rows: int | None = None) -> nx.Graph:

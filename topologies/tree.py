@@ -2,7 +2,7 @@
 
 import networkx as nx
 
-from gnn_l2o.graphs import require_nodes
+from gnn_l2o.graph.generators import require_nodes
 
 
 def generate(nodes: int, *, seed: int = 0) -> nx.Graph:

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gnn_l2o.algorithm import Algorithm
-from gnn_l2o.errors import InputError, about, unknown
+from gnn_l2o._utils.errors import InputError, about, unknown
+from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED
 from gnn_l2o.learned import TUNED, load_model
-from gnn_l2o.network import Network
 from gnn_l2o.problems import Problem
-from gnn_l2o.tunable import Tunable
 
 METHODS: Mapping[str, type[Tunable[Any]]] = {**HANDCRAFTED, **TUNED}
 """All that is tuned for every cell."""

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from gnn_l2o.algorithm import Algorithm
-from gnn_l2o.errors import InputError, about
+from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.evaluation.contestants import choose_methods, choose_models
 from gnn_l2o.evaluation.figures import delete_figures, save_figures
 from gnn_l2o.evaluation.instances import Instance

@@ -12,10 +12,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gnn_l2o._utils.files import write_atomically
 from gnn_l2o.evaluation.record import Cell, Run
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.tables import SHOWN, label
-from gnn_l2o.files import write_atomically
 
 FOLDER = "figures"
 FORMATS = ("png", "svg")

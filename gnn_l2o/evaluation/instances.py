@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.evaluation.metrics import Metrics
-from gnn_l2o.network import Network
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
 

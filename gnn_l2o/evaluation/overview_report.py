@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gnn_l2o._utils.files import write_atomically, write_text
 from gnn_l2o.evaluation.contestants import METHODS
 from gnn_l2o.evaluation.figures import FOLDER, FORMATS
 from gnn_l2o.evaluation.heat_map import draw_heat_map
 from gnn_l2o.evaluation.overview import Entry, Rounds, Speedup, tolerances, total, worst
 from gnn_l2o.evaluation.results import to_csv
 from gnn_l2o.evaluation.tables import Table, count, gaps
-from gnn_l2o.files import write_atomically, write_text
 
 OVERVIEW = "overview"
 WORST = 10

@@ -11,18 +11,18 @@ from typing import Any
 import torch
 
 from gnn_l2o import plugins
-from gnn_l2o.algorithm import Algorithm
-from gnn_l2o.errors import InputError, about, unknown
+from gnn_l2o._utils.errors import InputError, about, unknown
+from gnn_l2o._utils.fingerprint import fingerprint
+from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.evaluation.contestants import refusal
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.record import Cell
-from gnn_l2o.fingerprint import fingerprint
+from gnn_l2o.graph.build import build_network, expand
+from gnn_l2o.graph.mixing import MIXING
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED
-from gnn_l2o.mixing import MIXING
-from gnn_l2o.network import Network
 from gnn_l2o.problems import Problem, Solution, Stochastic, solve
-from gnn_l2o.topology import build_network, expand
-from gnn_l2o.tunable import Tunable
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError, unknown
+from gnn_l2o._utils.errors import InputError, unknown
 
 Flags = Mapping[str, Any]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
-from gnn_l2o.algorithm import Cost
+from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.evaluation.runner import Trace
 
 TOLERANCES = tuple(float(f"1e-{k}") for k in range(1, 16))

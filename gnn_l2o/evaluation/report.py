@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gnn_l2o._utils.files import write_text
 from gnn_l2o.evaluation import notes
 from gnn_l2o.evaluation.figures import FOLDER, file_name
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.tables import SHOWN, gaps, ranking, summary
-from gnn_l2o.files import write_text
 
 REPORT = "report.md"
 

@@ -15,11 +15,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gnn_l2o import __version__
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.files import write_text
+from gnn_l2o._version import __version__
 from gnn_l2o.evaluation.record import TOLERANCES, Cell, Run, finite, tolerance_key
 from gnn_l2o.evaluation.tuning import Tuning
-from gnn_l2o.files import write_text
 
 SCHEMA = 3
 RESULTS, SUMMARY = "results.json", "summary.csv"

@@ -9,10 +9,10 @@ from typing import Any
 
 import rich.table
 
+from gnn_l2o.algorithms.tunable import Range
 from gnn_l2o.evaluation.contestants import METHODS
 from gnn_l2o.evaluation.record import Cell
 from gnn_l2o.evaluation.results import Results
-from gnn_l2o.tunable import Range
 
 SHOWN = (1e-3, 1e-4)
 """The gaps that tables show unless others are asked for."""

@@ -9,10 +9,10 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from gnn_l2o.algorithm import map_tensors
+from gnn_l2o.algorithms.base import map_tensors
+from gnn_l2o.algorithms.tunable import Choice, Range, Setting, Tunable
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.runner import checkpoints
-from gnn_l2o.tunable import Choice, Range, Setting, Tunable
 
 BUDGET = 24
 TOLERANCE = 1e-4

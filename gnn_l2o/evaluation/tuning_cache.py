@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from gnn_l2o.cache import VARIABLE, cache_folder
+from gnn_l2o._utils.cache import VARIABLE, cache_folder
+from gnn_l2o._utils.files import write_text
+from gnn_l2o._utils.fingerprint import fingerprint, source_code
+from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE, Tuning, tune
-from gnn_l2o.files import write_text
-from gnn_l2o.fingerprint import fingerprint, source_code
-from gnn_l2o.tunable import Tunable
 
 
 def tune_or_recall(

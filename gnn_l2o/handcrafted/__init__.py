@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.handcrafted.atc_tracking import ATCTracking
 from gnn_l2o.handcrafted.condat_vu import CondatVu
 from gnn_l2o.handcrafted.d2 import D2
@@ -22,7 +23,6 @@ from gnn_l2o.handcrafted.prox_atc import ProxATC
 from gnn_l2o.handcrafted.prox_dgd import ProxDGD
 from gnn_l2o.handcrafted.prox_ed import ProxED
 from gnn_l2o.handcrafted.prox_mudag import ProxMudag
-from gnn_l2o.tunable import Tunable
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
     ATCTracking,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithm import Cost
+from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted.stochastic_method import StochasticMethod
-from gnn_l2o.network import Network
 from gnn_l2o.problems import Problem
 
 

@@ -10,12 +10,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithm import Cost
-from gnn_l2o.blocks import Blocks, eigen
+from gnn_l2o._utils.blocks import Blocks, eigen
+from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.tunable import Choice, Range
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted.stochastic_method import StochasticMethod
-from gnn_l2o.network import Network
 from gnn_l2o.problems import Problem
-from gnn_l2o.tunable import Choice, Range
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gnn_l2o.network import Network
+from gnn_l2o.graph.network import Network
 
 
 def fast_mix(network: Network, x: Tensor, times: int) -> Tensor:

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from gnn_l2o.algorithm import Cost, State
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import Cost, State
+from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted.fast_mix import fast_mix
-from gnn_l2o.network import Network
-from gnn_l2o.tunable import Tunable
 
 
 class MultiConsensus(Tunable[State]):

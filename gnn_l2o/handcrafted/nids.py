@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from gnn_l2o.algorithm import Cost
-from gnn_l2o.network import Network
+from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.tunable import STEP_SIZE, Choice, Range, Tunable
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
-from gnn_l2o.tunable import STEP_SIZE, Choice, Range, Tunable
 
 
 @dataclass(frozen=True, eq=False)

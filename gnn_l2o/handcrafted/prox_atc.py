@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted.tracking import Tracking
-from gnn_l2o.network import Network
 
 
 class ProxATC(Tracking):

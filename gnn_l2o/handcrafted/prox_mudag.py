@@ -8,10 +8,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from gnn_l2o.algorithms.tunable import Choice, Range
+from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted.multi_consensus import MultiConsensus
-from gnn_l2o.network import Network
 from gnn_l2o.problems import Problem
-from gnn_l2o.tunable import Choice, Range
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from gnn_l2o.algorithm import State
-from gnn_l2o.tunable import Choice, Range, Tunable
+from gnn_l2o.algorithms.base import State
+from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 
 
 @dataclass(frozen=True, eq=False)

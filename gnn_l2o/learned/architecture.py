@@ -12,9 +12,9 @@ from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, get_args, get
 import torch
 from torch import nn
 
-from gnn_l2o.algorithm import Algorithm, State
-from gnn_l2o.errors import InputError, unknown
-from gnn_l2o.network import Network
+from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o.algorithms.base import Algorithm, State
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
 SCOUTED = "scouted"

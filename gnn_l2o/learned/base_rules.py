@@ -8,14 +8,14 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.algorithm import Cost
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import Architecture, LearnedOptimizer, require
 from gnn_l2o.learned.node_lstms import Memory, NodeLSTMs
 from gnn_l2o.learned.own_graph import OwnGraph
-from gnn_l2o.network import Network
 from gnn_l2o.problems import Problem
-from gnn_l2o.regularizers import Zero
+from gnn_l2o.problems.regularizers import Zero
 
 
 class BaseRuleNetworks(nn.Module):

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from gnn_l2o.algorithm import Cost
+from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import Architecture, LearnedOptimizer
-from gnn_l2o.network import Network
 from gnn_l2o.nn.features import first_step_size, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory
 from gnn_l2o.problems import Problem

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.learned.architecture import SCOUTED, Architecture
 from gnn_l2o.learned.milodo import MiLoDo, RefreshSchedule
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_gains

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.algorithm import Cost
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.tunable import largest_smoothness
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import Architecture, LearnedOptimizer
-from gnn_l2o.network import Network
 from gnn_l2o.problems import Problem
-from gnn_l2o.tunable import largest_smoothness
 
 
 class LayerScalars(nn.Module):

@@ -8,12 +8,12 @@ from typing import Any
 
 from torch import Tensor
 
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import SCOUTED, Architecture
 from gnn_l2o.learned.milodo import ALWAYS, MiLoDo
-from gnn_l2o.network import Network
 from gnn_l2o.nn.matrix_preconditioner import LONGEST, MatrixPreconditioner
 from gnn_l2o.problems import Problem
-from gnn_l2o.regularizers import Zero
+from gnn_l2o.problems.regularizers import Zero
 
 
 class MatrixMiLoDo(MiLoDo):

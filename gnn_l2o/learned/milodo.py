@@ -10,10 +10,10 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.algorithm import Cost
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import SCOUTED, Architecture, Movable
-from gnn_l2o.network import Network
 from gnn_l2o.nn.edge_preconditioner import EdgeGains, Symmetrize
 from gnn_l2o.nn.node_preconditioner import Parametrization, margin
 from gnn_l2o.nn.preconditioner import Preconditioner

@@ -14,8 +14,8 @@ import torch
 from torch import nn
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError, unknown
-from gnn_l2o.files import write_atomically
+from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o._utils.files import write_atomically
 from gnn_l2o.learned.architecture import Architecture, Movable
 from gnn_l2o.learned.base_rules import BaseRulesArchitecture
 from gnn_l2o.learned.generic_l2o import GenericL2OArchitecture

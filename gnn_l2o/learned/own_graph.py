@@ -9,15 +9,15 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.network import Network
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.network import Network
 
 
 @dataclass(frozen=True)
 class OwnGraph:
     """A graph by its links, and how values of its nodes and edges are laid out for one network a node.
 
-    Several copies of the graph may stand side by side in one :class:`~gnn_l2o.network.Network`, as in training.
+    Several copies of the graph may stand side by side in one :class:`~gnn_l2o.graph.network.Network`, as in training.
 
     Attributes:
         links: the undirected links i < j, ascending; empty for a lone node.

@@ -8,12 +8,12 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import Architecture, require
 from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.learned.node_lstms import Memory, NodeLSTMs
 from gnn_l2o.learned.own_graph import OwnGraph
-from gnn_l2o.network import Network
 from gnn_l2o.nn.rule import Exchange, Gains, GraphContext, MiLoDoState
 from gnn_l2o.problems import Problem
 

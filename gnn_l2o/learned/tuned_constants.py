@@ -9,14 +9,14 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithm import Cost
+from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.constant_gains import ConstantGains
 from gnn_l2o.learned.milodo import Edges, graph_context
-from gnn_l2o.network import Network
 from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM
 from gnn_l2o.nn.rule import MiLoDoState, milodo_step
 from gnn_l2o.problems import Problem
-from gnn_l2o.tunable import Choice, Range, Tunable
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 
 Memory = tuple[Tensor, Tensor]  # h and c, each (hidden_features, rows, d)
 DIRECT_RATE = 5.0  # by which a step of training changes the direct weights more than those of the network

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.blocks import Blocks
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.blocks import Blocks
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner
 from gnn_l2o.nn.features import known_at_nodes, known_features, signed_log
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit

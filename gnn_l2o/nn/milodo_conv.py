@@ -10,8 +10,8 @@ from torch import Tensor
 from torch_geometric.nn import MessagePassing
 from torch_geometric.utils import degree, scatter
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.network import reverse_edges
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.network import reverse_edges
 from gnn_l2o.nn.preconditioner import Preconditioner
 from gnn_l2o.nn.rule import GraphContext, MiLoDoState, milodo_step
 

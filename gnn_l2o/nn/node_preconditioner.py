@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.nn.features import in_units, known_at_nodes, known_features, secant_curvature, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.rule import Gains, GraphContext, MiLoDoState

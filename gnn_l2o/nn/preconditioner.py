@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.nn.edge_preconditioner import EdgeGains, EdgePreconditioner, Symmetrize
 from gnn_l2o.nn.features import first_step_size
 from gnn_l2o.nn.lstm import Memory

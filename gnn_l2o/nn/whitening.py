@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from gnn_l2o.blocks import Blocks, eigen
+from gnn_l2o._utils.blocks import Blocks, eigen
 
 MEMORY = 0.8
 """Of the exponential mean of the products."""

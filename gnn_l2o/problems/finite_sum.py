@@ -10,9 +10,9 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.problem import Problem
-from gnn_l2o.regularizers import Regularizer
+from gnn_l2o.problems.regularizers import Regularizer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -12,9 +12,9 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.finite_sum import FiniteSum, check_finite, check_shape, shape_of, stacked
-from gnn_l2o.regularizers import Regularizer
+from gnn_l2o.problems.regularizers import Regularizer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 from torch.nn import functional
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.linear_model import LinearModel
 
 
@@ -28,7 +28,7 @@ class Logistic(LinearModel):
 
     Example:
         >>> import torch
-        >>> from gnn_l2o.regularizers import Zero
+        >>> from gnn_l2o.problems.regularizers import Zero
         >>> problem = Logistic.from_nodes([[[1.0], [-1.0]]], [[1, 0]], Zero())
         >>> problem.gradient(torch.zeros(1, 1, dtype=torch.float64))
         tensor([[-0.5000]], dtype=torch.float64)

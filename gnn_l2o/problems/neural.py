@@ -17,10 +17,10 @@ from torch import Tensor, fx, nn
 from torch._decomp import get_decompositions
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.finite_sum import FiniteSum, cast, check_finite, own_rows, shape_of, stacked
 from gnn_l2o.problems.neural_module import FlatModule
-from gnn_l2o.regularizers import Regularizer, Zero
+from gnn_l2o.problems.regularizers import Regularizer, Zero
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 Samples = tuple[ArrayLike | Tensor, ArrayLike | Tensor]

@@ -16,7 +16,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.optim.swa_utils import update_bn
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

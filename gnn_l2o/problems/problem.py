@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from gnn_l2o.regularizers import Regularizer
+from gnn_l2o.problems.regularizers import Regularizer
 
 
 @dataclass
@@ -32,8 +32,7 @@ class Problem(ABC):
     r"""Minimize :math:`F(x) = \frac1N \sum_i f_i(x) + r(x)`, f_i private to node i (He et al. 2024, Eq. (2)).
 
     One object holds the losses of all nodes. It may hold several problems side by side, as a
-    :class:`~gnn_l2o.network.Network` may hold several graphs, with the same ``batch``; then every node's row belongs to
-    one problem and the sums run over that problem's nodes.
+    :class:`.Network` may hold several graphs, with the same ``batch``; then every node's row belongs to one problem and the sums run over that problem's nodes.
 
     Attributes:
         regularizer: r; its parameters are numbers, or one row for each problem.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.problem import Problem
 
 TOLERANCE = 1e-12  # of the certificate

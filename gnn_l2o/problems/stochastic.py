@@ -12,10 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.finite_sum import FiniteSum
 from gnn_l2o.problems.problem import Calls, Problem
-from gnn_l2o.regularizers import Regularizer
+from gnn_l2o.problems.regularizers import Regularizer
 
 
 class Stream(NamedTuple):

@@ -7,7 +7,7 @@ import textwrap
 
 import torch
 
-from gnn_l2o.files import write_text
+from gnn_l2o._utils.files import write_text
 from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.trainer import TrainingRun
 

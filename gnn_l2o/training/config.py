@@ -14,7 +14,7 @@ import tomli_w
 import torch
 from torch import nn
 
-from gnn_l2o.errors import InputError, about, unknown
+from gnn_l2o._utils.errors import InputError, about, unknown
 from gnn_l2o.learned import SCOUTED, Architecture, MiLoDoArchitecture, read_architecture
 from gnn_l2o.learned.model import model_folder, model_recipe, shortest_name
 from gnn_l2o.training.start import start_from_model, weights_fingerprint

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gnn_l2o.files import write_atomically, write_text
+from gnn_l2o._utils.files import write_atomically, write_text
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ import dataclasses
 from collections.abc import Iterator
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError, about
-from gnn_l2o.network import Network
+from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o.graph.build import build_network, expand
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
-from gnn_l2o.topology import build_network, expand
 from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.pool import drawn
 

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from gnn_l2o import plugins
-from gnn_l2o.network import Network
+from gnn_l2o.graph.build import build_network, expand
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem, Stochastic, solve
-from gnn_l2o.regularizers import Regularizer
-from gnn_l2o.topology import build_network, expand
+from gnn_l2o.problems.regularizers import Regularizer
 from gnn_l2o.training.config import TrainingConfig
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithm import Algorithm, run
+from gnn_l2o.algorithms.base import Algorithm, run
 from gnn_l2o.nn.features import known_at_edges, known_at_nodes
 from gnn_l2o.nn.rule import GraphContext
 from gnn_l2o.training.losses import area_above_tolerance, measured_iterations, relative_gap

@@ -6,8 +6,8 @@ from typing import Any
 
 from torch import nn
 
-from gnn_l2o.errors import InputError, about
-from gnn_l2o.fingerprint import fingerprint
+from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.learned import Architecture, load_weights, read_architecture
 from gnn_l2o.learned.model import WEIGHTS, model_folder, model_recipe
 

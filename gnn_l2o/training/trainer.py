@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from gnn_l2o.algorithm import detach
-from gnn_l2o.errors import InputError
-from gnn_l2o.files import write_atomically, write_text
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.files import write_atomically, write_text
+from gnn_l2o.algorithms.base import detach
 from gnn_l2o.learned import SCOUTED, save_weights
 from gnn_l2o.learned.model import RECIPE, model_folder
 from gnn_l2o.training.config import LossName, Stage, TrainingConfig

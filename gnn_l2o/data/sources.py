@@ -12,10 +12,10 @@ import numpy as np
 from sklearn.datasets import fetch_openml
 from sklearn.utils import Bunch
 
-from gnn_l2o.cache import cache_folder
-from gnn_l2o.errors import InputError
-from gnn_l2o.files import write_atomically
-from gnn_l2o.fingerprint import fingerprint
+from gnn_l2o._utils.cache import cache_folder
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.files import write_atomically
+from gnn_l2o._utils.fingerprint import fingerprint
 
 VARIABLE = "GNN_L2O_DATA"
 
@@ -64,7 +64,7 @@ def recall(name: str, key: object, make: Callable[[], Arrays]) -> Arrays:
 
     Args:
         name: begins the name of the file.
-        key: all that decides the arrays, see :func:`~gnn_l2o.fingerprint.fingerprint`.
+        key: all that decides the arrays, see :func:`~gnn_l2o._utils.fingerprint.fingerprint`.
         make: makes them.
     """
     path = cache_folder() / "data" / f"{name}_{fingerprint(key)}.npz"

@@ -3,8 +3,8 @@
 import numpy as np
 import scipy.signal
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.regularizers import L1, ElasticNet
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.problems.regularizers import L1, ElasticNet
 
 SPARSITY = 0.75  # the part of the entries of a synthetic truth that is zero (He et al. 2024, E.2)
 
@@ -15,7 +15,7 @@ def require_at_least(least: int, **values: int) -> None:
     Example:
         >>> require_at_least(1, features=300, samples=0)
         Traceback (most recent call last):
-        gnn_l2o.errors.InputError: samples must be at least 1, got 0
+        gnn_l2o._utils.errors.InputError: samples must be at least 1, got 0
     """
     for name, value in values.items():
         if value < least:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from torch import Tensor
 
-from gnn_l2o.network import Network
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
 

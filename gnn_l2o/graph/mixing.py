@@ -5,8 +5,8 @@ import scipy.linalg
 import scipy.sparse
 import scipy.sparse.linalg
 
-from gnn_l2o.errors import unknown
-from gnn_l2o.fastest_mixing import fastest_mixing
+from gnn_l2o._utils.errors import unknown
+from gnn_l2o.graph.fastest_mixing import fastest_mixing
 
 
 def metropolis(links: np.ndarray, num_nodes: int) -> np.ndarray:

@@ -11,9 +11,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from gnn_l2o.network import Network
+from gnn_l2o.graph.network import Network
 
-PACKAGE = Path(__file__).resolve().parent
+PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def fingerprint(*things: Any) -> str:

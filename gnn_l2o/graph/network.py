@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch_geometric.data import Data
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.mixing import extreme_eigenvalues, mixing_weights
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.mixing import extreme_eigenvalues, mixing_weights
 
 
 @dataclass
@@ -62,7 +62,7 @@ class Network(Data):
 
         Args:
             graph: undirected, connected, without self-loops or multi-edges.
-            mixing: the name of the mixing weights, see :func:`gnn_l2o.mixing.mixing_weights`.
+            mixing: the name of the mixing weights, see :func:`gnn_l2o.graph.mixing.mixing_weights`.
 
         Raises:
             InputError: the graph is directed, a multigraph, has a self-loop, is empty or disconnected.
@@ -83,7 +83,7 @@ class Network(Data):
         Args:
             edges: pairs of node numbers.
             num_nodes: N; by default the largest number that occurs, plus one.
-            mixing: the name of the mixing weights, see :func:`gnn_l2o.mixing.mixing_weights`.
+            mixing: the name of the mixing weights, see :func:`gnn_l2o.graph.mixing.mixing_weights`.
 
         Raises:
             InputError: a self-loop, an edge given twice, a node out of range, or a disconnected graph.

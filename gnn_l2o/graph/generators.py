@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable
 import networkx as nx
 import numpy as np
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 
 ATTEMPTS = 100  # after which a random family is taken to be disconnected for good
 
@@ -17,7 +17,7 @@ def require_nodes(what: str, nodes: int, least: int) -> None:
     Example:
         >>> require_nodes("a ring", 2, least=3)
         Traceback (most recent call last):
-        gnn_l2o.errors.InputError: a ring needs at least 3 nodes, got 2
+        gnn_l2o._utils.errors.InputError: a ring needs at least 3 nodes, got 2
     """
     if nodes < least:
         raise InputError(f"{what} needs at least {least} node{'s' if least > 1 else ''}, got {nodes}")

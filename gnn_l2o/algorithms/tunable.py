@@ -12,11 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithm import Algorithm, State
-from gnn_l2o.errors import InputError
-from gnn_l2o.network import Network
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import Algorithm, State
+from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
-from gnn_l2o.regularizers import Zero
+from gnn_l2o.problems.regularizers import Zero
 
 Setting = dict[str, float]
 

@@ -10,15 +10,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.algorithm import Algorithm, run
-from gnn_l2o.errors import InputError, unknown
+from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o.algorithms.base import Algorithm, run
 from gnn_l2o.evaluation.contestants import ALIASES, METHODS
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import load_model
-from gnn_l2o.network import Network
 from gnn_l2o.problems import NeuralNetwork, Problem, Stochastic
 from gnn_l2o.problems.neural import Criterion, Samples
 from gnn_l2o.problems.neural_module import initialized
-from gnn_l2o.regularizers import Regularizer
+from gnn_l2o.problems.regularizers import Regularizer
 
 DTYPE = torch.float32
 

@@ -3,7 +3,7 @@
 import numpy as np
 import scipy.linalg
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 
 MAX_LINKS = 2000  # each of some hundred Newton steps factors a matrix of links x links
 LEAST_WEIGHT = 1e-6

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 import networkx as nx
 
 from gnn_l2o import plugins
-from gnn_l2o.errors import InputError
-from gnn_l2o.network import Network
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.network import Network
 from gnn_l2o.plugins import Plugin
 
 
@@ -18,7 +18,7 @@ def build_network(spec: str, nodes: int | None = None, *, seed: int = 0, mixing:
         spec: the name of a file in ``topologies/`` or a path, with parameters: ``"erdos_renyi:p=0.3"``.
         nodes: N; may be left out where the topology brings its own, as ``real`` and ``from_file`` do.
         seed: of the random topologies.
-        mixing: the name of the mixing weights, see :func:`gnn_l2o.mixing.mixing_weights`.
+        mixing: the name of the mixing weights, see :func:`gnn_l2o.graph.mixing.mixing_weights`.
 
     Raises:
         InputError: there is no such topology, it does not take these parameters or this number of nodes, or a file

@@ -19,9 +19,9 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from gnn_l2o.errors import InputError
-from gnn_l2o.samples import node_sizes, require_at_least, split
-from gnn_l2o.sources import Arrays, download, local, recall
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.data.sources import Arrays, download, local, recall
+from gnn_l2o.data.splits import node_sizes, require_at_least, split
 
 Part = Literal["train", "test"]
 Half = Literal["first", "second"]
@@ -116,8 +116,8 @@ def shards(
         seed: of the draws.
         samples: of a node on average; fewer where images that stand in for others are too few, which the source says.
         test_samples: how many test images.
-        alpha: split by labels, see :func:`gnn_l2o.samples.split`.
-        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.samples.node_sizes`.
+        alpha: split by labels, see :func:`gnn_l2o.data.splits.split`.
+        imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
         mean, deviation: of each channel, see :meth:`Images.samples`.
         half: of the training images, which one nodes may hold; by default both. An optimizer trained on one half meets
             images that it has not seen in the other.

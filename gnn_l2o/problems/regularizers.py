@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from gnn_l2o.errors import InputError
+from gnn_l2o._utils.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)

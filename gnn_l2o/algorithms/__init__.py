@@ -1,0 +1,1 @@
+"""The protocol of every optimizer, the tuning of methods with parameters, and the registry of names."""

@@ -1,0 +1,1 @@
+"""Tasks that users solve with an optimizer, beside comparing optimizers."""
