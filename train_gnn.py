@@ -16,7 +16,7 @@ from rich.console import Console
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o.learned import ARCHITECTURES, MiLoDoArchitecture
-from gnn_l2o.nn.edge_preconditioner import EdgeGains, Symmetrize
+from gnn_l2o.nn.edge_preconditioner import EdgeWeights, Symmetrize
 from gnn_l2o.nn.node_preconditioner import Parametrization
 from gnn_l2o.training import TrainingConfig, TrainingRun, fine_tuning, read_stages
 from gnn_l2o.training.card import write_card
@@ -36,8 +36,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--paper", action="store_true", help="begin with the settings of the MiLoDo paper instead of the defaults")
     add(
         "--from",
-        "--start_from",
-        dest="start_from",
+        "--pretrained",
+        dest="pretrained",
         metavar="MODEL",
         help="train a model further, a name in models/ or a folder; mixture and architecture are its own",
     )
@@ -68,11 +68,16 @@ def build_parser() -> argparse.ArgumentParser:
     add("--accelerated", action=argparse.BooleanOptionalAction, default=None, help="let the gains include momentum")
     add("--restart", action=argparse.BooleanOptionalAction, default=None, help="drop momentum where it turns back")
     add("--log_features", action=argparse.BooleanOptionalAction, default=None, help="let them see signed logarithms")
-    add("--direct", action=argparse.BooleanOptionalAction, default=None, help="let what they see also go past them")
-    add("--edge_gains", choices=get_args(EdgeGains), help="of an edge: one for each coordinate, or one for all")
+    add(
+        "--skip_connection",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="let what they see also go past them",
+    )
+    add("--edge_weights", choices=get_args(EdgeWeights), help="of an edge: one for each coordinate, or one for all")
     add("--warmup", type=int, help="refresh the gains in each of the first so many iterations")
-    add("--refresh_every", type=int, help="and in every so-manieth afterwards; 0 holds them")
-    add("--cycle", type=int, help="lengths that held steps have in turn; without momentum only")
+    add("--recompute_every", type=int, help="and in every so-manieth afterwards; 0 holds them")
+    add("--chebyshev_steps", type=int, help="lengths that held steps have in turn; without momentum only")
     add("--depth", type=int, help="layers of an unrolled method")
     add("--linear", action=argparse.BooleanOptionalAction, default=None, help="let learned scalars depend on the graph")
 
@@ -84,7 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     add("--loss", choices=get_args(LossName), help="what is minimized")
     inits = dict.fromkeys(init for kind in ARCHITECTURES.values() for init in kind.inits)
     add("--init", metavar="START", help=f"where training starts: {', '.join(inits)}, as far as the kind knows it")
-    add("--lr_init", type=float, help="step size at the start, in the kind's unit")
+    add("--initial_step_size", type=float, help="step size at the start, in the kind's unit")
     add("--optimizer", choices=["adam"], help="of the weights")
     add("--weight_decay", type=float, help="of the optimizer")
     add("--clip", type=float, help="bound on the norm of an update's gradient")
@@ -127,13 +132,13 @@ def configuration(args: argparse.Namespace) -> TrainingConfig:
         args.recipe = args.output / "recipe.toml"
     base = first_settings(args)
     architecture, training = (dict(base.get(table, {})) for table in ("architecture", "training"))
-    if args.start_from is not None:
+    if args.pretrained is not None:
         training = without_start(training)
     given = {k: v for k, v in vars(args).items() if v is not None}
     kind = given.pop("architecture", architecture.get("kind", MiLoDoArchitecture.kind))
     if kind != architecture.get("kind", MiLoDoArchitecture.kind):
         # The settings of one kind and its start say nothing about another.
-        architecture, training = {}, {k: v for k, v in training.items() if k not in ("init", "lr_init")}
+        architecture, training = {}, {k: v for k, v in training.items() if k not in ("init", "initial_step_size")}
     architecture |= {"kind": kind} | {k: given[k] for k in architecture_settings() if k in given}
     training |= {k: given[k] for k in TrainingConfig.__dataclass_fields__ if k in given}
     if args.stages_config is not None:
@@ -155,11 +160,11 @@ def first_settings(args: argparse.Namespace) -> Mapping[str, Any]:
         with about(recipe=args.recipe):
             tables = read_tables(args.recipe)
             TrainingConfig.from_dict(tables)  # what is wrong in it is not blamed on the flags
-        return tables if args.start_from is None else {**fine_tuning(args.start_from), **tables}
-    if args.start_from is not None:
+        return tables if args.pretrained is None else {**fine_tuning(args.pretrained), **tables}
+    if args.pretrained is not None:
         if args.paper:
             raise InputError("--from begins with the settings of a model, --paper with the paper's; leave one out")
-        return fine_tuning(args.start_from)
+        return fine_tuning(args.pretrained)
     if args.paper:
         return PAPER_RECIPE
     is_default = args.architecture in (None, MiLoDoArchitecture.kind) and args.parametrization != "paper"

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o import plugins
-from gnn_l2o.algorithms.base import run
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from gnn_l2o.algorithms.base import Algorithm, run
+from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.handcrafted import DSGD, DeMuon
 from gnn_l2o.learned import load_model
@@ -42,7 +43,7 @@ def seconds(function: Callable[[], object], times: int = 5) -> float:
 @torch.no_grad()
 def iterations(algorithm: Algorithm[Any], problem: NeuralNetwork) -> Callable[[], Tensor]:
     """Return what takes one iteration after another."""
-    states = run(algorithm, problem, build_network("ring", NODES).to(dtype=torch.float32), problem.start())
+    states = run(algorithm, problem, build_network("ring", NODES).to(dtype=torch.float32), problem.initial_point())
     next(states)
     return torch.no_grad()(lambda: next(states).x)
 
@@ -53,7 +54,7 @@ def main(turns: int = 40) -> None:
     module = MLP()
     shards = [(torch.randn(SAMPLES, 784), torch.randint(10, (SAMPLES,))) for _ in range(NODES)]
     problem = NeuralNetwork.from_nodes(module, cross_entropy, shards, dtype=torch.float32)
-    x = problem.start() + 0.01 * torch.randn(NODES, problem.dim)
+    x = problem.initial_point() + 0.01 * torch.randn(NODES, problem.dim)
 
     def loop(own: Callable[[], nn.Module]) -> Tensor:
         gradients = []

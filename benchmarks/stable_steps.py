@@ -1,4 +1,4 @@
-"""How long constant steps may be: the evidence for measuring p_i in units of the c_i of ``GraphContext.longest_step``.
+"""How long constant steps may be: the evidence for measuring p_i in units of the c_i of ``GraphFacts.max_step_size``.
 
 MiLoDo's rule runs with p_i = s c_i and nearly full averaging for several s on every family of graphs: without momentum,
 so too in cycles of three steps (both with a fifth of the largest dual gain), and with a momentum of 0.95 (with a
@@ -14,9 +14,9 @@ import torch
 from gnn_l2o import plugins
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
-from gnn_l2o.learned import ConstantGains, MiLoDo, RefreshSchedule
-from gnn_l2o.learned.milodo import step_cycle
-from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM
+from gnn_l2o.learned import ConstantCoefficients, MiLoDo, RecomputeSchedule
+from gnn_l2o.learned.milodo import chebyshev_step_factors
+from gnn_l2o.nn.node_preconditioner import MAX_MOMENTUM
 from gnn_l2o.problems import solve
 
 FAMILIES = (
@@ -50,11 +50,11 @@ def iterations_to(
     many, networks = problem.repeat(len(shares)), Network.concatenate([network] * len(shares))
     share = torch.tensor(shares, dtype=torch.float64).repeat_interleave(network.num_nodes).unsqueeze(1)
     if way == "momentum 0.95":
-        source = ConstantGains(share, 0.05, 1.0, 0.95)
-        algorithm = MiLoDo(source, RefreshSchedule(warmup=1), most_momentum=MOST_MOMENTUM)
+        source = ConstantCoefficients(share, 0.05, 1.0, 0.95)
+        algorithm = MiLoDo(source, RecomputeSchedule(warmup=1), momentum_bound=MAX_MOMENTUM)
     else:
-        cycle = step_cycle(3 if way == "cycles of 3" else 1)
-        algorithm = MiLoDo(ConstantGains(share, 0.2, 0.99), RefreshSchedule(warmup=1), cycle=cycle)
+        cycle = chebyshev_step_factors(3 if way == "cycles of 3" else 1)
+        algorithm = MiLoDo(ConstantCoefficients(share, 0.2, 0.99), RecomputeSchedule(warmup=1), step_factors=cycle)
     state = algorithm.init(many, networks, torch.zeros(many.num_nodes, many.dim, dtype=torch.float64))
     reached = ["-"] * len(shares)
     gap = torch.ones(len(shares), dtype=torch.float64)

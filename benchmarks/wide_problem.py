@@ -11,7 +11,7 @@ import time
 import torch
 
 from gnn_l2o import plugins
-from gnn_l2o.algorithms.base import run
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.learned import load_model
 

@@ -25,9 +25,9 @@ class Model(nn.Module):
 
     def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
         evidence = self.encoder(x)
-        state = self.conv.start(evidence, edge_index, gradient=torch.zeros_like(evidence))
+        state = self.conv.init(evidence, edge_index, gradient=torch.zeros_like(evidence))
         for _ in range(self.iterations):
-            state = self.conv(state, edge_index, gradient=state.ahead - evidence)
+            state = self.conv(state, edge_index, gradient=state.extrapolated - evidence)
         return state.x
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.algorithms.base import run
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import DAPG, ODAPG, ProxMudag

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import run
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import DNASA, DAdam, Kuruzov
@@ -168,7 +168,7 @@ def test_a_run_that_diverged_does_not_hold_up_the_search() -> None:
 
 def test_the_minimum_reaches_all_nodes_of_a_graph_and_no_others() -> None:
     network = Network.concatenate([Network.from_networkx(nx.path_graph(n)) for n in (3, 2)])
-    least = network.minimum(torch.tensor([[3.0], [1.0], [2.0], [-1.0], [5.0]]))
+    least = network.graph_min(torch.tensor([[3.0], [1.0], [2.0], [-1.0], [5.0]]))
     assert least.flatten().tolist() == [1, 1, 1, -1, -1]
     assert (network.traffic.rounds, network.traffic.vectors) == (1, 0)
 

@@ -23,7 +23,8 @@ import gnn_l2o
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_text
 from gnn_l2o._utils.fingerprint import fingerprint
-from gnn_l2o.algorithms.base import Algorithm, Cost, run
+from gnn_l2o.algorithms.base import Algorithm, Cost
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.evaluation import (
     Instance,

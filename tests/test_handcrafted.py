@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.algorithms.base import map_tensors, run, spent
+from gnn_l2o.algorithms.base import map_tensors, spent
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.algorithms.tunable import Choice, Range, Setting, Tunable
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network

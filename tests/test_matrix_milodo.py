@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from gnn_l2o._utils.blocks import Blocks
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.algorithms.base import run, spent
+from gnn_l2o.algorithms.base import spent
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import MatrixMiLoDo, MatrixMiLoDoArchitecture
 from gnn_l2o.nn import CoordinateLSTM, MiLoDoState
@@ -122,10 +123,10 @@ def classifier(nodes: int = NODES, **kwargs: Any) -> NeuralNetwork:
 
 
 def optimizer(spread: float = 1.0) -> MatrixMiLoDo:
-    """Gains that vary with the node, edge, block and iteration."""
+    """Coefficients that vary with the node, edge, block and iteration."""
     architecture = MatrixMiLoDoArchitecture(hidden_features=4)
     weights = architecture.build()
-    architecture.start(weights, "averaging", None)
+    architecture.initialize(weights, "averaging", None)
     for lstm in (m for m in weights.modules() if isinstance(m, CoordinateLSTM)):
         nn.init.uniform_(lstm.outer.weight, -spread, spread)
     return architecture.algorithm(weights)
@@ -137,7 +138,7 @@ def network(nodes: int = NODES) -> Network:
 
 @torch.no_grad()
 def after(algorithm: MatrixMiLoDo, problem: Any, graph: Network, steps: int) -> MiLoDoState:
-    return next(s for k, s in enumerate(run(algorithm, problem, graph, problem.start())) if k == steps)
+    return next(s for k, s in enumerate(run(algorithm, problem, graph, problem.initial_point())) if k == steps)
 
 
 def test_shapes_are_those_of_the_parameters() -> None:
@@ -177,14 +178,14 @@ def test_a_step_is_the_rule_with_a_matrix_node_by_node() -> None:
     torch.testing.assert_close(state.z, z)
     torch.testing.assert_close(state.y, y)
     torch.testing.assert_close(state.x, x)
-    torch.testing.assert_close(state.ahead, x + state.gains.momentum * (x - before.x))
+    torch.testing.assert_close(state.extrapolated, x + state.gains.momentum * (x - before.x))
     assert (state.gains.dual > 0).all()
     assert len(state.gains.dual[0].unique()) > 1  # gains differ from block to block
 
 
 def test_a_stationary_consensus_with_its_duals_is_a_fixed_point() -> None:
     problem, graph, algorithm = classifier(), network(), optimizer()
-    x = problem.start()
+    x = problem.initial_point()
     gradient = problem.gradient(x)
     # Were the mean gradient zero, the duals would be minus the own gradients: then nobody moves, whatever is emitted.
     state = dataclasses.replace(algorithm.init(problem, graph, x), y=-gradient)
@@ -224,7 +225,7 @@ def test_turning_the_hidden_units_turns_the_run() -> None:
 def test_a_network_learns_with_constant_gains() -> None:
     problem = Stochastic(classifier(), batch_size=4, seed=0)
     state = after(optimizer(0.0), problem, network(), 60)
-    start, end = (problem.objective(x.mean(dim=0, keepdim=True)).item() for x in (problem.start(), state.x))
+    start, end = (problem.objective(x.mean(dim=0, keepdim=True)).item() for x in (problem.initial_point(), state.x))
     assert end < 0.5 * start
 
 

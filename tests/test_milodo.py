@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from torch_geometric.utils import from_networkx
 
 from gnn_l2o import plugins
-from gnn_l2o.algorithms.base import run
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import (
-    ConstantGains,
-    ExactDiffusionGains,
+    ConstantCoefficients,
+    ExactDiffusionCoefficients,
     MiLoDo,
     MiLoDoArchitecture,
-    RefreshSchedule,
+    RecomputeSchedule,
 )
-from gnn_l2o.learned.milodo import step_cycle
+from gnn_l2o.learned.milodo import chebyshev_step_factors
 from gnn_l2o.nn import CoordinateLSTM, MiLoDoConv, MiLoDoState, Preconditioner
 from gnn_l2o.nn.features import signed_log
 from gnn_l2o.nn.node_preconditioner import bounded_step
@@ -36,7 +36,7 @@ ARCHITECTURES = [
 ] + [
     MiLoDoArchitecture(accelerated=True, hidden_features=5, warmup=8),
     MiLoDoArchitecture(accelerated=True, hidden_features=5, warmup=8, log_features=False),
-    MiLoDoArchitecture(accelerated=True, hidden_features=5, warmup=8, edge_gains="edge"),
+    MiLoDoArchitecture(accelerated=True, hidden_features=5, warmup=8, edge_weights="edge"),
 ]
 
 
@@ -79,10 +79,10 @@ class RandomGains:
     def start(self, x, gradient, context):
         return None
 
-    def node_gains(self, state, gradient):
+    def node_preconditioner(self, state, gradient):
         return torch.rand_like(state.x) * 0.1 + 0.01, None
 
-    def edge_gains(self, state, step, z, difference, memory, exchange):
+    def edge_weights(self, state, step, z, difference, memory, exchange):
         dual, primal = torch.rand_like(difference) + 0.1, torch.rand_like(difference) * 0.2
         return dual, primal, None
 
@@ -125,7 +125,7 @@ def test_momentum_moves_where_the_next_step_begins():
     assert not torch.equal(before.ahead, before.x)
     v = before.ahead - state.gains.step * (problem.gradient(before.ahead) + before.y)
     torch.testing.assert_close(state.z, problem.prox(v, state.gains.step))
-    torch.testing.assert_close(state.ahead, state.x + state.gains.momentum * (state.x - before.x))
+    torch.testing.assert_close(state.extrapolated, state.x + state.gains.momentum * (state.x - before.x))
     assert torch.equal(state.previous, before.ahead)
 
 
@@ -137,9 +137,9 @@ def test_restarted_coordinates_that_turn_lose_their_momentum():
     state = algorithm.step(problem, network, before)
     turned = (before.ahead - state.x) * (state.x - before.x) > 0
     assert turned.any() and not turned.all()
-    torch.testing.assert_close(state.ahead[turned], state.x[turned], rtol=0, atol=0)
+    torch.testing.assert_close(state.extrapolated[turned], state.x[turned], rtol=0, atol=0)
     kept = (state.x + state.gains.momentum * (state.x - before.x))[~turned]
-    torch.testing.assert_close(state.ahead[~turned], kept)
+    torch.testing.assert_close(state.extrapolated[~turned], kept)
 
 
 @pytest.mark.parametrize("topology", ["ring", "star", "erdos_renyi"])
@@ -232,7 +232,7 @@ def dense_exact_diffusion(problem: LeastSquares, network: Network, step_size: fl
 def test_constant_gains_are_exact_diffusion(topology):
     network = network_of(topology)
     problem = least_squares(network.num_nodes, Zero())
-    state = after(MiLoDo(ExactDiffusionGains(0.05)), problem, network, 200)
+    state = after(MiLoDo(ExactDiffusionCoefficients(0.05)), problem, network, 200)
     expected = dense_exact_diffusion(problem, network, 0.05, 200)
     assert expected.abs().max() > 0.01
     torch.testing.assert_close(state.x, expected, rtol=0, atol=1e-12)
@@ -416,29 +416,29 @@ def test_the_scale_free_optimizer_is_scale_free(scale):
 
 
 def test_the_refresh_schedule():
-    assert [k for k in range(12) if RefreshSchedule(warmup=3, every=4).due(k)] == [0, 1, 2, 3, 7, 11]
-    assert [k for k in range(12) if RefreshSchedule(warmup=2, every=0).due(k)] == [0, 1]
+    assert [k for k in range(12) if RecomputeSchedule(warmup=3, every=4).due(k)] == [0, 1, 2, 3, 7, 11]
+    assert [k for k in range(12) if RecomputeSchedule(warmup=2, every=0).due(k)] == [0, 1]
 
 
 @pytest.mark.parametrize("length", [2, 3, 5])
 def test_a_cycle_of_steps_is_chebyshevs_polynomial(length):
-    stretches, eased = step_cycle(length), 0.1
+    stretches, eased = chebyshev_step_factors(length), 0.1
     curvatures = np.linspace(0, 2, 201)  # times c
     left = np.prod([1 - stretch * curvatures for stretch in stretches], axis=0)
     polynomial = np.polynomial.Chebyshev.basis(length, domain=[2 * eased, 2])
     np.testing.assert_allclose(left, polynomial(curvatures) / polynomial(0.0), atol=1e-12)
-    assert step_cycle(1) == (1.0,)
+    assert chebyshev_step_factors(1) == (1.0,)
 
 
 def test_held_steps_are_stretched_in_turn_and_duals_leave_room_for_the_longest():
     network, cycle = network_of("ring"), (0.5, 2.0, 1.0)
     problem = least_squares(network.num_nodes, L1(0.05))
-    held = MiLoDo(ConstantGains(0.2, 0.1, 0.9), RefreshSchedule(warmup=1), cycle=cycle)
+    held = MiLoDo(ConstantCoefficients(0.2, 0.1, 0.9), RecomputeSchedule(warmup=1), step_factors=cycle)
     state = held.init(problem, network, torch.zeros(8, 4))
     x, y = torch.zeros(8, 4), torch.zeros(8, 4)
     for k in range(8):
         state = held.step(problem, network, state)
-        step = 0.2 * state.context.longest_step * (1.0 if k == 0 else cycle[k % 3])
+        step = 0.2 * state.context.max_step_size * (1.0 if k == 0 else cycle[k % 3])
         z = problem.prox(x - step * (problem.gradient(x) + y), step)
         x, y = z.clone(), y.clone()
         for link, (i, j) in enumerate(network.link_index.t().tolist()):
@@ -446,12 +446,13 @@ def test_held_steps_are_stretched_in_turn_and_duals_leave_room_for_the_longest()
                 x[end] -= state.gains.primal[link] * (z[end] - z[other])
                 y[end] += state.gains.dual[link] * (z[end] - z[other])
         torch.testing.assert_close(state.x, x)
-    alike = replace(state.context, most_stretch=1.0)
+    alike = replace(state.context, max_step_factor=1.0)
     gains = state.gains
     torch.testing.assert_close(
-        2 * state.context.largest_dual(gains.step, gains.primal), alike.largest_dual(gains.step, gains.primal)
+        2 * state.context.max_dual_step_size(gains.step, gains.primal),
+        alike.max_dual_step_size(gains.step, gains.primal),
     )
-    torch.testing.assert_close(2 * state.context.least_dual(gains.step), alike.least_dual(gains.step))
+    torch.testing.assert_close(2 * state.context.min_dual_step_size(gains.step), alike.min_dual_step_size(gains.step))
 
 
 def test_held_gains_and_memory_stay_and_refreshed_ones_do_not():
@@ -518,7 +519,7 @@ def test_steps_next_to_very_different_nodes_are_shorter():
             .init(problem, network, torch.zeros(3, 4))
         )
         context = known.context
-        q = min(1.0, 0.9 * (1 + 1 / (1 + 2 * 0.97)) / (1 - float(network.least)))
+        q = min(1.0, 0.9 * (1 + 1 / (1 + 2 * 0.97)) / (1 - float(network.min_eigenvalue)))
         kept = [1 - q * (1 - float(w)) for w in network.self_weight]
         expected = [
             min(
@@ -528,7 +529,7 @@ def test_steps_next_to_very_different_nodes_are_shorter():
         ]
         torch.testing.assert_close(context.regularity.flatten(), torch.tensor(expected))
         much, nothing = torch.full((3, 1), 50.0), torch.zeros(3, 1)
-        own = (0.9 + 0.3 * context.regularity**2) * context.longest_step
+        own = (0.9 + 0.3 * context.regularity**2) * context.max_step_size
         torch.testing.assert_close(bounded_step(much, much, context, nothing), own)
         common = own.min().expand(3, 1)
         torch.testing.assert_close(bounded_step(much, -much, context, nothing), common)
@@ -554,9 +555,9 @@ def test_the_pull_is_the_share_of_the_first_step_that_the_prox_takes_back():
         known = algorithm.init(problem, network, x0).context
         for i in range(8):
             a, b = problem.features[i], problem.targets[i]
-            move = known.longest_step[i] * (a.T @ (a @ x0[i] - b) / 3)
+            move = known.max_step_size[i] * (a.T @ (a @ x0[i] - b) / 3)
             v = x0[i] - move
-            taken = v - v.sign() * (v.abs() - known.longest_step[i] * weight).clamp(min=0)
+            taken = v - v.sign() * (v.abs() - known.max_step_size[i] * weight).clamp(min=0)
             expected = min(1.0, float(taken.abs().sum() / move.abs().sum()))
             assert float(known.pull[i]) == pytest.approx(expected)
 
@@ -572,19 +573,19 @@ def test_the_layer_does_what_the_algorithm_does(architecture):
     conv = MiLoDoConv(algorithm.source)
     x0 = torch.randn(9, 4)
     shuffled = network.edge_index[:, torch.randperm(network.num_edges)]
-    state = conv.start(
+    state = conv.init(
         x0,
         shuffled,
         problem.gradient(x0),
         smoothness=problem.smoothness(),
         mean_curvature=problem.mean_curvature(),
         pull=algorithm.init(problem, network, x0).context.pull,
-        gap=network.gap,
-        least=network.least,
+        gap=network.spectral_gap,
+        least=network.min_eigenvalue,
     )
     with torch.no_grad():
         for k in range(12):
-            state = conv(state, shuffled, problem.gradient(state.ahead), problem.prox, refresh=k < 8)
+            state = conv(state, shuffled, problem.gradient(state.extrapolated), problem.prox, refresh=k < 8)
     torch.testing.assert_close(state.x, after(algorithm, problem, network, 12, x0).x)
 
 
@@ -592,11 +593,11 @@ def test_the_layer_refuses_graphs_it_cannot_serve():
     conv = MiLoDoConv()
     x = torch.zeros(3, 2)
     with pytest.raises(ValueError, match="edge 0->1 but not 1->0; expected both directions"):
-        conv.start(x, torch.tensor([[0], [1]]), x)
+        conv.init(x, torch.tensor([[0], [1]]), x)
     with pytest.raises(ValueError, match="self-loops"):
-        conv.start(x, torch.tensor([[0, 1, 2], [1, 0, 2]]), x)
+        conv.init(x, torch.tensor([[0, 1, 2], [1, 0, 2]]), x)
     with pytest.raises(ValueError, match="sees the spectral gap"):
-        MiLoDoConv(Preconditioner()).start(x, torch.tensor([[0, 1], [1, 0]]), x)
+        MiLoDoConv(Preconditioner()).init(x, torch.tensor([[0, 1], [1, 0]]), x)
 
 
 def test_the_layer_runs_graphs_of_a_batch_as_if_each_were_alone():
@@ -607,9 +608,9 @@ def test_the_layer_runs_graphs_of_a_batch_as_if_each_were_alone():
     own = [torch.randn(g.number_of_nodes(), 2) for g in graphs]
 
     def after_ten(edge_index: torch.Tensor, own: torch.Tensor, batch: torch.Tensor | None = None) -> torch.Tensor:
-        state = conv.start(own, edge_index, torch.zeros_like(own), batch=batch)
+        state = conv.init(own, edge_index, torch.zeros_like(own), batch=batch)
         for _ in range(10):
-            state = conv(state, edge_index, state.ahead - own)
+            state = conv(state, edge_index, state.extrapolated - own)
         return state.x
 
     joined = torch.cat([edges[0], edges[1] + 5], dim=1)
@@ -618,7 +619,7 @@ def test_the_layer_runs_graphs_of_a_batch_as_if_each_were_alone():
         after_ten(joined, torch.cat(own), batch), torch.cat([after_ten(*pair) for pair in zip(edges, own, strict=True)])
     )
     with pytest.raises(ValueError, match="joins nodes of different graphs"):
-        conv.start(torch.cat(own), joined, torch.cat(own), batch=batch.flip(0))
+        conv.init(torch.cat(own), joined, torch.cat(own), batch=batch.flip(0))
 
 
 def test_the_layer_is_reproducible_and_prints_itself():

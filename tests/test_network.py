@@ -56,8 +56,8 @@ def test_gap_and_least_eigenvalue_are_those_of_the_dense_matrix(graph: nx.Graph)
     eigenvalues = torch.linalg.eigvalsh(metropolis(graph))  # ascending; the last is that of the consensus
     modulus = eigenvalues[:-1].abs().max() if len(graph) > 1 else torch.tensor(0.0)
     network = Network.from_networkx(graph)
-    torch.testing.assert_close(network.gap, (1 - modulus).reshape(1, 1), rtol=0, atol=1e-12)
-    torch.testing.assert_close(network.least, eigenvalues[:1].clamp(max=0).reshape(1, 1), rtol=0, atol=1e-12)
+    torch.testing.assert_close(network.spectral_gap, (1 - modulus).reshape(1, 1), rtol=0, atol=1e-12)
+    torch.testing.assert_close(network.min_eigenvalue, eigenvalues[:1].clamp(max=0).reshape(1, 1), rtol=0, atol=1e-12)
 
 
 @every_graph
@@ -156,7 +156,7 @@ def test_concatenate_puts_graphs_side_by_side() -> None:
     assert joined.num_nodes == 13
     assert joined.batch.tolist() == [0] * 6 + [1] + [2] * 6
     torch.testing.assert_close(joined.matrix(), torch.block_diag(*(n.matrix() for n in networks)), rtol=0, atol=0)
-    torch.testing.assert_close(joined.gap, torch.cat([n.gap for n in networks]))
+    torch.testing.assert_close(joined.spectral_gap, torch.cat([n.spectral_gap for n in networks]))
 
 
 def test_concatenate_agrees_with_the_batch_of_torch_geometric() -> None:

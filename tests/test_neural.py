@@ -16,7 +16,8 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 import gnn_l2o
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.fingerprint import fingerprint
-from gnn_l2o.algorithms.base import run, spent
+from gnn_l2o.algorithms.base import spent
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.applications.module_training import Progress
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import DSGD, HANDCRAFTED, ProxED
@@ -100,7 +101,7 @@ def test_losses_and_gradients_are_those_of_every_node_alone(
     module, data = make(), shards(classes=classes)
     problem = NeuralNetwork.from_nodes(module, criterion, data)
     for record in (False, True, True):  # the third finds what the second has recorded
-        x = problem.start() + 0.3 * torch.randn(3, problem.dim)
+        x = problem.initial_point() + 0.3 * torch.randn(3, problem.dim)
         loss, gradient = oracle(module, mean_loss, data, x)
         with torch.set_grad_enabled(not record):
             torch.testing.assert_close(problem.loss(x), loss, rtol=1e-12, atol=1e-12)
@@ -115,18 +116,18 @@ def test_losses_and_gradients_are_those_of_every_node_alone(
 def test_all_nodes_start_with_the_modules_parameters() -> None:
     module = Classifier()
     problem = classifier(module=module)
-    assert torch.equal(problem.start(), parameters_to_vector(module.parameters()).detach().expand(3, -1))
+    assert torch.equal(problem.initial_point(), parameters_to_vector(module.parameters()).detach().expand(3, -1))
     batch = Batch(problem, Network.from_networkx(nx.path_graph(3)), torch.zeros(1), torch.ones(1))
-    assert torch.equal(batch.x0, problem.start())
+    assert torch.equal(batch.x0, problem.initial_point())
     linear = LeastSquares.from_nodes([torch.ones(1, 2)] * 3, [torch.ones(1)] * 3, L1(0.1))
-    assert torch.equal(linear.start(), torch.zeros(3, 2))
+    assert torch.equal(linear.initial_point(), torch.zeros(3, 2))
 
 
 def test_convolutions_too() -> None:
     module = ResNet(widths=(8, 16), normalization="group").double()
     data = [(torch.randn(m, 3, 6, 6), torch.randint(10, (m,))) for m in (2, 3)]
     problem = NeuralNetwork.from_nodes(module, F.cross_entropy, data)
-    x = problem.start() + 0.01 * torch.randn(2, problem.dim)
+    x = problem.initial_point() + 0.01 * torch.randn(2, problem.dim)
     loss, gradient = oracle(module, F.cross_entropy, data, x)
     torch.testing.assert_close(problem.loss(x), loss)
     torch.testing.assert_close(problem.gradient(x), gradient)
@@ -134,7 +135,7 @@ def test_convolutions_too() -> None:
 
 def test_gradients_can_be_differentiated() -> None:
     problem = NeuralNetwork.from_nodes(Small(), F.mse_loss, shards(classes=False))
-    x = problem.start().requires_grad_()
+    x = problem.initial_point().requires_grad_()
     assert torch.autograd.gradcheck(problem.gradient, (x,))
 
 
@@ -147,14 +148,14 @@ def hessians(problem: NeuralNetwork, x: Tensor) -> Tensor:
 def test_the_hessian_is_that_of_the_average_loss() -> None:
     problem = NeuralNetwork.from_nodes(Small(), F.mse_loss, shards(classes=False)).repeat(2)
     free = torch.tensor([0, 3, 17])
-    x = problem.start()[0] + 0.1
+    x = problem.initial_point()[0] + 0.1
     expected = hessians(problem, x.repeat(6, 1))[:3].mean(dim=0)[free][:, free]
     torch.testing.assert_close(problem.hessian(x, 1, free), expected)
 
 
 def test_curvature_is_estimated_at_the_start() -> None:
     problem = NeuralNetwork.from_nodes(Small(), F.mse_loss, shards(classes=False))
-    dense = hessians(problem, problem.start())
+    dense = hessians(problem, problem.initial_point())
     largest = torch.linalg.eigvalsh(dense).abs().amax(dim=1, keepdim=True)
     torch.testing.assert_close(problem.smoothness(), largest, rtol=1e-2, atol=0)
     signs = 2.0 * torch.randint(2, (problem.dim,), generator=torch.Generator().manual_seed(0)) - 1
@@ -178,7 +179,7 @@ def test_curvature_is_estimated_once() -> None:
 @pytest.mark.parametrize("size", [2, 4])
 def test_the_means_over_all_mini_batches_are_the_full_loss_and_gradient(size: int) -> None:
     problem = classifier((5, 5))
-    x = problem.start() + 0.3 * torch.randn(2, problem.dim)
+    x = problem.initial_point() + 0.3 * torch.randn(2, problem.dim)
     draws = [problem.subsample(torch.tensor([rows, rows])) for rows in combinations(range(5), size)]
     gradient = torch.stack([draw.gradient(x) for draw in draws]).mean(dim=0)
     torch.testing.assert_close(gradient, problem.gradient(x), rtol=1e-12, atol=1e-12)
@@ -188,7 +189,7 @@ def test_the_means_over_all_mini_batches_are_the_full_loss_and_gradient(size: in
 def test_draws_are_the_seeds_and_the_numbers() -> None:
     full = classifier()
     problem, again = Stochastic(full, batch_size=2, seed=3), Stochastic(full, batch_size=2, seed=3)
-    x = problem.start()
+    x = problem.initial_point()
     late = problem.draw(7).gradient(x)
     assert torch.equal(again.draw(1).draw(7).gradient(x), late)
     assert not torch.equal(again.draw(8).gradient(x), late)
@@ -198,7 +199,7 @@ def test_draws_are_the_seeds_and_the_numbers() -> None:
 def test_runs_over_mini_batches_count_what_they_cost() -> None:
     problem, network = Stochastic(classifier(), batch_size=2, seed=3), Network.from_networkx(nx.path_graph(3))
     method, losses = DSGD(0.3, 0.5, 1e-3), []
-    for k, state in enumerate(run(method, problem, network, problem.start())):
+    for k, state in enumerate(run(method, problem, network, problem.initial_point())):
         losses.append(float(problem.objective(problem.average(state.x))))
         if k == 50:
             break
@@ -213,8 +214,8 @@ def test_problems_side_by_side_are_as_they_are_alone(stochastic: bool) -> None:
     two: Any = Stochastic(second, batch_size=3, seed=6) if stochastic else second
     batch = type(one).concatenate([one.repeat(2), two]).repeat(2)
     assert (batch.num_nodes, batch.num_problems) == (14, 6)
-    x, y = one.start() + 0.1 * torch.randn(2, one.dim), two.start()
-    assert torch.equal(batch.start(), torch.cat([one.start(), one.start(), y] * 2))
+    x, y = one.initial_point() + 0.1 * torch.randn(2, one.dim), two.initial_point()
+    assert torch.equal(batch.initial_point(), torch.cat([one.initial_point(), one.initial_point(), y] * 2))
     all_x = torch.cat([x, x, y] * 2)
     expected = torch.cat([one.draw(2).gradient(x)] * 2 + [two.draw(2).gradient(y)])
     torch.testing.assert_close(batch.draw(2).gradient(all_x), expected.repeat(2, 1))
@@ -225,12 +226,12 @@ def test_there_is_a_bound_in_the_place_of_an_optimum() -> None:
     problem = classifier(bound=-2.0).repeat(2)
     solution = solve(Stochastic(problem, batch_size=2, seed=0))
     assert solution.value.tolist() == [-2.0, -2.0] and solution.certificate.isnan().all()
-    torch.testing.assert_close(solution.x, problem.average(problem.start()))
+    torch.testing.assert_close(solution.x, problem.average(problem.initial_point()))
 
 
 def test_precision_is_chosen_and_classes_stay_whole_numbers() -> None:
     problem = classifier(test=shards((6,))[0]).to(dtype=torch.float32)
-    x = problem.start()
+    x = problem.initial_point()
     for value in (x, problem.loss(x), problem.gradient(x), problem.prox(x, 0.1), problem.accuracy(x[:1])):
         assert value is not None and value.dtype == torch.float32
     assert problem.targets.dtype == torch.int64
@@ -243,7 +244,7 @@ def test_every_node_normalizes_with_the_statistics_of_its_own_samples() -> None:
     module, data = Normalized(), shards((4, 8))  # the four padded with themselves have the same statistics
     before = copy.deepcopy(module.state_dict())
     problem = NeuralNetwork.from_nodes(module, F.cross_entropy, data)
-    x = problem.start() + 0.1 * torch.randn(2, problem.dim)
+    x = problem.initial_point() + 0.1 * torch.randn(2, problem.dim)
     loss, gradient = oracle(module, F.cross_entropy, data, x)
     torch.testing.assert_close(problem.loss(x), loss)
     torch.testing.assert_close(problem.gradient(x), gradient)
@@ -253,7 +254,7 @@ def test_every_node_normalizes_with_the_statistics_of_its_own_samples() -> None:
 def test_running_statistics_are_those_of_all_nodes_samples() -> None:
     data = shards((6, 6))
     problem = NeuralNetwork.from_nodes(Normalized(), F.cross_entropy, data, test=shards((50,), seed=3)[0])
-    x = problem.start()[0] + 0.1
+    x = problem.initial_point()[0] + 0.1
     trained = problem.model(x)
     assert not trained.training
     assert torch.equal(parameters_to_vector(trained.parameters()), x)
@@ -292,7 +293,7 @@ def test_frozen_parameters_are_constants() -> None:
     module[0].requires_grad_(False)
     problem = classifier(module=module)
     assert problem.dim == 12
-    trained = problem.model(problem.start()[0] + 1)
+    trained = problem.model(problem.initial_point()[0] + 1)
     assert torch.equal(trained[0].weight, module[0].weight)
     assert torch.equal(trained[2].bias, module[2].bias + 1)
     other = copy.deepcopy(module)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from gnn_l2o.algorithms.base import run
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED
 from gnn_l2o.problems import LeastSquares

@@ -97,17 +97,17 @@ def test_steps_may_be_a_number_a_row_or_a_matrix(r: Regularizer) -> None:
 def test_the_least_subgradient_vanishes_at_the_prox(r: Regularizer) -> None:
     v, p = torch.randn(ROWS, DIM), 0.2 + 2 * torch.rand(ROWS, DIM)
     x = r.prox(v, p)
-    residual = r.least_subgradient(x, (x - v) / p)
+    residual = r.min_norm_subgradient(x, (x - v) / p)
     torch.testing.assert_close(residual, torch.zeros(ROWS, DIM), rtol=0, atol=1e-12)
     elsewhere = r.prox(v + 0.1, p)
-    assert r.least_subgradient(elsewhere, (elsewhere - v) / p).abs().max() > 1e-3
+    assert r.min_norm_subgradient(elsewhere, (elsewhere - v) / p).abs().max() > 1e-3
 
 
 @every_regularizer
 def test_the_least_subgradient_is_the_steepest_descent(r: Regularizer) -> None:
     # The directional derivative of F = <g, x> + r(x) is at least -||s||, s the least subgradient, and -||s|| along -s.
     x, g, h = point(r), torch.randn(ROWS, DIM), 1e-6
-    s = r.least_subgradient(x, g)
+    s = r.min_norm_subgradient(x, g)
 
     def slope(direction: Tensor) -> Tensor:
         return (g * direction).sum(dim=1) + (r.value(x + h * direction) - r.value(x)) / h

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.algorithms.base import Algorithm, run, spent
+from gnn_l2o.algorithms.base import Algorithm, spent
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import PGExtra
@@ -18,7 +19,7 @@ from gnn_l2o.learned import (
     ARCHITECTURES,
     Architecture,
     BaseRulesArchitecture,
-    ConstantGains,
+    ConstantCoefficients,
     GenericL2OArchitecture,
     LearnedScalarsArchitecture,
     LPGExtraArchitecture,
@@ -32,8 +33,8 @@ from gnn_l2o.learned import (
 )
 from gnn_l2o.learned.node_lstms import NodeLSTMs
 from gnn_l2o.learned.own_graph import OwnGraph
-from gnn_l2o.nn.edge_preconditioner import bounded_edge_gains
-from gnn_l2o.nn.features import evenness, pull
+from gnn_l2o.nn.edge_preconditioner import bounded_edge_weights
+from gnn_l2o.nn.features import curvature_ratio, pull
 from gnn_l2o.nn.node_preconditioner import bounded_step
 from gnn_l2o.problems import LeastSquares, Problem
 from gnn_l2o.problems.regularizers import L1, Box, Regularizer, Zero
@@ -68,7 +69,7 @@ def built(kind: str, problem: Problem, network: Network) -> tuple[Architecture[A
     """Return a rival with weights that are neither all drawn nor all silent."""
     architecture = SMALL[kind].bind(problem, network)
     weights = architecture.build()
-    architecture.start(weights, architecture.inits[0], None)
+    architecture.initialize(weights, architecture.inits[0], None)
     with torch.no_grad():
         for parameter in weights.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
@@ -163,7 +164,7 @@ def test_per_node_starts_as_exact_diffusion() -> None:
     problem = least_squares(network, Zero())
     architecture = PerNodeArchitecture(hidden_features=4).bind(problem, network)
     gains = architecture.build()
-    architecture.start(gains, "special", 0.05)
+    architecture.initialize(gains, "special", 0.05)
     mixing = 0.5 * (torch.eye(6) + network.matrix())
     x = psi = torch.zeros(6, 4)
     for _ in range(40):  # x+ = (I + W) / 2 (x + psi+ - psi), psi+ = x - a grad f(x) (Yuan et al. 2018)
@@ -261,7 +262,9 @@ def test_lpg_extra_with_equal_layers_is_pg_extra(regularizer: Regularizer) -> No
     problem = least_squares(network, regularizer)
     architecture = LPGExtraArchitecture(depth=30)
     weights, x0 = architecture.build(), torch.randn(6, 4)
-    architecture.start(weights, "pg_extra", 0.7)  # a_k = t_k = 0.7, so alpha_k = 0.7 / L and tau_k = alpha_k lambda
+    architecture.initialize(
+        weights, "pg_extra", 0.7
+    )  # a_k = t_k = 0.7, so alpha_k = 0.7 / L and tau_k = alpha_k lambda
     expected = after(PGExtra(0.7 / float(problem.smoothness().max())), problem, network, 30, x0)
     torch.testing.assert_close(after(architecture.algorithm(weights), problem, network, 30, x0).x, expected.x)
 
@@ -307,11 +310,11 @@ def test_learned_scalars_are_constant_gains_until_curvature_cuts_the_step() -> N
     weights.emit(0.3, 0.4, 0.6)
     weights.coefficients[1] = 50.0  # everyone's own step
     state = after(architecture.algorithm(weights), problem, network, 25)
-    longest = state.context.longest_step
+    longest = state.context.max_step_size
     torch.testing.assert_close(state.gains.step, 0.3 * longest)
-    torch.testing.assert_close(state.gains.primal, 0.6 * state.context.largest_primal * network.weight)
-    share = state.gains.dual / state.context.largest_dual(0.3 * longest, state.gains.primal)
-    constant = MiLoDo(ConstantGains(0.3, float(share[0]), 0.6))
+    torch.testing.assert_close(state.gains.primal, 0.6 * state.context.max_mixing_weight * network.weight)
+    share = state.gains.dual / state.context.max_dual_step_size(0.3 * longest, state.gains.primal)
+    constant = MiLoDo(ConstantCoefficients(0.3, float(share[0]), 0.6))
     torch.testing.assert_close(share, share[0].expand_as(share))
     torch.testing.assert_close(state.x, after(constant, problem, network, 25).x)
     weights.emit(0.79, 0.4, 0.6)
@@ -336,11 +339,11 @@ def test_learned_scalars_follow_the_graph_linearly() -> None:
             ones,
             network.self_weight,
             context.regularity,
-            evenness(context),
+            curvature_ratio(context),
             pull(context),
-            evenness(context) * pull(context),
-            network.gap.item() * ones,
-            context.least,
+            curvature_ratio(context) * pull(context),
+            network.spectral_gap.item() * ones,
+            context.min_eigenvalue,
             0.5 * math.log10(network.num_nodes) * ones,
         ],
         dim=1,
@@ -351,7 +354,7 @@ def test_learned_scalars_follow_the_graph_linearly() -> None:
     dual, primal = (edges @ weights.coefficients[row].unsqueeze(1) for row in (2, 3))
     expected = bounded_step(step, own, context, torch.zeros_like(ones))
     torch.testing.assert_close(state.gains.step, expected)
-    expected = bounded_edge_gains(dual, primal, expected, context)
+    expected = bounded_edge_weights(dual, primal, expected, context)
     torch.testing.assert_close((state.gains.dual, state.gains.primal), expected)
 
 
@@ -390,7 +393,7 @@ def test_generic_l2o_starts_still() -> None:
     problem = least_squares(network, L1(0.1))
     architecture = GenericL2OArchitecture()
     weights = architecture.build()
-    architecture.start(weights, "still", None)
+    architecture.initialize(weights, "still", None)
     x0 = torch.randn(5, 4)
     assert torch.equal(after(architecture.algorithm(weights), problem, network, 3, x0).x, x0)
 
@@ -552,8 +555,8 @@ def test_mixtures_that_do_not_suit_are_refused(kind: str, changes: dict[str, Any
 @pytest.mark.parametrize(
     ("kind", "changes", "message"),
     [
-        ("generic_l2o", {"lr_init": 0.1}, "a generic_l2o has no lr_init, got 0.1"),
-        ("learned_scalars", {"lr_init": 0.9}, "lr_init lies between 0 and 0.8, got 0.9"),
+        ("generic_l2o", {"initial_step_size": 0.1}, "a generic_l2o has no initial_step_size, got 0.1"),
+        ("learned_scalars", {"initial_step_size": 0.9}, "initial_step_size lies between 0 and 0.8, got 0.9"),
         ("lpg_extra", {"init": "special"}, r"unknown init of a lpg_extra 'special'"),
     ],
 )

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from gnn_l2o._utils.blocks import Blocks
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.algorithms.base import run, spent
+from gnn_l2o.algorithms.base import spent
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import D2, DSGD, DSGT, ATCTracking, DeMuon, Diffusion, ProxED
@@ -121,7 +122,7 @@ def test_everything_but_gradient_and_loss_is_the_full_problems() -> None:
     problem = Stochastic(full, batch_size=2, seed=0)
     for ours in (problem, problem.draw(1)):
         assert (ours.dim, ours.num_nodes, ours.regularizer) == (3, 3, full.regularizer)
-        assert torch.equal(ours.start(), full.start())
+        assert torch.equal(ours.initial_point(), full.initial_point())
         assert ours.lower_bound() is None and ours.accuracy(x) is None
         assert torch.equal(ours.smoothness(), full.smoothness())
         assert torch.equal(ours.prox(x, 0.1), full.prox(x, 0.1))
@@ -322,8 +323,8 @@ def test_demuon_is_its_recursion_over_the_draws() -> None:
     shards = [(torch.randn(8, 4), torch.randint(4, (8,))) for _ in graph]
     full = NeuralNetwork.from_nodes(module, torch.nn.functional.cross_entropy, shards)
     problem, w = Stochastic(full, batch_size=3, seed=2), metropolis(graph)
-    x = problem.start().numpy()
-    ours = iterates(DeMuon(0.1, 0.6, 0.02), problem, Network.from_networkx(graph), problem.start(), 20)
+    x = problem.initial_point().numpy()
+    ours = iterates(DeMuon(0.1, 0.6, 0.02), problem, Network.from_networkx(graph), problem.initial_point(), 20)
     v, m = 0 * x, 0 * x
     for k in range(20):
         before, m = m, 0.6 * m + 0.4 * problem.draw(k + 1).gradient(torch.from_numpy(x)).numpy()

@@ -83,7 +83,7 @@ def test_the_settings_of_the_paper(command, tmp_path):
     config = read_recipe(tmp_path / "mine" / "recipe.toml")
     assert (config.loss, config.init) == ("objective", "special")
     assert config.architecture == MiLoDoArchitecture(
-        parametrization="paper", symmetrize="mean", hidden_features=20, warmup=0, refresh_every=1
+        parametrization="paper", symmetrize="mean", hidden_features=20, warmup=0, recompute_every=1
     )
 
 
@@ -126,7 +126,7 @@ def test_a_finished_run_can_be_resumed_and_stays_as_it_is(command, tmp_path):
         (["--restart"], ("restart", True)),
         (["--no-restart"], ("restart", False)),
         (["--no-log_features"], ("log_features", False)),
-        (["--edge_gains", "edge"], ("edge_gains", "edge")),
+        (["--edge_weights", "edge"], ("edge_weights", "edge")),
         (["--no-accelerated"], ("accelerated", False)),
     ],
 )
@@ -166,7 +166,7 @@ def test_fine_tuning_takes_from_the_model_what_no_flag_says(model):
     own = read_recipe(model / "recipe.toml")
     config = configuration(["--from", str(model), "--dataset", "lasso:features=9", "--nodes", "6"])
     expected = {"dataset": ("lasso:features=9",), "nodes": (6,), "loss": "log_area", "stages": FINE_TUNING_STAGES}
-    assert config == dataclasses.replace(own, **expected, init=None, start_from=str(model))
+    assert config == dataclasses.replace(own, **expected, init=None, pretrained=str(model))
     assert configuration(["--from", str(model)]).dataset == own.dataset
 
 
@@ -174,7 +174,7 @@ def test_fine_tuning_is_run_again_and_resumed_from_its_recipe(command, model, tm
     first, second = tmp_path / "first", tmp_path / "second"
     train_gnn.main([*command, "--from", str(model), "--output", str(first)])
     config = read_recipe(first / "recipe.toml")
-    assert (config.start_from, config.nodes, config.seed) == (str(model), (3, 5), 11)
+    assert (config.pretrained, config.nodes, config.seed) == (str(model), (3, 5), 11)
     train_gnn.main(["--recipe", str(first / "recipe.toml"), "--output", str(second), "--threads", "1"])
     assert read_recipe(second / "recipe.toml") == config
     weights = (first / "weights.safetensors").read_bytes()
@@ -187,7 +187,7 @@ def test_fine_tuning_is_run_again_and_resumed_from_its_recipe(command, model, tm
     for argv in (["--resume", "--output", str(first)], ["--recipe", str(first / "recipe.toml"), "--output", "x"]):
         capsys.readouterr()
         message = refused(capsys, argv)
-        assert f"--start_from {model}: the weights in {model} have changed since this recipe was written" in message
+        assert f"--pretrained {model}: the weights in {model} have changed since this recipe was written" in message
 
 
 def test_fine_tuning_with_a_recipe(command, model, tmp_path):
@@ -196,7 +196,7 @@ def test_fine_tuning_with_a_recipe(command, model, tmp_path):
     config = configuration(["--from", str(model), "--recipe", str(recipe)])
     # The recipe decides what training does, as without --from; of the architecture it says nothing.
     assert config == TrainingConfig(
-        ("lasso",), architecture=read_recipe(model / "recipe.toml").architecture, start_from=str(model)
+        ("lasso",), architecture=read_recipe(model / "recipe.toml").architecture, pretrained=str(model)
     )
 
 
@@ -208,9 +208,9 @@ def test_fine_tuning_with_a_recipe(command, model, tmp_path):
         (["--architecture", "generic_l2o"], "it has kind 'milodo', got 'generic_l2o'"),
         (["--depth", "3"], "unknown milodo architecture setting 'depth'"),
         (["--init", "random"], "training starts either from the model"),
-        (["--lr_init", "0.3"], "or from lr_init 0.3"),
+        (["--initial_step_size", "0.3"], "or from initial_step_size 0.3"),
         (["--paper"], "--from begins with the settings of a model, --paper with the paper's; leave one out"),
-        (["--from", "nowhere"], "--start_from nowhere: unknown model 'nowhere'"),
+        (["--from", "nowhere"], "--pretrained nowhere: unknown model 'nowhere'"),
         (["--recipe", "other.toml"], "it has hidden_features 4, got 6, warmup 2, got 20"),
         (["--output", "model"], "holds the model to start from"),
     ],
@@ -243,8 +243,14 @@ def test_list_names_every_topology_and_dataset(capsys):
         (["--dataset", "lasso:feature=3"], "did you mean 'features'?"),
         (["--mixing", "metro"], "unknown mixing 'metro'; did you mean 'metropolis'?"),
         (["--batch_size", "0"], "batch_size is at least 1, got 0"),
-        (["--cycle", "3"], "momentum leaves no room for a cycle of steps, got cycle = 3; expected 1"),
-        (["--lr_init", "2"], f"lr_init lies between 0 and {MiLoDoArchitecture(accelerated=True).step_limit}, got 2.0"),
+        (
+            ["--chebyshev_steps", "3"],
+            "momentum leaves no room for a cycle of steps, got chebyshev_steps = 3; expected 1",
+        ),
+        (
+            ["--initial_step_size", "2"],
+            f"initial_step_size lies between 0 and {MiLoDoArchitecture(accelerated=True).step_size_limit}, got 2.0",
+        ),
         (["--init", "special"], "exact diffusion is a start for parametrization 'paper', got 'scale_free'"),
         (["--stages_config", "nowhere.json"], "--stages_config nowhere.json: cannot read the stages nowhere.json"),
         (["--recipe", "nowhere.toml"], "--recipe nowhere.toml: cannot read the recipe nowhere.toml"),

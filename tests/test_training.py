@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.algorithms.base import detach, run
+from gnn_l2o.algorithms.base import detach
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.learned import MiLoDoArchitecture, PerNodeArchitecture, load_model, save_weights
 from gnn_l2o.training import (
     FINE_TUNING_STAGES,
@@ -45,7 +46,7 @@ PAPER = dataclasses.replace(
     TINY,
     dataset=("lasso:features=6,samples=4,l1_weight=0",),
     architecture=MiLoDoArchitecture(
-        parametrization="paper", symmetrize="mean", hidden_features=4, warmup=0, refresh_every=1
+        parametrization="paper", symmetrize="mean", hidden_features=4, warmup=0, recompute_every=1
     ),
     init="special",
     loss="objective",
@@ -76,7 +77,7 @@ def assert_same_weights(first: dict[str, torch.Tensor], second: dict[str, torch.
 
 
 def test_a_recipe_says_all_and_is_read_back(tmp_path):
-    config = dataclasses.replace(TINY, lr_init=0.07, seed=5)
+    config = dataclasses.replace(TINY, initial_step_size=0.07, seed=5)
     (tmp_path / "recipe.toml").write_text(config.to_toml())
     assert read_recipe(tmp_path / "recipe.toml") == config
 
@@ -116,7 +117,7 @@ def test_bad_stages_are_refused(tmp_path, text, message):
         ({"clip": 0.0}, "positive"),
         ({"ema": 1.0}, "ema lies between 0 and 1"),
         ({"gradient_samples": 0}, "gradient_samples is at least 1, got 0"),
-        ({"lr_init": 1.5}, "lr_init lies between 0 and 0.8, got 1.5"),
+        ({"initial_step_size": 1.5}, "initial_step_size lies between 0 and 0.8, got 1.5"),
     ],
 )
 def test_bad_settings_are_refused(change, message):
@@ -146,10 +147,10 @@ def test_the_pool_mixes_graphs_and_sizes_and_knows_the_optima():
     assert any(len(set(s)) > 1 for s in sizes)  # graphs of different sizes in one batch
     for batch in batches:
         assert torch.equal(batch.problem.batch, batch.network.batch)
-        zero = torch.zeros(len(batch.start), batch.problem.dim, dtype=torch.float64)
-        torch.testing.assert_close(batch.start, batch.problem.objective(zero))
-        assert (batch.optimum < batch.start).all()
-        torch.testing.assert_close(relative_gap(batch, batch.x0), torch.ones_like(batch.start))
+        zero = torch.zeros(len(batch.initial_objective), batch.problem.dim, dtype=torch.float64)
+        torch.testing.assert_close(batch.initial_objective, batch.problem.objective(zero))
+        assert (batch.optimum < batch.initial_objective).all()
+        torch.testing.assert_close(relative_gap(batch, batch.x0), torch.ones_like(batch.initial_objective))
 
 
 def test_gradients_may_be_those_of_some_samples(tmp_path):
@@ -184,7 +185,7 @@ def test_the_losses():
     mean = x.mean(0)
     rows = mean.expand(len(x), -1)
     objective = batch.problem.loss(rows).mean() + batch.problem.regularizer.value(mean.unsqueeze(0))[0]
-    gap = (objective - batch.optimum[0]) / (batch.start[0] - batch.optimum[0])
+    gap = (objective - batch.optimum[0]) / (batch.initial_objective[0] - batch.optimum[0])
     found = {3: relative_gap(batch, x)}
     torch.testing.assert_close(segment_loss("objective", batch, range(1, 4), found), objective)
     torch.testing.assert_close(segment_loss("log_gap", batch, range(1, 4), found), torch.log(gap + FLOOR))
@@ -349,7 +350,9 @@ def test_what_is_judged_and_saved_is_the_moving_average(tmp_path, ema):
 
 def test_a_start_from_which_nothing_is_learned_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(TrainingRun, "_train_on", lambda *_: math.nan)
-    with pytest.raises(InputError, match=r"every run of the first epoch diverged .* shorter steps \(lr_init\)"):
+    with pytest.raises(
+        InputError, match=r"every run of the first epoch diverged .* shorter steps \(initial_step_size\)"
+    ):
         TrainingRun(TINY, tmp_path).run()
 
 
@@ -381,7 +384,7 @@ def model(tmp_path):
 
 
 def tuned_from(folder: Path) -> TrainingConfig:
-    return dataclasses.replace(TINY, start_from=str(folder), loss="area")
+    return dataclasses.replace(TINY, pretrained=str(folder), loss="area")
 
 
 def test_fine_tuning_starts_from_the_models_weights_and_with_a_fresh_optimizer(model, tmp_path):
@@ -401,21 +404,21 @@ def test_fine_tuning_from_whatever_seed_starts_from_the_same_weights(model):
 
 def test_the_recipe_says_from_which_weights_training_started(model):
     config = fitted(tuned_from(model))
-    assert (config.start_from, config.init, config.lr_init) == (str(model), None, None)
-    assert config.start_fingerprint and TrainingConfig.from_dict(config.to_dict()) == config == fitted(config)
+    assert (config.pretrained, config.init, config.initial_step_size) == (str(model), None, None)
+    assert config.pretrained_fingerprint and TrainingConfig.from_dict(config.to_dict()) == config == fitted(config)
     save_model(model, seed=3)
     assert fitted(tuned_from(model)) == config
     save_model(model, seed=4)
-    assert fitted(tuned_from(model)).start_fingerprint != config.start_fingerprint
+    assert fitted(tuned_from(model)).pretrained_fingerprint != config.pretrained_fingerprint
 
 
 def test_a_model_in_models_is_recorded_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for folder in ("models/known", "elsewhere/known"):
         save_model(Path(folder))
-    assert fitted(tuned_from(Path("models/known"))).start_from == "known"
-    assert fitted(tuned_from(Path("known"))).start_from == "known"
-    assert fitted(tuned_from(Path("elsewhere/known"))).start_from == "elsewhere/known"
+    assert fitted(tuned_from(Path("models/known"))).pretrained == "known"
+    assert fitted(tuned_from(Path("known"))).pretrained == "known"
+    assert fitted(tuned_from(Path("elsewhere/known"))).pretrained == "elsewhere/known"
 
 
 def test_a_killed_fine_tuning_resumes_to_the_same_weights_bit_for_bit(model, tmp_path):
@@ -441,10 +444,12 @@ def test_a_model_that_has_changed_is_refused(model, tmp_path):
     recipe = training.config
     save_model(model, seed=4)
     for folder, resume in ((tmp_path / "mine", True), (tmp_path / "again", False)):
-        with pytest.raises(InputError, match="have changed since this recipe was written: expected start_fingerprint"):
+        with pytest.raises(
+            InputError, match="have changed since this recipe was written: expected pretrained_fingerprint"
+        ):
             TrainingRun(recipe, folder, resume=resume)
     # Named anew, the model is taken as it is; but not to go on with what was begun from the old one.
-    with pytest.raises(InputError, match="belongs to a run with start_fingerprint"):
+    with pytest.raises(InputError, match="belongs to a run with pretrained_fingerprint"):
         TrainingRun(tuned_from(model), tmp_path / "mine", resume=True)
     TrainingRun(tuned_from(model), tmp_path / "again")
 
@@ -453,9 +458,9 @@ def test_a_model_that_has_changed_is_refused(model, tmp_path):
     ("change", "message"),
     [
         ({"init": "averaging"}, "either from the model .*model or from init averaging"),
-        ({"lr_init": 0.3}, "either from the model .*model or from lr_init 0.3"),
-        ({"start_from": None, "start_fingerprint": "0"}, "start_fingerprint is that of the model start_from"),
-        ({"start_from": "nowhere"}, "unknown model 'nowhere'"),
+        ({"initial_step_size": 0.3}, "either from the model .*model or from initial_step_size 0.3"),
+        ({"pretrained": None, "pretrained_fingerprint": "0"}, "pretrained_fingerprint is that of the model pretrained"),
+        ({"pretrained": "nowhere"}, "unknown model 'nowhere'"),
         (
             {"architecture": MiLoDoArchitecture(hidden_features=5, warmup=4)},
             "with its own architecture: it has hidden_features 4, got 5, warmup 3, got 4$",
@@ -479,10 +484,10 @@ def test_a_model_bound_to_its_graph_is_fine_tuned_on_that_graph_only(tmp_path):
 
 
 def test_fine_tuning_keeps_the_models_mixture_and_trains_it_briefly(tmp_path):
-    save_model(tmp_path, dataclasses.replace(TINY, lr_init=0.1, clip=0.5))
+    save_model(tmp_path, dataclasses.replace(TINY, initial_step_size=0.1, clip=0.5))
     config = TrainingConfig.from_dict(fine_tuning(str(tmp_path)))
     assert config == dataclasses.replace(
-        TINY, clip=0.5, seed=3, loss="log_area", stages=FINE_TUNING_STAGES, start_from=str(tmp_path)
+        TINY, clip=0.5, seed=3, loss="log_area", stages=FINE_TUNING_STAGES, pretrained=str(tmp_path)
     )
 
 
@@ -491,7 +496,7 @@ def test_what_was_fine_tuned_is_fine_tuned_again(model, tmp_path):
     save_model(second, seed=4)
     (second / "recipe.toml").write_text(first.to_toml())
     config = fitted(TrainingConfig.from_dict(fine_tuning(str(second))))
-    assert config.start_from == str(second) and config.start_fingerprint != first.start_fingerprint
+    assert config.pretrained == str(second) and config.pretrained_fingerprint != first.pretrained_fingerprint
 
 
 def test_a_model_is_not_fine_tuned_in_its_own_place(model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -56,11 +56,11 @@ class Algorithm(ABC, Generic[State]):
     Attributes:
         name: what files and the command line call it.
         cost: what one :meth:`step` costs.
-        startup: what a run costs beyond that: the work of :meth:`init`, less what the first steps save.
+        setup_cost: what a run costs beyond that: the work of :meth:`init`, less what the first steps save.
     """
 
     name: ClassVar[str]
-    startup: ClassVar[Cost] = Cost()
+    setup_cost: ClassVar[Cost] = Cost()
 
     @property
     @abstractmethod
@@ -73,7 +73,7 @@ class Algorithm(ABC, Generic[State]):
 
     def total_cost(self, iterations: int) -> Cost:
         """Return what a run of at least one iteration costs; network and problem count the same (:func:`spent`)."""
-        return self.startup + self.cost * iterations
+        return self.setup_cost + self.cost * iterations
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
         """Return why it cannot run on this problem over this network; ``None`` if it can."""
@@ -86,19 +86,6 @@ class Algorithm(ABC, Generic[State]):
     @abstractmethod
     def step(self, problem: Problem, network: Network, state: State) -> State:
         """Return the state after one iteration; mutates nothing."""
-
-
-def run(algorithm: Algorithm[State], problem: Problem, network: Network, x0: Tensor) -> Iterator[State]:
-    """Yield the states after 0, 1, 2, ... steps, for ever; the caller measures, logs and stops.
-
-    Where the problem's gradients are stochastic, every step sees a draw of its own.
-    """
-    state = algorithm.init(problem.draw(0), network, x0)
-    k = 0
-    while True:
-        yield state
-        k += 1
-        state = algorithm.step(problem.draw(k), network, state)
 
 
 def spent(problem: Problem, network: Network) -> Cost:

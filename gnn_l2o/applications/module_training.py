@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o._utils.errors import InputError, unknown
-from gnn_l2o.algorithms.base import Algorithm, run
+from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.evaluation.contestants import ALIASES, METHODS
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import load_model
@@ -107,7 +108,7 @@ def train_module(
     network = network.to(dtype=DTYPE)
     _check(algorithm, problem, network, iterations)
     history = []
-    x = full.start()
+    x = full.initial_point()
     for k, state in enumerate(run(algorithm, problem, network, x)):
         x = state.x
         if k % measure_every == 0 or k == iterations:

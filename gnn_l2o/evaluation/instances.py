@@ -33,7 +33,7 @@ class Instance:
     @property
     def x0(self) -> Tensor:
         """Return where every run starts: ``(N, d)``."""
-        return self.problem.start().to(self.solution)
+        return self.problem.initial_point().to(self.solution)
 
     def metrics(self, dtype: torch.dtype) -> Metrics:
         """Return what measures runs on this instance.

@@ -233,6 +233,6 @@ def _check(problem: Problem, network: Network) -> None:
     """
     if problem.num_nodes != network.num_nodes:
         raise InputError(f"made losses for {problem.num_nodes} nodes; the network has {network.num_nodes}")
-    start = problem.prox(problem.start().to(dtype=torch.float64), 1.0)
+    start = problem.prox(problem.initial_point().to(dtype=torch.float64), 1.0)
     if not bool(problem.loss(start).isfinite().all() and problem.gradient(start).isfinite().all()):
         raise InputError("the losses are not finite at the start; expected finite data of moderate size")

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Algorithm, Cost, run, spent
+from gnn_l2o.algorithms.base import Algorithm, Cost, spent
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.evaluation.metrics import Metrics
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem

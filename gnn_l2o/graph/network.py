@@ -49,8 +49,8 @@ class Network(Data):
         edge_link: ``(E,)``, the link of every edge.
         weight: ``(U, 1)``, the mixing weight w_ij = w_ji > 0 of every link.
         batch: ``(N,)``, the graph of every node.
-        gap: ``(G, 1)``, the spectral gap :math:`1 - \max(|\lambda_2|, |\lambda_N|)` of every graph's mixing matrix.
-        least: ``(G, 1)``, its least eigenvalue :math:`\lambda_N`, or 0 if that is positive.
+        spectral_gap: ``(G, 1)``, the spectral gap :math:`1 - \max(|\lambda_2|, |\lambda_N|)` of every graph's mixing matrix.
+        min_eigenvalue: ``(G, 1)``, its least eigenvalue :math:`\lambda_N`, or 0 if that is positive.
 
     Shape:
         N nodes, E directed edges, U = E/2 links, G graphs, d coordinates.
@@ -98,8 +98,8 @@ class Network(Data):
             torch.from_numpy(links.T.copy()),
             weight=torch.from_numpy(weight).reshape(-1, 1),
             batch=torch.zeros(num_nodes, dtype=torch.long),
-            gap=torch.tensor([[1 - max(-least, greatest)]], dtype=torch.float64),
-            least=torch.tensor([[least]], dtype=torch.float64),
+            spectral_gap=torch.tensor([[1 - max(-least, greatest)]], dtype=torch.float64),
+            min_eigenvalue=torch.tensor([[least]], dtype=torch.float64),
         )
 
     @classmethod
@@ -124,12 +124,14 @@ class Network(Data):
             torch.cat([n.link_index + int(k) for n, k in zip(networks, nodes_before, strict=True)], dim=1),
             weight=torch.cat([n.weight for n in networks]),
             batch=torch.cat([n.batch + int(k) for n, k in zip(networks, graphs_before, strict=True)]),
-            gap=torch.cat([n.gap for n in networks]),
-            least=torch.cat([n.least for n in networks]),
+            spectral_gap=torch.cat([n.spectral_gap for n in networks]),
+            min_eigenvalue=torch.cat([n.min_eigenvalue for n in networks]),
         )
 
     @classmethod
-    def _assemble(cls, link_index: Tensor, *, weight: Tensor, batch: Tensor, gap: Tensor, least: Tensor) -> Self:
+    def _assemble(
+        cls, link_index: Tensor, *, weight: Tensor, batch: Tensor, spectral_gap: Tensor, min_eigenvalue: Tensor
+    ) -> Self:
         num_nodes, num_links = batch.numel(), link_index.size(1)
         edge_index = torch.cat([link_index, link_index.flip(0)], dim=1)
         order = torch.argsort(edge_index[1] * num_nodes + edge_index[0])
@@ -141,15 +143,15 @@ class Network(Data):
             edge_link=order % max(num_links, 1),
             weight=weight,
             batch=batch,
-            gap=gap,
-            least=least,
+            spectral_gap=spectral_gap,
+            min_eigenvalue=min_eigenvalue,
             num_nodes=num_nodes,
         )
 
     @property
     def num_graphs(self) -> int:
         """G, how many graphs stand side by side."""
-        return int(self.gap.size(0))
+        return int(self.spectral_gap.size(0))
 
     @property
     def self_weight(self) -> Tensor:
@@ -199,7 +201,7 @@ class Network(Data):
         self._send()
         return value.index_select(0, self.reverse)
 
-    def minimum(self, value: Tensor) -> Tensor:
+    def graph_min(self, value: Tensor) -> Tensor:
         """Return at every node the least number of its graph: ``(N, 1)`` to ``(N, 1)``. One round, and no vector.
 
         Nodes that pass on the least number they know agree after as many exchanges as the graph's diameter; they are

@@ -44,8 +44,8 @@ def fast_mix(network: Network, x: Tensor, times: int) -> Tensor:
 
 def _coefficients(network: Network) -> tuple[Tensor, Tensor]:
     """Return 1 / (1 + c) and eta of every node's graph, ``(N, 1)`` each."""
-    pull = 1 / (1 - network.least)  # least is min(lambda_N, 0)
-    gap = pull * network.gap
+    pull = 1 / (1 - network.min_eigenvalue)  # least is min(lambda_N, 0)
+    gap = pull * network.spectral_gap
     s = (gap * (2 - gap)).sqrt()  # 1 - lambda^2, without cancellation
     eta = (1 - s) / (1 + s)
     return pull.index_select(0, network.batch), eta.index_select(0, network.batch)

@@ -84,7 +84,7 @@ class Kuruzov(Tunable[KuruzovState]):
         mixed = 0.5 * (x + network.mix(x))
         direction = 0.5 * (correction + network.mix(correction))
         tried = state.step_size * ((k + 1) / k) if k else state.step_size
-        alpha = network.minimum(_search(problem, x, gradient, mixed, direction, tried))
+        alpha = network.graph_min(_search(problem, x, gradient, mixed, direction, tried))
         after = problem.prox(mixed - alpha * (direction - s), alpha)
         return KuruzovState(
             x=after,

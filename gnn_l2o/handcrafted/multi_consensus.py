@@ -24,7 +24,7 @@ class MultiConsensus(Tunable[State]):
     """
 
     uses: ClassVar[int]
-    startup = Cost(gradients=1)
+    setup_cost = Cost(gradients=1)
 
     mixings: float
 

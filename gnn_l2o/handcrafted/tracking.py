@@ -58,7 +58,7 @@ class Tracking(Tunable[TrackingState]):
 
     grid: ClassVar[Mapping[str, Range | Choice]] = {"step_size": STEP_SIZE}
     cost = Cost(rounds=2, vectors=2, gradients=1, proxes=1)
-    startup = Cost(rounds=-1, vectors=-1)
+    setup_cost = Cost(rounds=-1, vectors=-1)
 
     step_size: float | Tensor
 

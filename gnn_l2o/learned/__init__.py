@@ -1,13 +1,13 @@
 """Learned optimizers, as algorithms whose weights live in an nn.Module."""
 
-from gnn_l2o.learned.architecture import SCOUTED, Architecture, LearnedOptimizer
+from gnn_l2o.learned.architecture import GRID_SEARCH, Architecture, LearnedOptimizer
 from gnn_l2o.learned.base_rules import BaseRules, BaseRulesArchitecture
-from gnn_l2o.learned.constant_gains import ConstantGains, ExactDiffusionGains
+from gnn_l2o.learned.constant_coefficients import ConstantCoefficients, ExactDiffusionCoefficients
 from gnn_l2o.learned.generic_l2o import GenericL2O, GenericL2OArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalars, LearnedScalarsArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtra, LPGExtraArchitecture
 from gnn_l2o.learned.matrix_milodo import MatrixMiLoDo, MatrixMiLoDoArchitecture
-from gnn_l2o.learned.milodo import MiLoDo, MiLoDoArchitecture, RefreshSchedule
+from gnn_l2o.learned.milodo import MiLoDo, MiLoDoArchitecture, RecomputeSchedule
 from gnn_l2o.learned.model import (
     ARCHITECTURES,
     available_models,
@@ -16,18 +16,18 @@ from gnn_l2o.learned.model import (
     read_architecture,
     save_weights,
 )
-from gnn_l2o.learned.per_node import PerNodeArchitecture, PerNodeGains, PerNodeMiLoDo
+from gnn_l2o.learned.per_node import PerNodeArchitecture, PerNodeMiLoDo, PerNodeNetworks
 from gnn_l2o.learned.tuned_constants import TUNED, TunedConstants, TunedMomentum
 
 __all__ = [
     "ARCHITECTURES",
-    "SCOUTED",
+    "GRID_SEARCH",
     "TUNED",
     "Architecture",
     "BaseRules",
     "BaseRulesArchitecture",
-    "ConstantGains",
-    "ExactDiffusionGains",
+    "ConstantCoefficients",
+    "ExactDiffusionCoefficients",
     "GenericL2O",
     "GenericL2OArchitecture",
     "LPGExtra",
@@ -40,9 +40,9 @@ __all__ = [
     "MiLoDo",
     "MiLoDoArchitecture",
     "PerNodeArchitecture",
-    "PerNodeGains",
     "PerNodeMiLoDo",
-    "RefreshSchedule",
+    "PerNodeNetworks",
+    "RecomputeSchedule",
     "TunedConstants",
     "TunedMomentum",
     "available_models",

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import types
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
@@ -17,8 +18,8 @@ from gnn_l2o.algorithms.base import Algorithm, State
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
-SCOUTED = "scouted"
-"""The init that training finds by itself, by trying constants: :func:`gnn_l2o.training.scouting.scout`."""
+GRID_SEARCH = "grid_search"
+"""The init that training finds by itself, by trying constants: :func:`gnn_l2o.training.grid_search.scout`."""
 
 Weights = TypeVar("Weights", bound=nn.Module)
 
@@ -35,6 +36,7 @@ class Architecture(ABC, Generic[Weights]):
         scope: what it runs on, for the card.
         inits: the places where training may start; the first is the default.
         may_be_zero: the whole numbers among the attributes that may be 0; the others are at least 1.
+        renamed: what attributes were called in recipes of earlier versions, with their names of today.
     """
 
     kind: ClassVar[str]
@@ -42,6 +44,7 @@ class Architecture(ABC, Generic[Weights]):
     scope: ClassVar[str]
     inits: ClassVar[tuple[str, ...]]
     may_be_zero: ClassVar[tuple[str, ...]] = ()
+    renamed: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -59,6 +62,7 @@ class Architecture(ABC, Generic[Weights]):
         Raises:
             InputError: a name is unknown, or a value of the wrong type.
         """
+        values = {cls.renamed.get(name, name): value for name, value in values.items()}
         known = {f.name for f in dataclasses.fields(cls)}
         for name in values:
             if name not in known:
@@ -74,12 +78,12 @@ class Architecture(ABC, Generic[Weights]):
         return self
 
     @property
-    def default_step(self) -> float | None:
+    def default_step_size(self) -> float | None:
         """The step size with which training starts if none is given; ``None`` for a kind that has none."""
         return None
 
     @property
-    def step_limit(self) -> float:
+    def step_size_limit(self) -> float:
         """What the first step size must stay below."""
         return math.inf
 
@@ -87,7 +91,7 @@ class Architecture(ABC, Generic[Weights]):
     def build(self) -> Weights:
         """Return newly drawn weights."""
 
-    def start(self, weights: Weights, init: str, step: float | None) -> None:
+    def initialize(self, weights: Weights, init: str, step: float | None) -> None:
         """Move newly drawn weights to where training starts.
 
         Args:

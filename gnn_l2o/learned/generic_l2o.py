@@ -104,7 +104,7 @@ class GenericL2OArchitecture(Architecture[GenericUpdate]):
     def build(self) -> GenericUpdate:
         return GenericUpdate(self.hidden_features)
 
-    def start(self, weights: GenericUpdate, init: str, step: float | None) -> None:
+    def initialize(self, weights: GenericUpdate, init: str, step: float | None) -> None:
         if init == "still":
             weights.lstm.silence([0.0, 0.0])
 

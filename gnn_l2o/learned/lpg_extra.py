@@ -102,14 +102,14 @@ class LPGExtraArchitecture(Architecture[LayerScalars]):
     depth: int = 100
 
     @property
-    def default_step(self) -> float:
+    def default_step_size(self) -> float:
         return 0.5
 
     def build(self) -> LayerScalars:
         return LayerScalars(self.depth)
 
-    def start(self, weights: LayerScalars, init: str, step: float | None) -> None:
-        weights.start(self.default_step if step is None else step)
+    def initialize(self, weights: LayerScalars, init: str, step: float | None) -> None:
+        weights.start(self.default_step_size if step is None else step)
 
     def algorithm(self, weights: LayerScalars, name: str | None = None) -> LPGExtra:
         return LPGExtra(weights, name or self.kind)

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from gnn_l2o.graph.network import Network
-from gnn_l2o.learned.architecture import SCOUTED, Architecture
+from gnn_l2o.learned.architecture import GRID_SEARCH, Architecture
 from gnn_l2o.learned.milodo import ALWAYS, MiLoDo
 from gnn_l2o.nn.matrix_preconditioner import LONGEST, MatrixPreconditioner
 from gnn_l2o.problems import Problem
@@ -38,8 +38,8 @@ class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
     """MiLoDo's rule with matrices for preconditioners: for neural networks.
 
     Training starts ``"averaging"``: with constant steps whose root mean square is by default 0.2 of that of the first
-    parameters, momentum 0.8 and nearly full averaging; ``"scouted"``: with gains that follow from graph and problem as
-    the best constants do (:func:`~gnn_l2o.training.scouting.scout`); or from ``"random"`` weights.
+    parameters, momentum 0.8 and nearly full averaging; ``"grid_search"``: with gains that follow from graph and problem as
+    the best constants do (:func:`~gnn_l2o.training.grid_search.scout`); or from ``"random"`` weights.
 
     Attributes:
         hidden_features: width of the LSTMs.
@@ -51,24 +51,24 @@ class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
         "like, and gains from LSTMs that all nodes, edges and parameter arrays share"
     )
     scope = "It runs on graphs of any size and topology and on problems without a regularizer, networks above all."
-    inits = ("averaging", SCOUTED, "random")
+    inits = ("averaging", GRID_SEARCH, "random")
 
     hidden_features: int = 16
 
     @property
-    def default_step(self) -> float:
+    def default_step_size(self) -> float:
         return 0.2
 
     @property
-    def step_limit(self) -> float:
+    def step_size_limit(self) -> float:
         return LONGEST
 
     def build(self) -> MatrixPreconditioner:
         return MatrixPreconditioner(self.hidden_features)
 
-    def start(self, weights: MatrixPreconditioner, init: str, step: float | None) -> None:
+    def initialize(self, weights: MatrixPreconditioner, init: str, step: float | None) -> None:
         if init != "random":
-            weights.emit(self.default_step if step is None else step, dual=0.4, primal=0.95, momentum=0.8)
+            weights.emit(self.default_step_size if step is None else step, dual=0.4, primal=0.95, momentum=0.8)
 
     def algorithm(self, weights: MatrixPreconditioner, name: str | None = None) -> MatrixMiLoDo:
-        return MatrixMiLoDo(weights, ALWAYS, name=name or self.kind, most_momentum=weights.most_momentum)
+        return MatrixMiLoDo(weights, ALWAYS, name=name or self.kind, momentum_bound=weights.momentum_bound)

@@ -129,7 +129,8 @@ def load_weights(path: Path, weights: nn.Module, architecture: Architecture[Any]
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            # The layer that goes past an LSTM was called "direct" before version 0.5.
+            tensors = {key.replace(".direct.", ".skip_connection."): file.get_tensor(key) for key in file.keys()}
     except (safetensors.SafetensorError, OSError) as error:
         raise InputError(f"{path} is corrupt: {error}") from None
     if METADATA not in metadata:

@@ -14,14 +14,14 @@ from gnn_l2o.learned.architecture import Architecture, require
 from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.learned.node_lstms import Memory, NodeLSTMs
 from gnn_l2o.learned.own_graph import OwnGraph
-from gnn_l2o.nn.rule import Exchange, Gains, GraphContext, MiLoDoState
+from gnn_l2o.nn.rule import Coefficients, Exchange, GraphFacts, MiLoDoState
 from gnn_l2o.problems import Problem
 
 _Memory = tuple[Memory, Memory, Memory]
 
 
-class PerNodeGains(nn.Module):
-    r"""Gains from three coordinate-wise LSTMs of every node's own (He et al. 2024, Eqs. (25)-(28), E.3).
+class PerNodeNetworks(nn.Module):
+    r"""Coefficients from three coordinate-wise LSTMs of every node's own (He et al. 2024, Eqs. (25)-(28), E.3).
 
     .. math::
         p_i &= \mathrm{ReLU}(\phi_{M,i}(\nabla f_i(x_i), y_i)) && (25) \\
@@ -29,7 +29,7 @@ class PerNodeGains(nn.Module):
         \{p_{ij2}\}_j &= \mathrm{ReLU}(\phi_{U,i}(\{z_i - z_j\}_{j \in \mathcal N(i)})) && (27) \\
         p_{ij1} &= (\tilde p_{ij1} + \tilde p_{ji1}) / 2 && (28)
 
-    A :class:`~gnn_l2o.nn.rule.GainSource` whose rows of edges are directed edges. Nodes of a degree below the largest
+    A :class:`~gnn_l2o.nn.rule.CoefficientSource` whose rows of edges are directed edges. Nodes of a degree below the largest
     have inputs that stay 0 and outputs that nobody reads. Memories start at zero: the paper draws them, which makes
     runs irreproducible.
 
@@ -62,12 +62,12 @@ class PerNodeGains(nn.Module):
         self.dual.silence((weights / (2 * step_size)).log())
         self.primal.silence(weights / 2)
 
-    def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> _Memory:
+    def init_memory(self, x: Tensor, gradient: Tensor, context: GraphFacts) -> _Memory:
         columns = x.numel() // self.graph.num_nodes
         step, dual, primal = (lstm.initial_memory(x, columns) for lstm in (self.step, self.dual, self.primal))
         return step, dual, primal
 
-    def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, _Memory]:
+    def node_preconditioner(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, _Memory]:
         step, dual, primal = state.memory
         graph = self.graph
         features = torch.stack([graph.of_nodes(value).flatten(1) for value in (gradient, state.y)], dim=1)
@@ -75,10 +75,10 @@ class PerNodeGains(nn.Module):
         size = graph.to_nodes(output.squeeze(1).unflatten(1, (-1, gradient.size(1))))
         return size.relu(), (step, dual, primal)
 
-    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+    def frozen_preconditioner(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
         return held
 
-    def edge_gains(
+    def edge_weights(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, _Memory]:
         lstm, dual, primal = memory
@@ -89,19 +89,19 @@ class PerNodeGains(nn.Module):
         s = s.exp()
         return 0.5 * (s + exchange.swap(s)), u.relu(), (lstm, dual, primal)
 
-    def momentum(self, context: GraphContext, gains: Gains, memory: Any) -> None:
+    def momentum(self, context: GraphFacts, gains: Coefficients, memory: Any) -> None:
         return None
 
 
 @dataclass(frozen=True)
 class PerNodeMiLoDo(MiLoDo):
-    """MiLoDo with :class:`PerNodeGains`, which run on no graph but their own.
+    """MiLoDo with :class:`PerNodeNetworks`, which run on no graph but their own.
 
     One iteration costs one gradient, one prox and two rounds of one vector: z, and the gains of (28).
     """
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
-        assert isinstance(self.source, PerNodeGains)
+        assert isinstance(self.source, PerNodeNetworks)
         return self.source.graph.refusal(network)
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> MiLoDoState:
@@ -110,7 +110,7 @@ class PerNodeMiLoDo(MiLoDo):
 
 
 @dataclass(frozen=True)
-class PerNodeArchitecture(Architecture[PerNodeGains]):
+class PerNodeArchitecture(Architecture[PerNodeNetworks]):
     """The paper's MiLoDo, with three networks for every node.
 
     Training may start ``"special"``: as exact diffusion with a step of 0.03, or ``"random"`` (E.1).
@@ -132,17 +132,17 @@ class PerNodeArchitecture(Architecture[PerNodeGains]):
         return self if self.links is not None else replace(self, links=str(OwnGraph.of(network)))
 
     @property
-    def default_step(self) -> float:
+    def default_step_size(self) -> float:
         return 0.03  # He et al. 2024, Table 3, Prox-ED
 
-    def build(self) -> PerNodeGains:
+    def build(self) -> PerNodeNetworks:
         if self.links is None:
             raise InputError(f"a {self.kind} needs the links of its graph; Architecture.bind takes them")
-        return PerNodeGains(OwnGraph.parse(self.links), self.hidden_features)
+        return PerNodeNetworks(OwnGraph.parse(self.links), self.hidden_features)
 
-    def start(self, weights: PerNodeGains, init: str, step: float | None) -> None:
+    def initialize(self, weights: PerNodeNetworks, init: str, step: float | None) -> None:
         if init == "special":
-            weights.start_as_exact_diffusion(self.default_step if step is None else step)
+            weights.start_as_exact_diffusion(self.default_step_size if step is None else step)
 
-    def algorithm(self, weights: PerNodeGains, name: str | None = None) -> PerNodeMiLoDo:
+    def algorithm(self, weights: PerNodeNetworks, name: str | None = None) -> PerNodeMiLoDo:
         return PerNodeMiLoDo(weights, directed=True, name=name or self.kind)

@@ -12,9 +12,9 @@ from torch import Tensor
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 from gnn_l2o.graph.network import Network
-from gnn_l2o.learned.constant_gains import ConstantGains
-from gnn_l2o.learned.milodo import Edges, graph_context
-from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM
+from gnn_l2o.learned.constant_coefficients import ConstantCoefficients
+from gnn_l2o.learned.milodo import Edges, graph_facts
+from gnn_l2o.nn.node_preconditioner import MAX_MOMENTUM
 from gnn_l2o.nn.rule import MiLoDoState, milodo_step
 from gnn_l2o.problems import Problem
 
@@ -24,7 +24,7 @@ class TunedConstantsState:
     """State of :class:`TunedConstants`; the names are those of :class:`~gnn_l2o.nn.rule.MiLoDoState`."""
 
     x: Tensor  # (N, d)
-    ahead: Tensor  # (N, d)
+    extrapolated: Tensor  # (N, d)
     y: Tensor  # (N, d)
 
 
@@ -33,42 +33,44 @@ class TunedConstants(Tunable[TunedConstantsState]):
     r"""MiLoDo's rule (He et al. 2024, Eqs. (22)-(24)) with three constants instead of networks.
 
     :math:`p_i = s c_i`, :math:`p_{ij1} = t P_{ij}`, :math:`p_{ij2} = u q w_{ij}` in the units of
-    :class:`~gnn_l2o.learned.constant_gains.ConstantGains`. Costs one gradient, one prox and one round an iteration.
+    :class:`~gnn_l2o.learned.constant_coefficients.ConstantCoefficients`. Costs one gradient, one prox and one round an iteration.
 
     Attributes:
-        step_gain: s.
-        dual_gain: t.
-        primal_gain: u.
+        step_factor: s.
+        dual_factor: t.
+        mixing_factor: u.
     """
 
-    most_momentum: ClassVar[float] = 0.0
+    momentum_bound: ClassVar[float] = 0.0
 
     name = "tuned_constants"
     label = "tuned constants"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
-        "step_gain": Range(0.1, 1.0, points=4),
-        "dual_gain": Range(0.05, 0.4, points=2),
-        "primal_gain": Range(0.5, 1.0, spacing="linear", points=2),
+        "step_factor": Range(0.1, 1.0, points=4),
+        "dual_factor": Range(0.05, 0.4, points=2),
+        "mixing_factor": Range(0.5, 1.0, spacing="linear", points=2),
     }
     cost = Cost(rounds=1, vectors=1, gradients=1, proxes=1)
 
-    step_gain: float | Tensor
-    dual_gain: float | Tensor
-    primal_gain: float | Tensor
+    step_factor: float | Tensor
+    dual_factor: float | Tensor
+    mixing_factor: float | Tensor
 
     @property
-    def _gains(self) -> ConstantGains:
-        return ConstantGains(self.step_gain, self.dual_gain, self.primal_gain)
+    def _gains(self) -> ConstantCoefficients:
+        return ConstantCoefficients(self.step_factor, self.dual_factor, self.mixing_factor)
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> TunedConstantsState:
         return TunedConstantsState(x0, x0, torch.zeros_like(x0))
 
     def step(self, problem: Problem, network: Network, state: TunedConstantsState) -> TunedConstantsState:
-        gradient = problem.gradient(state.ahead)
-        context = graph_context(problem, network, state.x, most_momentum=self.most_momentum)
-        before = replace(MiLoDoState.first(state.x, gradient, None, context), ahead=state.ahead, y=state.y)
+        gradient = problem.gradient(state.extrapolated)
+        context = graph_facts(problem, network, state.x, momentum_bound=self.momentum_bound)
+        before = replace(
+            MiLoDoState.first(state.x, gradient, None, context), extrapolated=state.extrapolated, y=state.y
+        )
         after = milodo_step(before, gradient, problem.prox, self._gains, Edges(network))
-        return TunedConstantsState(after.x, after.ahead, after.y)
+        return TunedConstantsState(after.x, after.extrapolated, after.y)
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,28 +78,28 @@ class TunedMomentum(TunedConstants):
     r"""The same with momentum: :math:`\hat x = x + a (x - x_{\text{previous}})` in front of (22), a fourth constant.
 
     Attributes:
-        step_gain: s.
-        dual_gain: t.
-        primal_gain: u.
-        momentum_gain: a.
+        step_factor: s.
+        dual_factor: t.
+        mixing_factor: u.
+        momentum: a.
     """
 
-    most_momentum: ClassVar[float] = MOST_MOMENTUM
+    momentum_bound: ClassVar[float] = MAX_MOMENTUM
 
     name = "tuned_momentum"
     label = "tuned constants, momentum"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
-        "step_gain": Range(0.4, 0.8, points=2),
-        "dual_gain": Range(0.05, 0.4, points=2),
-        "primal_gain": Range(0.9, 1.0, spacing="linear", points=1),
-        "momentum_gain": Range(0.8, 0.97, spacing="log_from_one", points=4, below=1.0),
+        "step_factor": Range(0.4, 0.8, points=2),
+        "dual_factor": Range(0.05, 0.4, points=2),
+        "mixing_factor": Range(0.9, 1.0, spacing="linear", points=1),
+        "momentum": Range(0.8, 0.97, spacing="log_from_one", points=4, below=1.0),
     }
 
-    momentum_gain: float | Tensor
+    momentum: float | Tensor
 
     @property
-    def _gains(self) -> ConstantGains:
-        return ConstantGains(self.step_gain, self.dual_gain, self.primal_gain, self.momentum_gain)
+    def _gains(self) -> ConstantCoefficients:
+        return ConstantCoefficients(self.step_factor, self.dual_factor, self.mixing_factor, self.momentum)
 
 
 TUNED: dict[str, type[TunedConstants]] = {method.name: method for method in (TunedConstants, TunedMomentum)}

@@ -5,14 +5,14 @@ from gnn_l2o.nn.lstm import CoordinateLSTM
 from gnn_l2o.nn.milodo_conv import MiLoDoConv
 from gnn_l2o.nn.node_preconditioner import NodePreconditioner
 from gnn_l2o.nn.preconditioner import Preconditioner
-from gnn_l2o.nn.rule import Gains, GainSource, GraphContext, MiLoDoState, milodo_step
+from gnn_l2o.nn.rule import Coefficients, CoefficientSource, GraphFacts, MiLoDoState, milodo_step
 
 __all__ = [
+    "CoefficientSource",
+    "Coefficients",
     "CoordinateLSTM",
     "EdgePreconditioner",
-    "GainSource",
-    "Gains",
-    "GraphContext",
+    "GraphFacts",
     "MiLoDoConv",
     "MiLoDoState",
     "NodePreconditioner",

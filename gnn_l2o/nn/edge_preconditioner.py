@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from gnn_l2o.nn.features import in_units, known_at_edges, known_features, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.node_preconditioner import Parametrization
-from gnn_l2o.nn.rule import Exchange, GraphContext, MiLoDoState
+from gnn_l2o.nn.rule import Exchange, GraphFacts, MiLoDoState
 
 _SEEN = 3  # features that change during a run
 Symmetrize = Literal["even", "mean"]
-EdgeGains = Literal["edge", "coordinate"]
+EdgeWeights = Literal["edge", "coordinate"]
 
 
 class EdgePreconditioner(nn.Module):
     r"""Emits the gains :math:`p_{ij1} = p_{ji1}` and :math:`p_{ij2}` of every edge (He et al. 2024, Eqs. (26)-(28)).
 
     With ``parametrization="scale_free"`` one LSTM has two outputs, shares of the largest stable gains
-    (:func:`bounded_edge_gains`), from the logarithms of the present and the last difference and of the size of z, and
+    (:func:`bounded_edge_weights`), from the logarithms of the present and the last difference and of the size of z, and
     from what does not change during a run (:func:`.known_at_edges`). With
     ``parametrization="paper"`` there are two networks :math:`\phi_S, \phi_U` on the bare difference,
     :math:`\tilde p_{ij1} = w_{ij} \exp(o)` and :math:`p_{ij2} = w_{ij} \mathrm{ReLU}(o')`. The weight w_ij is a
@@ -42,8 +42,8 @@ class EdgePreconditioner(nn.Module):
         symmetrize: which of the two.
         spectral_gap: whether the scale-free network sees the spectrum and the size of its graph.
         log_features: whether the scale-free network sees logarithms; otherwise the values in the nodes' unit.
-        direct: whether its features also go past the LSTM, see :class:`CoordinateLSTM`.
-        edge_gains: ``"coordinate"`` for gains of every coordinate; ``"edge"`` for one of each kind an edge, from the
+        skip_connection: whether its features also go past the LSTM, see :class:`CoordinateLSTM`.
+        edge_weights: ``"coordinate"`` for gains of every coordinate; ``"edge"`` for one of each kind an edge, from the
             means of the features over the coordinates: then the mixing that they stand for is one sparse matrix.
 
     Shape:
@@ -64,17 +64,21 @@ class EdgePreconditioner(nn.Module):
         symmetrize: Symmetrize = "even",
         spectral_gap: bool = True,
         log_features: bool = True,
-        direct: bool = True,
-        edge_gains: EdgeGains = "coordinate",
+        skip_connection: bool = True,
+        edge_weights: EdgeWeights = "coordinate",
     ) -> None:
         super().__init__()
-        self.parametrization, self.symmetrize, self.edge_gains = parametrization, symmetrize, edge_gains
+        self.parametrization, self.symmetrize, self.edge_weights = parametrization, symmetrize, edge_weights
         self.scaled = signed_log if log_features else in_units
         self.spectral_gap = spectral_gap
         if parametrization == "paper":
             networks = [CoordinateLSTM(1, hidden_features, 1), CoordinateLSTM(1, hidden_features, 1)]
         else:
-            networks = [CoordinateLSTM(_SEEN + known_features(spectral_gap), hidden_features, 2, direct=direct)]
+            networks = [
+                CoordinateLSTM(
+                    _SEEN + known_features(spectral_gap), hidden_features, 2, skip_connection=skip_connection
+                )
+            ]
         self.lstms = nn.ModuleList(networks)
 
     @property
@@ -90,7 +94,7 @@ class EdgePreconditioner(nn.Module):
     def emit(self, dual: float, primal: float) -> None:
         r"""Make the networks emit :math:`p_{ij1}` = ``dual`` :math:`w_{ij}` and :math:`p_{ij2}` = ``primal`` w_ij.
 
-        In the scale-free parametrization both are shares, sigmoid(o) and sigmoid(o') of :func:`bounded_edge_gains`.
+        In the scale-free parametrization both are shares, sigmoid(o) and sigmoid(o') of :func:`bounded_edge_weights`.
         """
         if self.parametrization == "paper":
             for lstm, output in zip(self.networks, (math.log(dual), primal), strict=True):
@@ -100,7 +104,7 @@ class EdgePreconditioner(nn.Module):
 
     def initial_memory(self, like: Tensor) -> tuple[Memory, ...]:
         """Return the memory before the first step, for differences as ``like``, ``(R, d)``."""
-        like = like[:, :1] if self.edge_gains == "edge" else like
+        like = like[:, :1] if self.edge_weights == "edge" else like
         return tuple(lstm.initial_memory(like) for lstm in self.networks)
 
     def forward(
@@ -121,7 +125,7 @@ class EdgePreconditioner(nn.Module):
             weight = state.context.weight
             dual, primal = weight * torch.exp(dual), weight * primal.relu()
         else:
-            dual, primal = bounded_edge_gains(dual, primal, step, state.context)
+            dual, primal = bounded_edge_weights(dual, primal, step, state.context)
         if self.symmetrize == "mean":
             dual = 0.5 * (dual + exchange.swap(dual))
         return dual, primal, memories
@@ -144,17 +148,17 @@ class EdgePreconditioner(nn.Module):
 
     def _pooled(self, seen: Tensor) -> Tensor:
         """Average features over the coordinates if the gains are those of whole edges: ``(features, R, d or 1)``."""
-        return seen.mean(dim=2, keepdim=True) if self.edge_gains == "edge" else seen
+        return seen.mean(dim=2, keepdim=True) if self.edge_weights == "edge" else seen
 
 
-def bounded_edge_gains(dual: Tensor, primal: Tensor, step: Tensor, context: GraphContext) -> tuple[Tensor, Tensor]:
+def bounded_edge_weights(dual: Tensor, primal: Tensor, step: Tensor, context: GraphFacts) -> tuple[Tensor, Tensor]:
     r"""Return the stable gains that two outputs o, o' of a network stand for.
 
     .. math::
         p_{ij2} = q w_{ij} \, \mathrm{sigmoid}(o'), \qquad
         p_{ij1} = P_{ij}^{\mathrm{sigmoid}(o)} \, l_{ij}^{1 - \mathrm{sigmoid}(o)},
 
-    with q from :attr:`.GraphContext.largest_primal`, and P and l the largest and least dual gain, which follow the
+    with q from :attr:`.GraphFacts.max_mixing_weight`, and P and l the largest and least dual gain, which follow the
     steps taken and :math:`p_{ij2}`: where steps are short, or the graph averages little, duals may move the faster.
 
     Args:
@@ -164,8 +168,8 @@ def bounded_edge_gains(dual: Tensor, primal: Tensor, step: Tensor, context: Grap
             neighbours together with z.
         context: knows P, l, q and w_ij.
     """
-    primal = context.largest_primal * context.weight * torch.sigmoid(primal)
+    primal = context.max_mixing_weight * context.weight * torch.sigmoid(primal)
     if dual.size(1) == 1:
         step = step.amax(dim=1, keepdim=True)
-    largest, least = context.largest_dual(step, primal), context.least_dual(step)
+    largest, least = context.max_dual_step_size(step, primal), context.min_dual_step_size(step)
     return least * (largest / least) ** torch.sigmoid(dual), primal

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from gnn_l2o.nn.rule import GraphContext, MiLoDoState
+from gnn_l2o.nn.rule import GraphFacts, MiLoDoState
 
 _FLOOR = 1e-4  # values below it, in the node's own unit, all look like zero
 
@@ -54,19 +54,19 @@ def secant_curvature(state: MiLoDoState, gradient: Tensor) -> Tensor:
 
     Args:
         state: before the step.
-        gradient: grad f_i at ``state.ahead``, ``(N, d)``.
+        gradient: grad f_i at ``state.extrapolated``, ``(N, d)``.
 
     Returns:
         ``(N, 1)``.
     """
-    move, change = state.ahead - state.previous, gradient - state.previous_gradient
+    move, change = state.extrapolated - state.previous, gradient - state.previous_gradient
     product = (move * change).sum(dim=1, keepdim=True).clamp(min=0)
     square = move.square().sum(dim=1, keepdim=True)
-    rounding = torch.finfo(move.dtype).eps * state.ahead.square().sum(dim=1, keepdim=True)
+    rounding = torch.finfo(move.dtype).eps * state.extrapolated.square().sum(dim=1, keepdim=True)
     return torch.where(square > rounding, product / square, 0)
 
 
-def evenness(context: GraphContext) -> Tensor:
+def curvature_ratio(context: GraphFacts) -> Tensor:
     r"""Return :math:`\frac12 \log_{10}(\bar\lambda_i / L_i)`, ``(N, 1)``: 0 where a node's curvatures are all the same.
 
     The mean eigenvalue :math:`\bar\lambda_i` over the greatest is about :math:`m / d` where a node has few samples: it
@@ -75,30 +75,30 @@ def evenness(context: GraphContext) -> Tensor:
     return 0.5 * (context.mean_curvature / context.smoothness).clamp(min=1e-4).log10()
 
 
-def pull(context: GraphContext) -> Tensor:
-    """Return :attr:`.GraphContext.pull` as a signed logarithm, ``(N, 1)``: 0 without a regularizer, 1 where it rules.
+def pull(context: GraphFacts) -> Tensor:
+    """Return :attr:`.GraphFacts.pull` as a signed logarithm, ``(N, 1)``: 0 without a regularizer, 1 where it rules.
 
-    With the evenness of the curvatures and the number of nodes it tells what else decides how well conditioned a
+    With the curvature_ratio of the curvatures and the number of nodes it tells what else decides how well conditioned a
     problem is: a LASSO and a linear regression of the same data differ in nothing else.
     """
     return signed_log(context.pull, torch.ones_like(context.pull))
 
 
-def size(context: GraphContext) -> Tensor:
+def size(context: GraphFacts) -> Tensor:
     r"""Return :math:`\frac12 \log_{10} N`, N the nodes of the graph, ``(N, 1)``."""
     return 0.5 * context.nodes.log10()
 
 
-def known_at_nodes(context: GraphContext, spectral_gap: bool) -> list[Tensor]:
+def known_at_nodes(context: GraphFacts, spectral_gap: bool) -> list[Tensor]:
     r"""Return what a node knows and what does not change during a run, ``(N, 1)`` each.
 
-    w_ii, :attr:`.GraphContext.regularity`, the :func:`evenness` of its curvatures, the :func:`pull` of its regularizer
+    w_ii, :attr:`.GraphFacts.regularity`, the :func:`curvature_ratio` of its curvatures, the :func:`pull` of its regularizer
     and the product of both, for few samples want other gains with a regularizer than without; with ``spectral_gap``
     also the gap, :math:`\lambda_N` and the :func:`size` of its graph.
     """
-    even, pulled = evenness(context), pull(context)
+    even, pulled = curvature_ratio(context), pull(context)
     own = [context.self_weight, context.regularity, even, pulled, even * pulled]
-    return own + [context.gap, context.least, size(context)] * spectral_gap
+    return own + [context.spectral_gap, context.min_eigenvalue, size(context)] * spectral_gap
 
 
 def known_features(spectral_gap: bool) -> int:
@@ -106,7 +106,7 @@ def known_features(spectral_gap: bool) -> int:
     return 5 + 3 * spectral_gap
 
 
-def known_at_edges(context: GraphContext, spectral_gap: bool) -> list[Tensor]:
+def known_at_edges(context: GraphFacts, spectral_gap: bool) -> list[Tensor]:
     """Return w_ij and the means of what else both ends know (:func:`known_at_nodes`), ``(R, 1)`` each."""
     i, j = context.ends
     return [

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gnn_l2o._utils.errors import InputError
 
 Memory = tuple[Tensor, Tensor]  # h and c, each (hidden_features, rows, d)
-DIRECT_RATE = 5.0  # by which a step of training changes the direct weights more than those of the network
+SKIP_RATE = 5.0  # by which a step of training changes the direct weights more than those of the network
 BLOCK = 2**14  # coordinates that are computed at a time where nothing is differentiated: they fit into a cache
 
 
@@ -28,7 +28,7 @@ class CoordinateLSTM(nn.Module):
         in_features: numbers that describe a coordinate.
         hidden_features: width of the LSTM's state and of the perceptron.
         out_features: numbers returned for a coordinate.
-        direct: whether there is a linear layer beside the LSTM.
+        skip_connection: whether there is a linear layer beside the LSTM.
 
     Shape:
         - **features**: ``(in_features, rows, d)``
@@ -36,26 +36,28 @@ class CoordinateLSTM(nn.Module):
         - **output**: ``(out_features, rows, d)``, and the new memory
     """
 
-    def __init__(self, in_features: int, hidden_features: int, out_features: int, *, direct: bool = False) -> None:
+    def __init__(
+        self, in_features: int, hidden_features: int, out_features: int, *, skip_connection: bool = False
+    ) -> None:
         super().__init__()
         self.in_features, self.hidden_features, self.out_features = in_features, hidden_features, out_features
         self.cell = nn.LSTMCell(in_features, hidden_features)  # holds the weights; its forward is for the other layout
         self.inner = nn.Linear(hidden_features, hidden_features)
         self.outer = nn.Linear(hidden_features, out_features)
-        self.direct = nn.Linear(in_features, out_features, bias=False) if direct else None
+        self.skip_connection = nn.Linear(in_features, out_features, bias=False) if skip_connection else None
 
     def reset_parameters(self) -> None:
         """Draw all weights anew, as PyTorch does by default: the paper's random initialization."""
         for part in (self.cell, self.inner, self.outer):
             part.reset_parameters()
-        if self.direct is not None:
-            self.direct.reset_parameters()
+        if self.skip_connection is not None:
+            self.skip_connection.reset_parameters()
 
     def silence(self, output: list[float]) -> None:
         """Make the network emit ``output`` whatever comes in: the paper's special initialization (E.1)."""
         nn.init.zeros_(self.outer.weight)
-        if self.direct is not None:
-            nn.init.zeros_(self.direct.weight)
+        if self.skip_connection is not None:
+            nn.init.zeros_(self.skip_connection.weight)
         with torch.no_grad():
             self.outer.bias.copy_(torch.tensor(output))
 
@@ -65,10 +67,10 @@ class CoordinateLSTM(nn.Module):
         Args:
             coefficients: ``(1 + k, out_features)``, the constant first, then those of the last k features.
         """
-        assert self.direct is not None
+        assert self.skip_connection is not None
         self.silence(coefficients[0].tolist())
         with torch.no_grad():
-            self.direct.weight[:, 1 - len(coefficients) :] = coefficients[1:].t() / DIRECT_RATE
+            self.skip_connection.weight[:, 1 - len(coefficients) :] = coefficients[1:].t() / SKIP_RATE
 
     def initial_memory(self, like: Tensor) -> Memory:
         """Return the zero state for rows and coordinates as those of ``like``, ``(rows, d)``."""
@@ -95,8 +97,8 @@ class CoordinateLSTM(nn.Module):
         h = torch.sigmoid(show) * torch.tanh(c)
         inner = torch.addmm(self.inner.bias.unsqueeze(1), self.inner.weight, h).relu()
         output = torch.addmm(self.outer.bias.unsqueeze(1), self.outer.weight, inner)
-        if self.direct is not None:
-            output = torch.addmm(output, self.direct.weight, features, alpha=DIRECT_RATE)
+        if self.skip_connection is not None:
+            output = torch.addmm(output, self.skip_connection.weight, features, alpha=SKIP_RATE)
         return output, h, c
 
     def _compute_in_blocks(self, features: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,8 +15,8 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner
 from gnn_l2o.nn.features import known_at_nodes, known_features, signed_log
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
-from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM, momentum_logit, wanted_momentum
-from gnn_l2o.nn.rule import Exchange, Gains, GraphContext, MiLoDoState
+from gnn_l2o.nn.node_preconditioner import MAX_MOMENTUM, momentum_logit, proposed_momentum
+from gnn_l2o.nn.rule import Coefficients, Exchange, GraphFacts, MiLoDoState
 from gnn_l2o.nn.whitening import Whitening
 
 SHORTEST, LONGEST = 1e-3, 10.0
@@ -45,7 +45,7 @@ class MatrixMemory:
     edge: tuple[Memory, ...]
     wanted: Tensor | None = None
     step: Tensor | None = None
-    gains: Gains | None = None
+    gains: Coefficients | None = None
 
 
 class MatrixPreconditioner(nn.Module):
@@ -56,18 +56,18 @@ class MatrixPreconditioner(nn.Module):
     its step relative to that of its first parameters, :math:`10^{4 \, \mathrm{sigmoid}(o) - 3}`, and the momentum that
     it wants; an edge its gains as in :class:`EdgePreconditioner`, from the root mean squares of the differences, and in
     units of the greatest eigenvalues of P_i in each block, which neighbours tell each other beside z.
-    A :class:`~gnn_l2o.nn.rule.GainSource`.
+    A :class:`~gnn_l2o.nn.rule.CoefficientSource`.
 
     Args:
         hidden_features: width of the LSTMs.
     """
 
     spectral_gap = True
-    most_momentum = MOST_MOMENTUM
+    momentum_bound = MAX_MOMENTUM
 
     def __init__(self, hidden_features: int = 16) -> None:
         super().__init__()
-        self.node = CoordinateLSTM(_SEEN + known_features(spectral_gap=True), hidden_features, 2, direct=True)
+        self.node = CoordinateLSTM(_SEEN + known_features(spectral_gap=True), hidden_features, 2, skip_connection=True)
         self.edge = EdgePreconditioner(hidden_features)
 
     def emit(self, step: float, dual: float, primal: float, momentum: float) -> None:
@@ -104,7 +104,7 @@ class MatrixPreconditioner(nn.Module):
         for lstm, coefficients in zip((self.node, *self.edge.networks), (node, edge), strict=True):
             lstm.make_linear(coefficients)
 
-    def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> MatrixMemory:
+    def init_memory(self, x: Tensor, gradient: Tensor, context: GraphFacts) -> MatrixMemory:
         blocks = Blocks(context.shapes or ((x.size(1),),))
         unit = x.square().mean(dim=1, keepdim=True).sqrt()
         first = blocks.root_mean_squares(gradient)
@@ -117,7 +117,7 @@ class MatrixPreconditioner(nn.Module):
             edge=self.edge.initial_memory(rows),
         )
 
-    def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, MatrixMemory]:
+    def node_preconditioner(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, MatrixMemory]:
         memory: MatrixMemory = state.memory
         direction = gradient + state.y
         whitening = memory.whitening.seen(direction)
@@ -125,7 +125,7 @@ class MatrixPreconditioner(nn.Module):
         size = memory.unit * SHORTEST * (LONGEST / SHORTEST) ** torch.sigmoid(output[0])
         assert whitening.greatest is not None  # it has just seen a direction
         step = size * whitening.greatest
-        wanted = wanted_momentum(output[1])
+        wanted = proposed_momentum(output[1])
         memory = replace(memory, whitening=whitening, node=recurrent, wanted=wanted, step=step)
         return whitening.blocks.spread(step), memory
 
@@ -143,7 +143,7 @@ class MatrixPreconditioner(nn.Module):
             blocks.dots(gradient, last) / norms.clamp(min=tiny),
             signed_log(blocks.root_mean_squares(state.z - state.x), unit),
             signed_log(blocks.root_mean_squares(state.x), unit),
-            signed_log(blocks.root_mean_squares(state.ahead - state.previous), unit),
+            signed_log(blocks.root_mean_squares(state.extrapolated - state.previous), unit),
             0.5 * math.log10(1 + state.iteration) * like,
             rows,
             columns,
@@ -155,10 +155,10 @@ class MatrixPreconditioner(nn.Module):
         """Return :math:`M_i v`, see :func:`~gnn_l2o.nn.rule.milodo_step`."""
         return memory.whitening.apply(direction)
 
-    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+    def frozen_preconditioner(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
         return held
 
-    def edge_gains(
+    def edge_weights(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, MatrixMemory]:
         blocks = memory.whitening.blocks
@@ -172,9 +172,9 @@ class MatrixPreconditioner(nn.Module):
             memory.edge,
             exchange,
         )
-        memory = replace(memory, edge=edge, gains=Gains(memory.step, dual, primal))
+        memory = replace(memory, edge=edge, gains=Coefficients(memory.step, dual, primal))
         return blocks.spread(dual), blocks.spread(primal), memory
 
-    def momentum(self, context: GraphContext, gains: Gains, memory: Any) -> Tensor:
-        momentum = torch.minimum(memory.wanted, context.largest_momentum(memory.gains))
+    def momentum(self, context: GraphFacts, gains: Coefficients, memory: Any) -> Tensor:
+        momentum = torch.minimum(memory.wanted, context.max_momentum(memory.gains))
         return memory.whitening.blocks.spread(momentum)

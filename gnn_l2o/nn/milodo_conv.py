@@ -13,7 +13,7 @@ from torch_geometric.utils import degree, scatter
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.graph.network import reverse_edges
 from gnn_l2o.nn.preconditioner import Preconditioner
-from gnn_l2o.nn.rule import GraphContext, MiLoDoState, milodo_step
+from gnn_l2o.nn.rule import GraphFacts, MiLoDoState, milodo_step
 
 
 def _identity(v: Tensor, step: Tensor) -> Tensor:
@@ -41,7 +41,7 @@ class MiLoDoConv(MessagePassing):
     Shape:
         N nodes, E directed edges (each undirected edge twice), d coordinates.
 
-        - **x**, **gradient**: ``(N, d)``; a step takes the gradient at ``state.ahead``, which is ``state.x`` unless the
+        - **x**, **gradient**: ``(N, d)``; a step takes the gradient at ``state.extrapolated``, which is ``state.x`` unless the
           preconditioner is accelerated
         - **edge_index**: ``(2, E)``, row 0 the sender j, row 1 the receiver i, without self-loops
         - **output**: a :class:`~gnn_l2o.nn.rule.MiLoDoState`; its ``x`` is ``(N, d)``
@@ -51,10 +51,10 @@ class MiLoDoConv(MessagePassing):
         >>> own = torch.tensor([[0.0], [1.0], [5.0]])  # f_i(x) = (x - own_i)^2 / 2, minimal together at the mean, 2
         >>> edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])  # the path 0 - 1 - 2
         >>> conv = MiLoDoConv()
-        >>> state = conv.start(own, edge_index, gradient=torch.zeros_like(own))
+        >>> state = conv.init(own, edge_index, gradient=torch.zeros_like(own))
         >>> with torch.no_grad():
         ...     for _ in range(400):
-        ...         state = conv(state, edge_index, gradient=state.ahead - own)
+        ...         state = conv(state, edge_index, gradient=state.extrapolated - own)
         >>> state.x.squeeze()
         tensor([2.0000, 2.0000, 2.0000])
     """
@@ -71,7 +71,7 @@ class MiLoDoConv(MessagePassing):
         super().reset_parameters()
         self.preconditioner.reset_parameters()
 
-    def start(
+    def init(
         self,
         x: Tensor,
         edge_index: Tensor,
@@ -117,21 +117,21 @@ class MiLoDoConv(MessagePassing):
         column = x.new_ones(x.size(0), 1)
         self_weight = 1 - torch.zeros_like(column).index_add(0, i, weight)
         kept = scatter(self_weight, graph, dim=0, reduce="min").index_select(0, graph)
-        context = GraphContext(
+        context = GraphFacts(
             smoothness=column * smoothness,
             mean_curvature=column * (smoothness if mean_curvature is None else mean_curvature),
             nodes=degree(graph, dtype=x.dtype).index_select(0, graph).unsqueeze(1),
             pull=column * pull,
             self_weight=self_weight,
-            gap=column * (0.0 if gap is None else gap),
-            least=column * (2 * kept - 1 if least is None else least).clamp(max=0),
+            spectral_gap=column * (0.0 if gap is None else gap),
+            min_eigenvalue=column * (2 * kept - 1 if least is None else least).clamp(max=0),
             graph=graph,
             ends=edge_index.flip(0),
             weight=weight,
-            most_momentum=self.preconditioner.most_momentum,
+            momentum_bound=self.preconditioner.momentum_bound,
             directed=True,
         )
-        return MiLoDoState.first(x, gradient, self.preconditioner.start(x, gradient, context), context)
+        return MiLoDoState.first(x, gradient, self.preconditioner.init_memory(x, gradient, context), context)
 
     def forward(
         self,

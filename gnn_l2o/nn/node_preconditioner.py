@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.nn.features import in_units, known_at_nodes, known_features, secant_curvature, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
-from gnn_l2o.nn.rule import Gains, GraphContext, MiLoDoState
+from gnn_l2o.nn.rule import Coefficients, GraphFacts, MiLoDoState
 
 Parametrization = Literal["scale_free", "paper"]
 
@@ -23,7 +23,7 @@ MARGINS_WITH_CYCLE = (0.75, 0.6)
 """Shares of both with steps of different lengths in turn: most families bear 0.8, and an estimate of the curvature that
 is too low harms cycles most."""
 
-MOST_MOMENTUM = 0.97
+MAX_MOMENTUM = 0.97
 """The largest momentum of the accelerated rule: steps and averaging are kept short enough for it."""
 
 _SEEN = 6  # features that change during a run
@@ -48,7 +48,7 @@ class NodePreconditioner(nn.Module):
         spectral_gap: whether the scale-free network sees the spectrum and the size of its graph.
         accelerated: whether it emits a momentum; only in the scale-free parametrization.
         log_features: whether the scale-free network sees logarithms; otherwise the values in the node's unit.
-        direct: whether its features also go past the LSTM, see :class:`CoordinateLSTM`.
+        skip_connection: whether its features also go past the LSTM, see :class:`CoordinateLSTM`.
 
     Shape:
         - **gradient**: ``(N, d)``
@@ -66,7 +66,7 @@ class NodePreconditioner(nn.Module):
         spectral_gap: bool = True,
         accelerated: bool = False,
         log_features: bool = True,
-        direct: bool = True,
+        skip_connection: bool = True,
     ) -> None:
         super().__init__()
         if accelerated and parametrization == "paper":
@@ -77,7 +77,7 @@ class NodePreconditioner(nn.Module):
             self.lstm = CoordinateLSTM(2, hidden_features, 1)
         else:
             self.lstm = CoordinateLSTM(
-                _SEEN + known_features(spectral_gap), hidden_features, 2 + accelerated, direct=direct
+                _SEEN + known_features(spectral_gap), hidden_features, 2 + accelerated, skip_connection=skip_connection
             )
 
     def reset_parameters(self) -> None:
@@ -118,17 +118,17 @@ class NodePreconditioner(nn.Module):
             self.scaled(state.y, force),
             self.scaled(state.x, unit),
             self.scaled(state.z - state.x, unit),
-            self.scaled(state.ahead - state.previous, unit),
-            0.5 * (context.longest_step * curvature).clamp(1e-2, 1e2).log10(),
+            self.scaled(state.extrapolated - state.previous, unit),
+            0.5 * (context.max_step_size * curvature).clamp(1e-2, 1e2).log10(),
             *known_at_nodes(context, self.spectral_gap),
         )
         output, recurrent = self.lstm(features, recurrent)
         if self.accelerated:
-            wanted = wanted_momentum(output[2])
+            wanted = proposed_momentum(output[2])
         step = bounded_step(output[0], output[1], context, peak, state.gains)
         return step, (recurrent, peak, wanted)
 
-    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+    def frozen_preconditioner(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
         """Return a held p_i, shortened where the curvature just met asks for it; the paper's stays as it is."""
         if self.parametrization == "paper":
             return held
@@ -140,7 +140,9 @@ def margin(accelerated: bool) -> float:
     return MARGIN_WITH_MOMENTUM[1] if accelerated else MARGIN
 
 
-def bounded_step(output: Tensor, own: Tensor, context: GraphContext, peak: Tensor, last: Gains | None = None) -> Tensor:
+def bounded_step(
+    output: Tensor, own: Tensor, context: GraphFacts, peak: Tensor, last: Coefficients | None = None
+) -> Tensor:
     r"""Return the scale-free :math:`p_i`, between the node's own longest step and one common to its graph.
 
     .. math::
@@ -148,7 +150,7 @@ def bounded_step(output: Tensor, own: Tensor, context: GraphContext, peak: Tenso
         \, \mathrm{sigmoid}(o), \qquad b_i = M_i c_i, \quad \theta_i = \mathrm{sigmoid}(o')
 
     Without momentum :math:`M_i = M' = 0.8`, with cycles of steps 0.75 and 0.6. With it :math:`M' = 0.95` and
-    :math:`M_i = 0.9 + 0.3 r_i^2`, r being :attr:`.GraphContext.regularity`. Where the losses of the nodes are alike,
+    :math:`M_i = 0.9 + 0.3 r_i^2`, r being :attr:`.GraphFacts.regularity`. Where the losses of the nodes are alike,
     their average moves best along the average gradient, which takes equal steps: unequal ones weight the gradients
     wrongly until the duals have put it right. Where they are not, each node had better take the longest it can bear.
 
@@ -160,37 +162,37 @@ def bounded_step(output: Tensor, own: Tensor, context: GraphContext, peak: Tenso
         last: the gains of the last step. Without momentum c_i is that of their averaging; with it c_i depends less on
             the averaging, and is that of the largest.
     """
-    if context.most_momentum:
+    if context.momentum_bound:
         low, high = MARGIN_WITH_MOMENTUM
-        bound = (low + (high - low) * context.regularity.square()) * context.longest_step
+        bound = (low + (high - low) * context.regularity.square()) * context.max_step_size
     else:
-        share = MARGIN if context.most_stretch == 1 else MARGINS_WITH_CYCLE[0]
-        bound = share * (context.longest_step if last is None else context.longest_step_with(last.primal))
-    common = context.least_of_graph(bound)
+        share = MARGIN if context.max_step_factor == 1 else MARGINS_WITH_CYCLE[0]
+        bound = share * (context.max_step_size if last is None else context.max_step_size_with(last.primal))
+    common = context.min_over_graph(bound)
     bound = common * (bound / common) ** torch.sigmoid(own)
     return torch.minimum(bound, step_with(peak, context)) * torch.sigmoid(output)
 
 
-def step_with(curvature: Tensor, context: GraphContext) -> Tensor:
+def step_with(curvature: Tensor, context: GraphFacts) -> Tensor:
     r"""Return :math:`M' k / \hat\lambda_i`, the longest step of a node that has met a curvature, ``(N, 1)``."""
-    if context.most_momentum:
+    if context.momentum_bound:
         share = CURVATURE_MARGIN
     else:
-        share = MARGIN if context.most_stretch == 1 else MARGINS_WITH_CYCLE[1]
-    return share * context.most_curvature / curvature.clamp(min=torch.finfo(curvature.dtype).tiny)
+        share = MARGIN if context.max_step_factor == 1 else MARGINS_WITH_CYCLE[1]
+    return share * context.curvature_limit / curvature.clamp(min=torch.finfo(curvature.dtype).tiny)
 
 
-def wanted_momentum(output: Tensor) -> Tensor:
+def proposed_momentum(output: Tensor) -> Tensor:
     r"""Return :math:`1 - 0.03^{\mathrm{sigmoid}(o)}`, between 0 and 0.97, logarithmic in its distance from 1."""
-    return 1 - (1 - MOST_MOMENTUM) ** torch.sigmoid(output)
+    return 1 - (1 - MAX_MOMENTUM) ** torch.sigmoid(output)
 
 
 def momentum_logit(momentum: float) -> float:
-    """Return o with ``wanted_momentum(o) = momentum``.
+    """Return o with ``proposed_momentum(o) = momentum``.
 
     Raises:
         InputError: ``momentum`` is not between 0 and 0.97.
     """
-    if not 0 < momentum < MOST_MOMENTUM:
-        raise InputError(f"momentum lies between 0 and {MOST_MOMENTUM:g}, got {momentum:g}")
-    return logit("momentum", math.log(1 - momentum) / math.log(1 - MOST_MOMENTUM))
+    if not 0 < momentum < MAX_MOMENTUM:
+        raise InputError(f"momentum lies between 0 and {MAX_MOMENTUM:g}, got {momentum:g}")
+    return logit("momentum", math.log(1 - momentum) / math.log(1 - MAX_MOMENTUM))

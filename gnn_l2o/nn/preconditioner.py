@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.nn.edge_preconditioner import EdgeGains, EdgePreconditioner, Symmetrize
+from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner, EdgeWeights, Symmetrize
 from gnn_l2o.nn.features import first_step_size
 from gnn_l2o.nn.lstm import Memory
-from gnn_l2o.nn.node_preconditioner import MOST_MOMENTUM, NodeMemory, NodePreconditioner, Parametrization
-from gnn_l2o.nn.rule import Exchange, Gains, GraphContext, MiLoDoState
+from gnn_l2o.nn.node_preconditioner import MAX_MOMENTUM, NodeMemory, NodePreconditioner, Parametrization
+from gnn_l2o.nn.rule import Coefficients, Exchange, GraphFacts, MiLoDoState
 
 _OWN, _DUALS = (0.12, 0.88), (0.2, 0.5, 0.75, 0.92)
 _STEPS, _MOMENTA = (0.3, 0.8), (0.5, 0.8, 0.95)
@@ -31,7 +31,7 @@ def scale_free_trials(accelerated: bool) -> list[dict[str, float]]:
 
 
 class Preconditioner(nn.Module):
-    """Shared recurrent networks that emit p_i, p_ij1 and p_ij2 (a :class:`~gnn_l2o.nn.rule.GainSource`).
+    """Shared recurrent networks that emit p_i, p_ij1 and p_ij2 (a :class:`~gnn_l2o.nn.rule.CoefficientSource`).
 
     Args:
         hidden_features: width of the LSTMs; the paper's is 20.
@@ -40,10 +40,10 @@ class Preconditioner(nn.Module):
         symmetrize: ``"even"`` or ``"mean"``, see :class:`EdgePreconditioner`.
         spectral_gap: whether the scale-free networks see the spectrum and the size of their graph.
         accelerated: whether they emit a momentum a_i too, only in the scale-free parametrization. A node gets the
-            momentum it wants as far as its other gains leave room (:meth:`.GraphContext.largest_momentum`).
+            momentum it wants as far as its other gains leave room (:meth:`.GraphFacts.max_momentum`).
         log_features: whether the scale-free networks see logarithms of what changes.
-        direct: whether the scale-free networks' features also go past them, see :class:`CoordinateLSTM`.
-        edge_gains: ``"edge"`` or ``"coordinate"``, see :class:`EdgePreconditioner`.
+        skip_connection: whether the scale-free networks' features also go past them, see :class:`CoordinateLSTM`.
+        edge_weights: ``"edge"`` or ``"coordinate"``, see :class:`EdgePreconditioner`.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class Preconditioner(nn.Module):
         spectral_gap: bool = True,
         accelerated: bool = False,
         log_features: bool = True,
-        direct: bool = True,
-        edge_gains: EdgeGains = "coordinate",
+        skip_connection: bool = True,
+        edge_weights: EdgeWeights = "coordinate",
     ) -> None:
         super().__init__()
         self.node = NodePreconditioner(
@@ -65,7 +65,7 @@ class Preconditioner(nn.Module):
             spectral_gap=spectral_gap,
             accelerated=accelerated,
             log_features=log_features,
-            direct=direct,
+            skip_connection=skip_connection,
         )
         self.edge = EdgePreconditioner(
             hidden_features,
@@ -73,8 +73,8 @@ class Preconditioner(nn.Module):
             symmetrize=symmetrize,
             spectral_gap=spectral_gap,
             log_features=log_features,
-            direct=direct,
-            edge_gains=edge_gains,
+            skip_connection=skip_connection,
+            edge_weights=edge_weights,
         )
 
     @property
@@ -93,9 +93,9 @@ class Preconditioner(nn.Module):
         return self.node.spectral_gap
 
     @property
-    def most_momentum(self) -> float:
+    def momentum_bound(self) -> float:
         """The largest momentum it emits."""
-        return MOST_MOMENTUM if self.node.accelerated else 0.0
+        return MAX_MOMENTUM if self.node.accelerated else 0.0
 
     def reset_parameters(self) -> None:
         """Draw all weights anew: the paper's random initialization (E.1)."""
@@ -106,7 +106,7 @@ class Preconditioner(nn.Module):
         r"""Make the networks emit constants whatever they see, from which training then departs.
 
         They are :math:`p_i = s c_i` among nodes that are alike (:func:`.bounded_step`), and the shares t and u of
-        :func:`.bounded_edge_gains`; in the paper's parametrization s, :math:`t w_{ij}` and :math:`u w_{ij}`.
+        :func:`.bounded_edge_weights`; in the paper's parametrization s, :math:`t w_{ij}` and :math:`u w_{ij}`.
 
         Args:
             step: s, in the scale-free parametrization between 0 and 0.8, or 1.2 if accelerated.
@@ -154,29 +154,29 @@ class Preconditioner(nn.Module):
             raise InputError("exact diffusion is a start for parametrization 'paper', got 'scale_free'")
         self.emit(step_size, 1 / (2 * step_size), 0.5)
 
-    def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> _Memory:
+    def init_memory(self, x: Tensor, gradient: Tensor, context: GraphFacts) -> _Memory:
         # LSTM states start at zero: the paper draws them, which makes runs irreproducible.
         unit = first_step_size(gradient, context.smoothness)
         edges = context.weight.expand(-1, x.size(1))
         return unit, self.node.initial_memory(x), self.edge.initial_memory(edges)
 
-    def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, _Memory]:
+    def node_preconditioner(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, _Memory]:
         unit, node, edge = state.memory
         step, node = self.node(state, gradient, unit, node)
         return step, (unit, node, edge)
 
-    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
-        return self.node.held_step(state, held, gradient)
+    def frozen_preconditioner(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+        return self.node.frozen_preconditioner(state, held, gradient)
 
-    def edge_gains(
+    def edge_weights(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, _Memory]:
         unit, node, edge = memory
         dual, primal, edge = self.edge(state, step, z, difference, unit, edge, exchange)
         return dual, primal, (unit, node, edge)
 
-    def momentum(self, context: GraphContext, gains: Gains, memory: Any) -> Tensor | None:
+    def momentum(self, context: GraphFacts, gains: Coefficients, memory: Any) -> Tensor | None:
         if not self.node.accelerated:
             return None
         _, (_, _, wanted), _ = memory
-        return torch.minimum(wanted, context.largest_momentum(gains))
+        return torch.minimum(wanted, context.max_momentum(gains))

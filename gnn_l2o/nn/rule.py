@@ -18,7 +18,7 @@ direction that is too steep for them, so that it need not be looked for more oft
 
 
 @dataclass(frozen=True)
-class Gains:
+class Coefficients:
     """The p's and a's of the rule; R rows of edges, see :class:`Exchange`.
 
     Attributes:
@@ -35,7 +35,7 @@ class Gains:
 
 
 @dataclass(frozen=True)
-class GraphContext:
+class GraphFacts:
     """What a node knows of itself and its edges before it starts; all of it may be used by what emits the gains.
 
     It also knows the units in which gains are stable, which depend on the largest momentum A that will occur.
@@ -46,14 +46,14 @@ class GraphContext:
         nodes: how many nodes the node's graph has, ``(N, 1)``.
         pull: the share of a node's first step that the prox takes back, ``(N, 1)``, from 0 without a regularizer to 1.
         self_weight: w_ii, ``(N, 1)``.
-        gap: spectral gap of the node's graph, ``(N, 1)``.
-        least: least eigenvalue of its mixing matrix, a lower bound of it, or 0 if it is positive, ``(N, 1)``.
+        spectral_gap: spectral gap of the node's graph, ``(N, 1)``.
+        min_eigenvalue: smallest eigenvalue of its mixing matrix, a lower bound of it, or 0 if it is positive, ``(N, 1)``.
         graph: the number of the node's graph, ``(N,)``; from 0.
         ends: the nodes i and j of every row of edges, ``(2, R)``; z_i - z_j is the difference that belongs to the row.
         weight: w_ij, ``(R, 1)``.
         shapes: of the arrays that x is made of, as :attr:`.Problem.shapes`; ``()``: x is one vector.
-        most_momentum: A in [0, 1); 0 for the paper's rule.
-        most_stretch: the greatest factor on held steps, see :func:`milodo_step`.
+        momentum_bound: A in [0, 1); 0 for the paper's rule.
+        max_step_factor: the greatest factor on held steps, see :func:`milodo_step`.
         directed: whether an edge has a row for each direction, in which its node i receives; otherwise it has one.
     """
 
@@ -62,34 +62,34 @@ class GraphContext:
     nodes: Tensor
     pull: Tensor
     self_weight: Tensor
-    gap: Tensor
-    least: Tensor
+    spectral_gap: Tensor
+    min_eigenvalue: Tensor
     graph: Tensor
     ends: Tensor
     weight: Tensor
     shapes: tuple[tuple[int, ...], ...] = ()
-    most_momentum: float = 0.0
-    most_stretch: float = 1.0
+    momentum_bound: float = 0.0
+    max_step_factor: float = 1.0
     directed: bool = False
 
     @property
-    def longest_step(self) -> Tensor:
+    def max_step_size(self) -> Tensor:
         r"""The step beyond which a node is unstable by itself, ``(N, 1)``.
 
         .. math:: c_i = \frac{1}{L_i} \Bigl(1 + \frac{1}{(1 + 2 A) \, (1 - q + q w_{ii})}\Bigr)
 
         Suppose only node i has a curvature, :math:`\lambda \le L_i`, and averages by :math:`(1 - q) I + q W`, q being
-        :attr:`largest_primal`, so that it keeps :math:`\omega = 1 - q + q w_{ii}` of its own. Without momentum a step
+        :attr:`max_mixing_weight`, so that it keeps :math:`\omega = 1 - q + q w_{ii}` of its own. Without momentum a step
         multiplies its error by :math:`\rho = \omega (1 - p_i \lambda)`; with momentum a the errors obey
         :math:`\epsilon^{+} = \rho ((1 + a) \epsilon - a \epsilon^{-})`, which is stable while
         :math:`-1 / (1 + 2 a) < \rho < 1`. A lone node without momentum has the bound :math:`2 / L` of gradient descent;
         the more a node averages, the longer its steps may be. Where the curvatures of neighbours are alike the bound is
-        too high, which a preconditioner has to find out (:attr:`most_curvature`).
+        too high, which a preconditioner has to find out (:attr:`curvature_limit`).
         """
         return self._longest_step(self._kept)
 
-    def longest_step_with(self, primal: Tensor) -> Tensor:
-        r"""Return :attr:`longest_step` for another averaging than the largest: the less, the shorter; ``(N, 1)``.
+    def max_step_size_with(self, primal: Tensor) -> Tensor:
+        r"""Return :attr:`max_step_size` for another averaging than the largest: the less, the shorter; ``(N, 1)``.
 
         :math:`\omega_i = 1 - \sum_j p_{ij2}`, in the coordinate where that is most.
 
@@ -106,30 +106,30 @@ class GraphContext:
     def regularity(self) -> Tensor:
         r"""The least of :math:`\min(\omega_i, \omega_j) / \max(\omega_i, \omega_j)` over a node's edges, ``(N, 1)``.
 
-        :math:`\omega` is what a node keeps of its own, as in :attr:`longest_step`, which takes the neighbours as fixed.
+        :math:`\omega` is what a node keeps of its own, as in :attr:`max_step_size`, which takes the neighbours as fixed.
         Next to nodes that average much more or less it is sharp; where all average alike they give way.
         """
         i, j = (self._kept.index_select(0, end) for end in self.ends)
         return self._at_nodes(torch.minimum(i, j) / torch.maximum(i, j), "amin", 1.0)
 
     @property
-    def most_curvature(self) -> float:
+    def curvature_limit(self) -> float:
         r""":math:`2 (1 + A) / (1 + 2 A)`: what a step times the curvature met must stay below where all are alike."""
         return 1 + self._swing
 
     @property
-    def largest_primal(self) -> Tensor:
+    def max_mixing_weight(self) -> Tensor:
         r"""The share q of w_ij up to which p_ij2 keeps a graph that nearly swaps its sides stable, ``(R, 1)``.
 
         .. math:: q = \min\Bigl(1, \frac{0.9}{1 - \lambda_N} \Bigl(1 + \frac{1}{1 + 2 A}\Bigr)\Bigr)
 
         With :math:`p_{ij2} = q w_{ij}` a mode of I - W with eigenvalue :math:`\mu` is multiplied by
-        :math:`\rho = 1 - q \mu`, for which the bound of :attr:`longest_step` holds; 0.9 leaves room for a dual gain.
+        :math:`\rho = 1 - q \mu`, for which the bound of :attr:`max_step_size` holds; 0.9 leaves room for a dual gain.
         Cycles of steps get the q of A = 1/2.
         """
         return self._averaging.index_select(0, self.ends[0])
 
-    def largest_dual(self, step: Tensor, primal: Tensor) -> Tensor:
+    def max_dual_step_size(self, step: Tensor, primal: Tensor) -> Tensor:
         r"""Return the p_ij1 up to which steps p are stable, without momentum, where the loss is flat: ``(R, 1 or d)``.
 
         .. math:: P_{ij} = \frac{w_{ij}}{\max(p_i, p_j)} \frac{2 (1 + \rho)}{1 - \lambda_N}, \qquad
@@ -140,20 +140,20 @@ class GraphContext:
         :math:`[[1 - u \mu, u \mu - 1], [e \mu, 1 - e \mu]]` act on :math:`(x, p y)`. By Jury's criterion it is stable
         while :math:`e \mu < 4 - 2 u \mu`, which with these bounds holds for every :math:`\mu \le 1 - \lambda_N`; with
         a curvature :math:`\lambda` while :math:`e \mu < 2 + 2 (1 - u \mu) (1 - p \lambda)`, so too while neither factor
-        is negative. Exact diffusion has e = 1/2. What momentum these gains leave room for is :meth:`largest_momentum`.
+        is negative. Exact diffusion has e = 1/2. What momentum these gains leave room for is :meth:`max_momentum`.
 
         Args:
             step: p_i, ``(N, 1)`` or ``(N, d)``: that of the node in each coordinate, or its longest.
             primal: p_ij2, ``(R, 1)`` or ``(R, d)``.
         """
-        spread = (1 - self.least).index_select(0, self.ends[0])
+        spread = (1 - self.min_eigenvalue).index_select(0, self.ends[0])
         return self._dual(step) * 2 * (1 + (1 - primal / self.weight * spread).clamp(max=0)) / spread
 
     def _dual(self, step: Tensor) -> Tensor:
         """Return w_ij / max(p_i, p_j), the p_ij1 with e = 1 in the longest of the steps that will be taken."""
-        return self.weight / (self.most_stretch * torch.maximum(*(step.index_select(0, end) for end in self.ends)))
+        return self.weight / (self.max_step_factor * torch.maximum(*(step.index_select(0, end) for end in self.ends)))
 
-    def least_dual(self, step: Tensor) -> Tensor:
+    def min_dual_step_size(self, step: Tensor) -> Tensor:
         r"""Return a fifth of the p_ij1 that leaves room for the largest momentum, ``(R, 1 or d)``.
 
         .. math::
@@ -161,14 +161,14 @@ class GraphContext:
             \min\Bigl(1, \frac{q (1 - A \rho_+)}{A \rho_+}, \frac{2 (1 - (1 + 2 A) \rho)}{1 - \lambda_N}\Bigr),
             \qquad \rho_+ = 1 - q \, \mathrm{gap}, \quad \rho = \max(0, q (1 - \lambda_N) - 1)
 
-        from the bounds of :meth:`largest_momentum`. The sparser the graph, the more patient its duals must be; training
+        from the bounds of :meth:`max_momentum`. The sparser the graph, the more patient its duals must be; training
         may make them more so than the bounds ask for.
 
         Args:
-            step: as for :meth:`largest_dual`.
+            step: as for :meth:`max_dual_step_size`.
         """
-        momentum, spread = self.most_momentum, 1 - self.least
-        factor = momentum * (1 - self._averaging * self.gap)
+        momentum, spread = self.momentum_bound, 1 - self.min_eigenvalue
+        factor = momentum * (1 - self._averaging * self.spectral_gap)
         slow = self._averaging * (1 - factor) / factor.clamp(min=1e-6)
         swing = (self._averaging * spread - 1).clamp(min=0)
         fast = 2 * (1 - (1 + 2 * momentum) * swing) / spread
@@ -177,7 +177,7 @@ class GraphContext:
     @property
     def _swing(self) -> float:
         """How far below zero the factor of an oscillation may lie, 1 / (1 + 2 A)."""
-        return 1 / (1 + 2 * self.most_momentum)
+        return 1 / (1 + 2 * self.momentum_bound)
 
     @property
     def _kept(self) -> Tensor:
@@ -186,11 +186,11 @@ class GraphContext:
 
     @property
     def _averaging(self) -> Tensor:
-        """The q of :attr:`largest_primal` at every node, ``(N, 1)``."""
-        swing = self._swing if self.most_stretch == 1 else 0.5
-        return (0.9 * (1 + swing) / (1 - self.least)).clamp(max=1)
+        """The q of :attr:`max_mixing_weight` at every node, ``(N, 1)``."""
+        swing = self._swing if self.max_step_factor == 1 else 0.5
+        return (0.9 * (1 + swing) / (1 - self.min_eigenvalue)).clamp(max=1)
 
-    def largest_momentum(self, gains: Gains) -> Tensor:
+    def max_momentum(self, gains: Coefficients) -> Tensor:
         r"""Return the momentum up to which the other gains are stable where the loss is flat, as ``gains.step``.
 
         With :math:`p_{ij2} = q w_{ij}`, :math:`p_i p_{ij1} = e w_{ij}` and :math:`\rho = 1 - q \mu`, a mode of I - W
@@ -214,13 +214,13 @@ class GraphContext:
         """
         share, least_share, most_share = self._shares(gains)
         e = ROOM * gains.step * share
-        spread = 1 - self.least
-        low = least_share / ((least_share + e) * (1 - least_share * self.gap).clamp(min=1e-6))
+        spread = 1 - self.min_eigenvalue
+        low = least_share / ((least_share + e) * (1 - least_share * self.spectral_gap).clamp(min=1e-6))
         swing = (most_share * spread - 1).clamp(min=1e-6)
         high = 0.5 * ((1 - e * spread / 2) / swing - 1)
         return torch.minimum(low, high).clamp(min=0)
 
-    def _shares(self, gains: Gains) -> tuple[Tensor, Tensor, Tensor]:
+    def _shares(self, gains: Coefficients) -> tuple[Tensor, Tensor, Tensor]:
         """Return each node's greatest p_ij1 / w_ij, least and greatest p_ij2 / w_ij."""
         dual, primal = gains.dual / self.weight, gains.primal / self.weight
         return (
@@ -229,7 +229,7 @@ class GraphContext:
             self._at_nodes(primal, "amax", 0.0),
         )
 
-    def least_of_graph(self, value: Tensor) -> Tensor:
+    def min_over_graph(self, value: Tensor) -> Tensor:
         """Return the least value in a node's graph, ``(N, 1)`` to ``(N, 1)``: every node knows it."""
         least = value.new_full((int(self.graph.max()) + 1, 1), torch.inf)
         least = least.scatter_reduce(0, self.graph.unsqueeze(1), value, "amin")
@@ -248,7 +248,7 @@ class MiLoDoState:
 
     Attributes:
         x: ``(N, d)``, the iterates.
-        ahead: ``(N, d)``, the point the next step starts from and takes its gradient at: x, or x extrapolated.
+        extrapolated: ``(N, d)``, the point the next step starts from and takes its gradient at: x, or x extrapolated.
         y: ``(N, d)``, the duals; over every graph they sum to zero.
         z: ``(N, d)``, the last output of the prox.
         previous: ``(N, d)``, the point at which the last gradient was taken.
@@ -262,24 +262,24 @@ class MiLoDoState:
     """
 
     x: Tensor
-    ahead: Tensor
+    extrapolated: Tensor
     y: Tensor
     z: Tensor
     previous: Tensor
     previous_gradient: Tensor
     difference: Tensor
-    gains: Gains | None
+    gains: Coefficients | None
     operator: Tensor | None
     memory: Any
-    context: GraphContext
+    context: GraphFacts
     iteration: int
 
     @classmethod
-    def first(cls, x: Tensor, gradient: Tensor, memory: Any, context: GraphContext) -> MiLoDoState:
+    def first(cls, x: Tensor, gradient: Tensor, memory: Any, context: GraphFacts) -> MiLoDoState:
         """Return the state before the first step, at ``x``, ``(N, d)``, with y = 0."""
         return cls(
             x=x,
-            ahead=x,
+            extrapolated=x,
             y=torch.zeros_like(x),
             z=x,
             previous=x,
@@ -312,24 +312,24 @@ class Exchange(Protocol):
         """Send z over every edge and apply an operator: ``(N, d)`` for each of its p's."""
 
 
-class GainSource(Protocol):
+class CoefficientSource(Protocol):
     """What emits the p's: networks, constants, anything. It keeps nothing between calls but its ``memory``."""
 
-    def start(self, x: Tensor, gradient: Tensor, context: GraphContext) -> Any:
+    def init_memory(self, x: Tensor, gradient: Tensor, context: GraphFacts) -> Any:
         """Return the memory before the first step."""
 
-    def node_gains(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, Any]:
-        """Return p_i, and the memory for :meth:`edge_gains` (He et al. 2024, Eq. (25))."""
+    def node_preconditioner(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, Any]:
+        """Return p_i, and the memory for :meth:`edge_weights` (He et al. 2024, Eq. (25))."""
 
-    def held_step(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
+    def frozen_preconditioner(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
         """Return a held p_i, or less if it proves too long; asked in every :data:`WATCH_EVERY`-th iteration."""
 
-    def edge_gains(
+    def edge_weights(
         self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
     ) -> tuple[Tensor, Tensor, Any]:
         """Return p_ij1, p_ij2 and the memory for the next step (Eqs. (26)-(28)); ``step`` is p_i."""
 
-    def momentum(self, context: GraphContext, gains: Gains, memory: Any) -> Tensor | None:
+    def momentum(self, context: GraphFacts, gains: Coefficients, memory: Any) -> Tensor | None:
         """Return a_i once the other gains are known, ``(N, d)`` or ``(N, 1)``; ``None`` for the paper's rule."""
 
 
@@ -337,7 +337,7 @@ def milodo_step(
     state: MiLoDoState,
     gradient: Tensor,
     prox: Callable[[Tensor, Tensor], Tensor],
-    source: GainSource,
+    source: CoefficientSource,
     exchange: Exchange,
     *,
     refresh: bool = True,
@@ -358,7 +358,7 @@ def milodo_step(
 
     Args:
         state: before the step.
-        gradient: grad f_i at ``state.ahead``, ``(N, d)``.
+        gradient: grad f_i at ``state.extrapolated``, ``(N, d)``.
         prox: (v, p) to prox_{r, Diag(p)}(v).
         source: emits the gains.
         exchange: carries z to the neighbours.
@@ -374,7 +374,7 @@ def milodo_step(
         return _refreshed(state, gradient, prox, source, exchange, precondition=precondition, restart=restart)
     gains = state.gains
     if state.iteration % WATCH_EVERY == 0:
-        gains = replace(gains, step=source.held_step(state, gains.step, gradient))
+        gains = replace(gains, step=source.frozen_preconditioner(state, gains.step, gradient))
         state = replace(state, gains=gains)
     assert precondition is None  # sources of matrices are asked in every iteration
     return _held(state, gains, gradient, prox, exchange, restart=restart, stretch=stretch)
@@ -384,19 +384,19 @@ def _refreshed(
     state: MiLoDoState,
     gradient: Tensor,
     prox: Callable[[Tensor, Tensor], Tensor],
-    source: GainSource,
+    source: CoefficientSource,
     exchange: Exchange,
     *,
     precondition: Callable[[Any, Tensor], Tensor] | None,
     restart: bool,
 ) -> MiLoDoState:
     """Take a step with new gains."""
-    step, memory = source.node_gains(state, gradient)
+    step, memory = source.node_preconditioner(state, gradient)
     direction = gradient + state.y if precondition is None else precondition(memory, gradient + state.y)
-    z = prox(state.ahead - step * direction, step)
+    z = prox(state.extrapolated - step * direction, step)
     difference = exchange.differences(z)
-    dual, primal, memory = source.edge_gains(state, step, z, difference, memory, exchange)
-    gains = Gains(step, dual, primal)
+    dual, primal, memory = source.edge_weights(state, step, z, difference, memory, exchange)
+    gains = Coefficients(step, dual, primal)
     gains = replace(gains, momentum=source.momentum(state.context, gains, memory))
     flows = exchange.collect(primal * difference), exchange.collect(dual * difference)
     state = replace(state, difference=difference, gains=gains, operator=None, memory=memory)
@@ -405,7 +405,7 @@ def _refreshed(
 
 def _held(
     state: MiLoDoState,
-    gains: Gains,
+    gains: Coefficients,
     gradient: Tensor,
     prox: Callable[[Tensor, Tensor], Tensor],
     exchange: Exchange,
@@ -415,7 +415,7 @@ def _held(
 ) -> MiLoDoState:
     """Take a step with held gains."""
     step = gains.step if stretch == 1 else stretch * gains.step
-    z = prox(state.ahead - step * (gradient + state.y), step)
+    z = prox(state.extrapolated - step * (gradient + state.y), step)
     # Where all is differentiated, sums over edges are quicker than the derivative of a sparse matrix.
     if state.operator is None and gains.dual.size(1) == gains.primal.size(1) == 1 and not torch.is_grad_enabled():
         state = replace(state, operator=exchange.operator(gains.primal, gains.dual))
@@ -429,24 +429,24 @@ def _held(
 
 
 def _moved(
-    state: MiLoDoState, gains: Gains, gradient: Tensor, z: Tensor, flows: tuple[Tensor, Tensor], *, restart: bool
+    state: MiLoDoState, gains: Coefficients, gradient: Tensor, z: Tensor, flows: tuple[Tensor, Tensor], *, restart: bool
 ) -> MiLoDoState:
     """Return the state after the iterates have moved, ``flows`` being the sums of (24) and (23)."""
     primal, dual = flows
     x = z - primal
-    ahead = x
+    extrapolated = x
     if gains.momentum is not None:
         move = x - state.x
         if restart:
-            move = torch.where((state.ahead - x) * move > 0, 0, move)
-        ahead = x + gains.momentum * move
+            move = torch.where((state.extrapolated - x) * move > 0, 0, move)
+        extrapolated = x + gains.momentum * move
     return replace(
         state,
         x=x,
-        ahead=ahead,
+        extrapolated=extrapolated,
         y=state.y + dual,
         z=z,
-        previous=state.ahead,
+        previous=state.extrapolated,
         previous_gradient=gradient,
         iteration=state.iteration + 1,
     )

@@ -163,7 +163,7 @@ class NeuralNetwork(FiniteSum):
     def _real(self) -> torch.dtype:
         return self.initial.dtype
 
-    def start(self) -> Tensor:
+    def initial_point(self) -> Tensor:
         return own_rows(self, self.initial)
 
     def lower_bound(self) -> Tensor:

@@ -70,7 +70,7 @@ class Problem(ABC):
     def smoothness(self) -> Tensor:
         """Return L_i, the Lipschitz constant of grad f_i (for a loss without one, a local estimate): ``(N, 1)``."""
 
-    def start(self) -> Tensor:
+    def initial_point(self) -> Tensor:
         """Return x^0, where runs start unless told otherwise, here zero (He et al. 2024, E.3): ``(N, d)``."""
         return torch.zeros(self.num_nodes, self.dim, device=self.batch.device)
 
@@ -92,7 +92,7 @@ class Problem(ABC):
         """
         generator = torch.Generator().manual_seed(0)
         signs = 2.0 * torch.randint(2, (1, self.dim), generator=generator) - 1
-        x = self.start().to(self.smoothness())
+        x = self.initial_point().to(self.smoothness())
         move = 1e-3 * signs.to(x)
         change = self.local_gradient(x + move) - self.local_gradient(x)
         return (change * move).sum(dim=1, keepdim=True) / move.square().sum()
@@ -201,4 +201,4 @@ class Problem(ABC):
     def optimality(self, x: Tensor) -> Tensor:
         r"""Return :math:`\mathrm{dist}(0, \frac1N \sum_i \nabla f_i(x) + \partial r(x))`: ``(B, d)`` to ``(B,)``."""
         gradient = self.average(self.gradient(self.spread(x)))
-        return self.regularizer.least_subgradient(x, gradient).norm(dim=1)
+        return self.regularizer.min_norm_subgradient(x, gradient).norm(dim=1)

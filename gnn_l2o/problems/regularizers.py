@@ -38,7 +38,7 @@ class Regularizer(ABC):
         """
 
     @abstractmethod
-    def least_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
+    def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         r"""Return the element of least norm of ``gradient`` :math:`+ \partial r(x)`: ``(rows, d)``.
 
         It is zero exactly where x minimizes f + r, ``gradient`` being that of f at x.
@@ -98,7 +98,7 @@ class Zero(Regularizer):
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         return v
 
-    def least_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
+    def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         return gradient
 
     def free(self, x: Tensor) -> Tensor:
@@ -128,7 +128,7 @@ class ElasticNet(Regularizer):
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         return _soft(v, step * self.l1) / (1 + step * self.l2)
 
-    def least_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
+    def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         gradient = gradient + self.l2 * x
         return torch.where(x == 0, _soft(gradient, self.l1), gradient + self.l1 * x.sign())
 
@@ -155,7 +155,7 @@ class L1(Regularizer):
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         return _soft(v, step * self.weight)
 
-    def least_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
+    def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         return torch.where(x == 0, _soft(gradient, self.weight), gradient + self.weight * x.sign())
 
     def free(self, x: Tensor) -> Tensor:
@@ -187,7 +187,7 @@ class Box(Regularizer):
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         return v.clamp(_like(v, self.lower), _like(v, self.upper))
 
-    def least_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
+    def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         # The normal cone at the lower face is (-inf, 0], which cancels what pushes outwards; at the upper one [0, inf).
         inward = torch.where(x <= self.lower, gradient.clamp(max=0), gradient)
         return torch.where(x >= self.upper, inward.clamp(min=0), inward)
@@ -239,7 +239,7 @@ class GroupL1(Regularizer):
         root = _newton_group_norm(root, safe, scaled)  # once more with gradients: implicit differentiation
         return torch.where(zero, 0.0, v_group * root / (root + scaled)).reshape(v.shape)
 
-    def least_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
+    def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         x_group, g_group = self._groups(x), self._groups(gradient)
         norm, slope = x_group.norm(dim=2, keepdim=True), g_group.norm(dim=2, keepdim=True)
         weight = _like(x, self.weight).reshape(-1, 1, 1)

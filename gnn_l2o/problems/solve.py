@@ -62,7 +62,7 @@ def solve(problem: Problem) -> Solution:
     bound = problem.lower_bound()
     if bound is not None:
         bound = bound.double()
-        return Solution(problem.average(problem.start()).to(bound), bound, torch.full_like(bound, torch.nan))
+        return Solution(problem.average(problem.initial_point()).to(bound), bound, torch.full_like(bound, torch.nan))
     solver = _Solver(problem.to(dtype=torch.float64))
     point = solver.start
     length = _FIRST_ROUND
@@ -156,7 +156,7 @@ class _Solver:
 
     def newton_direction(self, x: Tensor, wanted: Tensor) -> Tensor:
         """Return the direction to the minimizer of the quadratic model in the free coordinates; 0 in all others."""
-        slope = self.regularizer.least_subgradient(x, self.gradient(x))  # in free coordinates the gradient of F
+        slope = self.regularizer.min_norm_subgradient(x, self.gradient(x))  # in free coordinates the gradient of F
         free = self.regularizer.free(x)
         curved = self._regularizer_is_curved(x, free)
         direction = torch.zeros_like(x)

@@ -115,8 +115,8 @@ class Stochastic(Problem):
     def local_gradient(self, x: Tensor) -> Tensor:
         return (self.drawn or self.full).local_gradient(x)
 
-    def start(self) -> Tensor:
-        return self.full.start()
+    def initial_point(self) -> Tensor:
+        return self.full.initial_point()
 
     def lower_bound(self) -> Tensor | None:
         return self.full.lower_bound()

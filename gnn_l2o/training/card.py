@@ -22,8 +22,8 @@ def write_card(run: TrainingRun) -> None:
     what = (
         f"A learned decentralized optimizer: {architecture.description} ({parameters:,} weights). {architecture.scope}"
     )
-    if config.start_from is not None:
-        what += f" Its training went on from the weights of `{config.start_from}`."
+    if config.pretrained is not None:
+        what += f" Its training went on from the weights of `{config.pretrained}`."
     text = f"""# {run.folder.name}
 
 {textwrap.fill(what, 120)}
@@ -67,9 +67,9 @@ def _gradients(config: TrainingConfig) -> str:
 
 
 def _start(config: TrainingConfig) -> str:
-    if config.start_from is None:
+    if config.pretrained is None:
         return str(config.init)
-    return f"`{config.start_from}` (fingerprint of its weights {config.start_fingerprint})"
+    return f"`{config.pretrained}` (fingerprint of its weights {config.pretrained_fingerprint})"
 
 
 def _measure(config: TrainingConfig) -> str:

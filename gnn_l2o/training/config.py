@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from gnn_l2o._utils.errors import InputError, about, unknown
-from gnn_l2o.learned import SCOUTED, Architecture, MiLoDoArchitecture, read_architecture
+from gnn_l2o.learned import GRID_SEARCH, Architecture, MiLoDoArchitecture, read_architecture
 from gnn_l2o.learned.model import model_folder, model_recipe, shortest_name
-from gnn_l2o.training.start import start_from_model, weights_fingerprint
+from gnn_l2o.training.pretrained import load_pretrained, weights_fingerprint
 
 LossName = Literal["log_gap", "area", "log_area", "objective"]
 
@@ -72,7 +72,7 @@ ACCELERATED_STAGES = (
 )  # models/milodo_gnn had twice these rates; with another seed they held training at a poor value
 
 DEFAULT_RECIPE: Mapping[str, Any] = {
-    "architecture": {"kind": MiLoDoArchitecture.kind, "accelerated": True, "edge_gains": "edge", "warmup": 12},
+    "architecture": {"kind": MiLoDoArchitecture.kind, "accelerated": True, "edge_weights": "edge", "warmup": 12},
     "training": {
         "loss": "log_area",
         "batch_size": 6,
@@ -94,7 +94,7 @@ PAPER_RECIPE: Mapping[str, Any] = {
         "symmetrize": "mean",
         "hidden_features": 20,
         "warmup": 0,
-        "refresh_every": 1,
+        "recompute_every": 1,
     },
     "training": {
         "loss": "objective",
@@ -102,6 +102,14 @@ PAPER_RECIPE: Mapping[str, Any] = {
         "stages": [dataclasses.asdict(stage) for stage in PAPER_STAGES],
     },
 }
+
+
+RENAMED: Mapping[str, str] = {
+    "lr_init": "initial_step_size",
+    "start_from": "pretrained",
+    "start_fingerprint": "pretrained_fingerprint",
+}
+"""What settings were called in recipes before version 0.5."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +129,10 @@ class TrainingConfig:
         loss: ``"log_gap"``, ``"area"``, ``"log_area"`` or ``"objective"``, the paper's (29); see
             :func:`~gnn_l2o.training.losses.segment_loss`.
         init: where training starts, one of the architecture's ``inits``; ``None``: the first of them.
-        lr_init: step size there; ``None``: the architecture's default.
-        start_from: in the place of both, the model whose weights training starts from, as
+        initial_step_size: step size there; ``None``: the architecture's default.
+        pretrained: in the place of both, the model whose weights training starts from, as
             :func:`~gnn_l2o.learned.load_model` knows it; it has the same ``architecture``.
-        start_fingerprint: of these weights, so that no others of that name are taken for them; ``None``: any.
+        pretrained_fingerprint: of these weights, so that no others of that name are taken for them; ``None``: any.
         weight_decay: of Adam.
         clip: bound on the norm of the gradient of an update.
         ema: decay of the exponential moving average of the weights, in [0, 1); validation judges and a model keeps
@@ -145,9 +153,9 @@ class TrainingConfig:
     gradient_samples: int | None = None
     loss: LossName = "log_gap"
     init: str | None = None
-    lr_init: float | None = None
-    start_from: str | None = None
-    start_fingerprint: str | None = None
+    initial_step_size: float | None = None
+    pretrained: str | None = None
+    pretrained_fingerprint: str | None = None
     weight_decay: float = 0.0
     clip: float = 1.0
     ema: float = 0.0
@@ -169,33 +177,37 @@ class TrainingConfig:
             raise unknown("loss", self.loss, get_args(LossName))
         if self.init is not None and self.init not in self.architecture.inits:
             raise unknown(f"init of a {self.architecture.kind}", self.init, self.architecture.inits)
-        if self.lr_init is not None:
-            if self.architecture.default_step is None:
-                raise InputError(f"a {self.architecture.kind} has no lr_init, got {self.lr_init}")
-            if self.init == SCOUTED:
-                raise InputError(f"init {SCOUTED!r} finds its own step sizes; expected no lr_init, got {self.lr_init}")
-            if not 0 < self.lr_init < self.architecture.step_limit:
-                raise InputError(f"lr_init lies between 0 and {self.architecture.step_limit}, got {self.lr_init}")
-        for name in ("init", "lr_init"):
-            if self.start_from is not None and getattr(self, name) is not None:
+        if self.initial_step_size is not None:
+            if self.architecture.default_step_size is None:
+                raise InputError(f"a {self.architecture.kind} has no initial_step_size, got {self.initial_step_size}")
+            if self.init == GRID_SEARCH:
                 raise InputError(
-                    f"training starts either from the model {self.start_from} or from {name} {getattr(self, name)}"
+                    f"init {GRID_SEARCH!r} finds its own step sizes; expected no initial_step_size, got {self.initial_step_size}"
                 )
-        if self.start_from is None and self.start_fingerprint is not None:
-            raise InputError("start_fingerprint is that of the model start_from, which is not given")
+            if not 0 < self.initial_step_size < self.architecture.step_size_limit:
+                raise InputError(
+                    f"initial_step_size lies between 0 and {self.architecture.step_size_limit}, got {self.initial_step_size}"
+                )
+        for name in ("init", "initial_step_size"):
+            if self.pretrained is not None and getattr(self, name) is not None:
+                raise InputError(
+                    f"training starts either from the model {self.pretrained} or from {name} {getattr(self, name)}"
+                )
+        if self.pretrained is None and self.pretrained_fingerprint is not None:
+            raise InputError("pretrained_fingerprint is that of the model pretrained, which is not given")
 
     def build(self) -> nn.Module:
         """Return the weights as they are before training.
 
         Raises:
-            InputError: there is no model ``start_from``, or it has another architecture or other weights.
+            InputError: there is no model ``pretrained``, or it has another architecture or other weights.
         """
         torch.manual_seed(self.seed)
         weights = self.architecture.build()
-        if self.start_from is None:
-            self.architecture.start(weights, self.init or self.architecture.inits[0], self.lr_init)
+        if self.pretrained is None:
+            self.architecture.initialize(weights, self.init or self.architecture.inits[0], self.initial_step_size)
         else:
-            start_from_model(weights, self.architecture, self.start_from, self.start_fingerprint)
+            load_pretrained(weights, self.architecture, self.pretrained, self.pretrained_fingerprint)
         return weights
 
     def with_start_named(self) -> TrainingConfig:
@@ -204,10 +216,10 @@ class TrainingConfig:
         Raises:
             InputError: see :meth:`build`.
         """
-        if self.start_from is None:
+        if self.pretrained is None:
             return dataclasses.replace(self, init=self.init or self.architecture.inits[0])
         found = weights_fingerprint(self.build())
-        return dataclasses.replace(self, start_from=shortest_name(self.start_from), start_fingerprint=found)
+        return dataclasses.replace(self, pretrained=shortest_name(self.pretrained), pretrained_fingerprint=found)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as a recipe's tables."""
@@ -224,7 +236,9 @@ class TrainingConfig:
         Raises:
             InputError: a setting is unknown, missing or of the wrong type.
         """
-        training = dict(recipe.get("training", {}))
+        training = {RENAMED.get(name, name): value for name, value in recipe.get("training", {}).items()}
+        if training.get("init") == "scouted":
+            training["init"] = GRID_SEARCH
         known = {f.name for f in dataclasses.fields(cls)} - {"architecture"}
         for name in training:
             if name not in known:
@@ -255,20 +269,20 @@ def fine_tuning(name: str) -> dict[str, Any]:
     Raises:
         InputError: there is no such model, or it has no readable recipe.
     """
-    with about(start_from=name):
+    with about(pretrained=name):
         tables = model_recipe(model_folder(name))
         architecture = read_architecture(tables.get("architecture", {})).to_dict()
     training = without_start(tables.get("training", {}))
     stages = [dataclasses.asdict(stage) for stage in FINE_TUNING_STAGES]
     return {
         "architecture": architecture,
-        "training": {**training, "loss": "log_area", "stages": stages, "start_from": name},
+        "training": {**training, "loss": "log_area", "stages": stages, "pretrained": name},
     }
 
 
 def without_start(training: Mapping[str, Any]) -> dict[str, Any]:
     """Return the ``[training]`` of a recipe without what says where training starts."""
-    start = ("init", "lr_init", "start_from", "start_fingerprint")
+    start = ("init", "initial_step_size", "pretrained", "pretrained_fingerprint")
     return {name: value for name, value in training.items() if name not in start}
 
 

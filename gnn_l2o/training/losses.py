@@ -16,7 +16,9 @@ TOLERANCE = 1e-5  # the relative gap that should be reached soon
 
 def relative_gap(batch: Batch, x: Tensor) -> Tensor:
     r"""Return :math:`(F(\bar x) - F^*) / (F(x^0) - F^*)` of every problem: ``(N, d)`` to ``(B,)``."""
-    return (batch.problem.objective(batch.problem.average(x)) - batch.optimum) / (batch.start - batch.optimum)
+    return (batch.problem.objective(batch.problem.average(x)) - batch.optimum) / (
+        batch.initial_objective - batch.optimum
+    )
 
 
 def segment_loss(name: LossName, batch: Batch, segment: range, gaps: Mapping[int, Tensor]) -> Tensor:
@@ -38,7 +40,7 @@ def segment_loss(name: LossName, batch: Batch, segment: range, gaps: Mapping[int
     """
     if name == "objective":
         return torch.stack(
-            [(batch.optimum + gap * (batch.start - batch.optimum)).mean() for gap in gaps.values()]
+            [(batch.optimum + gap * (batch.initial_objective - batch.optimum)).mean() for gap in gaps.values()]
         ).mean()
     if name == "log_area":
         return (1 + area_above_tolerance(segment, gaps)).log().mean()

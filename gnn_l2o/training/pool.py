@@ -27,18 +27,18 @@ class Batch:
         problem: B problems.
         network: their B graphs.
         optimum: F*, ``(B,)``.
-        start: :math:`F(x^0)`, ``(B,)``.
+        initial_objective: :math:`F(x^0)`, ``(B,)``.
     """
 
     problem: Problem
     network: Network
     optimum: Tensor
-    start: Tensor
+    initial_objective: Tensor
 
     @property
     def x0(self) -> Tensor:
         """The first iterates: ``(N, d)``."""
-        return self.problem.start().to(self.start)
+        return self.problem.initial_point().to(self.initial_objective)
 
     @classmethod
     def join(cls, batches: Sequence[Batch]) -> Batch:
@@ -47,7 +47,7 @@ class Batch:
             problem=type(batches[0].problem).concatenate([b.problem for b in batches]),
             network=Network.concatenate([b.network for b in batches]),
             optimum=torch.cat([b.optimum for b in batches]),
-            start=torch.cat([b.start for b in batches]),
+            initial_objective=torch.cat([b.initial_objective for b in batches]),
         )
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Batch:
@@ -56,7 +56,7 @@ class Batch:
             self.problem.to(device, dtype),
             self.network.to(device, dtype),
             self.optimum.to(device, dtype),
-            self.start.to(device, dtype),
+            self.initial_objective.to(device, dtype),
         )
 
 
@@ -132,8 +132,9 @@ def _solved(members: list[Batch]) -> list[Batch]:
         part = members[k : k + _SIDE_BY_SIDE]
         problem = Batch.join(part).problem
         optimum = solve(problem).value
-        start = problem.objective(problem.average(problem.start().to(optimum)))
+        start = problem.objective(problem.average(problem.initial_point().to(optimum)))
         solved += [
-            dataclasses.replace(b, optimum=optimum[j : j + 1], start=start[j : j + 1]) for j, b in enumerate(part)
+            dataclasses.replace(b, optimum=optimum[j : j + 1], initial_objective=start[j : j + 1])
+            for j, b in enumerate(part)
         ]
     return solved

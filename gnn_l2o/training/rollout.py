@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Algorithm, run
+from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.training.config import LossName
 from gnn_l2o.training.losses import FLOOR, area_above_tolerance, measured_iterations, relative_gap, segment_loss
 from gnn_l2o.training.pool import Batch

@@ -19,15 +19,15 @@ from torch.optim.swa_utils import AveragedModel
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_atomically, write_text
 from gnn_l2o.algorithms.base import detach
-from gnn_l2o.learned import SCOUTED, save_weights
+from gnn_l2o.learned import GRID_SEARCH, save_weights
 from gnn_l2o.learned.model import RECIPE, model_folder
 from gnn_l2o.training.config import LossName, Stage, TrainingConfig
 from gnn_l2o.training.curve import CurvePoint, write_curve
+from gnn_l2o.training.grid_search import ITERATIONS, PROBLEMS, LinearSource, scout
 from gnn_l2o.training.losses import measured_iterations
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Batch, Pool
 from gnn_l2o.training.rollout import run_segment, validate
-from gnn_l2o.training.scouting import ITERATIONS, PROBLEMS, LinearSource, scout
 
 CHECKPOINT = "checkpoint.pt"
 _TOLERATED: dict[LossName, float] = {"area": 0.1, "log_area": 0.1}
@@ -97,7 +97,7 @@ class TrainingRun:
         checkpoint_seconds: float = 60.0,
     ) -> None:
         self.config = config = fitted(config)
-        if config.start_from is not None and model_folder(config.start_from).resolve() == folder.resolve():
+        if config.pretrained is not None and model_folder(config.pretrained).resolve() == folder.resolve():
             raise InputError(
                 f"{folder} holds the model to start from, which a run does not replace; name another folder"
             )
@@ -141,7 +141,7 @@ class TrainingRun:
         torch.set_flush_denormal(True)
         write_text(self.folder / RECIPE, self.config.to_toml())
         if not self.progress.iterations:
-            if self.config.init == SCOUTED:
+            if self.config.init == GRID_SEARCH:
                 self._scout()
             self.progress.best = self._validate()
             save_weights(self.folder, self.weights, self.config.architecture)
@@ -227,7 +227,7 @@ class TrainingRun:
         if not progress.updates and not np.isfinite(progress.losses).any():
             raise InputError(
                 "every run of the first epoch diverged so fast that nothing was learned; "
-                "start elsewhere (init) or with shorter steps (lr_init)"
+                "start elsewhere (init) or with shorter steps (initial_step_size)"
             )
         started = time.monotonic()
         value = self._validate()

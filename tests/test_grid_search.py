@@ -13,7 +13,7 @@ from gnn_l2o.nn import CoordinateLSTM
 from gnn_l2o.nn.features import known_at_edges
 from gnn_l2o.problems import Logistic
 from gnn_l2o.training import Stage, TrainingConfig, TrainingRun, scouting
-from gnn_l2o.training.scouting import scout
+from gnn_l2o.training.grid_search import scout
 
 CONFIG = TrainingConfig(
     dataset=("lasso:features=8,samples=3", "logistic:features=5,samples=6"),
@@ -24,15 +24,15 @@ CONFIG = TrainingConfig(
     validation_iterations=20,
     batch_size=4,
     loss="log_area",
-    init="scouted",
+    init="grid_search",
     stages=(Stage(1e-2, 4, 4, 1),),
-    architecture=MiLoDoArchitecture(hidden_features=4, accelerated=True, edge_gains="edge", warmup=3),
+    architecture=MiLoDoArchitecture(hidden_features=4, accelerated=True, edge_weights="edge", warmup=3),
 )
 ARCHITECTURES = {
     "lstm": CONFIG.architecture,
     "no momentum": dataclasses.replace(CONFIG.architecture, accelerated=False),
     "no gap": dataclasses.replace(CONFIG.architecture, spectral_gap=False),
-    "directed": dataclasses.replace(CONFIG.architecture, symmetrize="mean", edge_gains="coordinate"),
+    "directed": dataclasses.replace(CONFIG.architecture, symmetrize="mean", edge_weights="coordinate"),
     "scalars": LearnedScalarsArchitecture(accelerated=True),
     "matrices": MatrixMiLoDoArchitecture(hidden_features=4),
 }
@@ -53,7 +53,7 @@ def test_a_ridge_regression_is_scikit_learns():
 
 
 def test_an_lstm_can_be_made_linear_in_its_last_features():
-    lstm = CoordinateLSTM(4, 3, 2, direct=True)
+    lstm = CoordinateLSTM(4, 3, 2, skip_connection=True)
     coefficients = torch.randn(3, 2)
     lstm.make_linear(coefficients)
     features = torch.randn(4, 5, 1)
@@ -119,7 +119,7 @@ def test_a_scouting_run_trains_from_the_start_it_found_and_says_so(tmp_path):
     for name, value in start.items():
         assert torch.equal(training.best_weights[name], value)
         assert torch.equal(training.average.module.state_dict()[name], value)
-    assert 'init = "scouted"' in training.config.to_toml()
+    assert 'init = "grid_search"' in training.config.to_toml()
 
 
 def test_a_run_that_is_resumed_is_not_scouted_again(tmp_path, monkeypatch):
@@ -145,8 +145,8 @@ def test_a_run_that_is_resumed_is_not_scouted_again(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"lr_init": 0.1}, "init 'scouted' finds its own step sizes; expected no lr_init, got 0.1"),
-        ({"architecture": dataclasses.replace(CONFIG.architecture, direct=False)}, "needs .* direct layers"),
+        ({"initial_step_size": 0.1}, "init 'scouted' finds its own step sizes; expected no initial_step_size, got 0.1"),
+        ({"architecture": dataclasses.replace(CONFIG.architecture, skip_connection=False)}, "needs .* direct layers"),
         (
             {"architecture": MiLoDoArchitecture(parametrization="paper", hidden_features=4)},
             "needs the scale_free parametrization",

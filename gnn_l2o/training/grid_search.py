@@ -7,9 +7,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Algorithm, run
+from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.driver import run
 from gnn_l2o.nn.features import known_at_edges, known_at_nodes
-from gnn_l2o.nn.rule import GraphContext
+from gnn_l2o.nn.rule import GraphFacts
 from gnn_l2o.training.losses import area_above_tolerance, measured_iterations, relative_gap
 from gnn_l2o.training.pool import Batch
 
@@ -85,12 +86,12 @@ def _log_area(algorithm: Algorithm[Any], batch: Batch, iterations: int) -> Tenso
     return area.nan_to_num(LOST, LOST).clamp(max=LOST)
 
 
-def _of_nodes(context: GraphContext, spectral_gap: bool) -> Tensor:
+def _of_nodes(context: GraphFacts, spectral_gap: bool) -> Tensor:
     """Return the means over every graph of what its nodes know, ``(B, features)``."""
     return _means(torch.cat(known_at_nodes(context, spectral_gap), dim=1), context.graph)
 
 
-def _of_edges(context: GraphContext, spectral_gap: bool) -> Tensor:
+def _of_edges(context: GraphFacts, spectral_gap: bool) -> Tensor:
     """Return the means over every graph of what is known at its edges, ``(B, features)``."""
     return _means(torch.cat(known_at_edges(context, spectral_gap), dim=1), context.graph[context.ends[0]])
 

@@ -17,7 +17,7 @@ def weights_fingerprint(weights: nn.Module) -> str:
     return fingerprint(dict(weights.state_dict()))
 
 
-def start_from_model(
+def load_pretrained(
     weights: nn.Module, architecture: Architecture[Any], name: str, expected: str | None = None
 ) -> None:
     """Fill ``weights`` with those of a model.
@@ -31,7 +31,7 @@ def start_from_model(
     Raises:
         InputError: there is no such model, or it has another architecture or other weights.
     """
-    with about(start_from=name):
+    with about(pretrained=name):
         folder = model_folder(name)
         _check_same(read_architecture(model_recipe(folder).get("architecture", {})), architecture)
         load_weights(folder / WEIGHTS, weights, architecture)
@@ -39,7 +39,7 @@ def start_from_model(
         if expected not in (None, found):
             raise InputError(
                 f"the weights in {folder} have changed since this recipe was written: "
-                f"expected start_fingerprint {expected!r}, got {found!r}"
+                f"expected pretrained_fingerprint {expected!r}, got {found!r}"
             )
 
 

@@ -1,0 +1,112 @@
+"""The loop over iterations, which exists once: tuning, evaluation, training and applications all run through it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Self
+
+from torch import Tensor
+
+from gnn_l2o.algorithms.base import Algorithm, Cost, State, spent
+from gnn_l2o.algorithms.stopping import StoppingRule
+from gnn_l2o.graph.network import Network
+from gnn_l2o.problems import Problem
+
+Measure = Callable[[Tensor], Mapping[str, Tensor]]
+"""Measures iterates ``(N, d)``: to every measure's name its values, ``(B,)``."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a run stands.
+
+    Attributes:
+        iteration: steps taken.
+        state: the algorithm's state after them.
+        cost: what network and problem counted for :meth:`.Algorithm.init` and the steps, measuring not.
+        seconds: wall time of the steps, without init and measuring.
+        measures: values of what was measured, ``(B,)`` by name.
+    """
+
+    iteration: int
+    state: Any
+    cost: Cost
+    seconds: float
+    measures: Mapping[str, Tensor]
+
+
+class Driver(Generic[State]):
+    """Runs one algorithm on one problem over one network, and counts what it costs.
+
+    Where the problem's gradients are stochastic, iteration k sees draw k (:meth:`.Problem.draw`).
+
+    Args:
+        algorithm: what runs.
+        problem: what it minimizes; nobody else uses this object and the network's while the run goes on.
+        network: over which.
+        x0: ``(N, d)``, where it starts.
+
+    Attributes:
+        state: the present state.
+        iteration: steps taken.
+        cost: see :class:`Standing`.
+        seconds: see :class:`Standing`.
+    """
+
+    def __init__(self, algorithm: Algorithm[State], problem: Problem, network: Network, x0: Tensor) -> None:
+        before = spent(problem, network)
+        self._set(algorithm, problem, network, algorithm.init(problem.draw(0), network, x0), iteration=0)
+        self.cost = spent(problem, network) - before
+
+    @classmethod
+    def resume(
+        cls, algorithm: Algorithm[State], problem: Problem, network: Network, state: State, iteration: int
+    ) -> Self:
+        """Return a driver that goes on from a state after ``iteration`` steps; cost and seconds begin at zero."""
+        driver = cls.__new__(cls)
+        driver._set(algorithm, problem, network, state, iteration)
+        return driver
+
+    def _set(
+        self, algorithm: Algorithm[State], problem: Problem, network: Network, state: State, iteration: int
+    ) -> None:
+        self.algorithm, self.problem, self.network = algorithm, problem, network
+        self.state, self.iteration = state, iteration
+        self.cost, self.seconds = Cost(), 0.0
+
+    def advance(self, iteration: int) -> None:
+        """Take steps until so many were taken since the beginning."""
+        before, began = spent(self.problem, self.network), time.perf_counter()
+        for k in range(self.iteration + 1, iteration + 1):
+            self.state = self.algorithm.step(self.problem.draw(k), self.network, self.state)
+        self.iteration = max(iteration, self.iteration)
+        self.seconds += time.perf_counter() - began
+        self.cost += spent(self.problem, self.network) - before
+
+    def halts(
+        self, checkpoints: Iterable[int], *, measure: Measure | None = None, stop: Sequence[StoppingRule] = ()
+    ) -> Iterator[Standing]:
+        """Advance to each checkpoint in turn, measure there, and yield where the run stands.
+
+        Args:
+            checkpoints: numbers of iterations, ascending.
+            measure: is given the iterates.
+            stop: the run ends at the first checkpoint at which one of these rules holds, after that was yielded.
+        """
+        for checkpoint in checkpoints:
+            self.advance(checkpoint)
+            measures = {} if measure is None else measure(self.state.x)
+            standing = Standing(self.iteration, self.state, self.cost, self.seconds, measures)
+            yield standing
+            if any(rule.holds(standing) for rule in stop):
+                return
+
+
+def run(algorithm: Algorithm[State], problem: Problem, network: Network, x0: Tensor) -> Iterator[State]:
+    """Yield the states after 0, 1, 2, ... steps, for ever; the caller measures, logs and stops."""
+    driver = Driver(algorithm, problem, network, x0)
+    while True:
+        yield driver.state
+        driver.advance(driver.iteration + 1)
