@@ -20,7 +20,6 @@ def generate(nodes: int, *, seed: int = 0, p: float = 0.5, k: int | None = None,
 '''
 
 
-
 @pytest.fixture
 def topologies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of topologies of a checkout, with one file; the working directory is another folder."""
@@ -176,7 +175,10 @@ def test_what_does_not_fit_is_named_in_one_line(spec: str, message: str, topolog
         ),
         ("def generate(nodes, *, seed: int):\nreturn", "FILE, line 2: expected an indented block after"),
         ("def generate(nodes, *, seed: int): ...\n\n1 / 0", "FILE, line 3: ZeroDivisionError: division by zero"),
-        ("def generate(nodes, *, seed: int): ...\nimport no_such", "FILE, line 2: ModuleNotFoundError: No module named"),
+        (
+            "def generate(nodes, *, seed: int): ...\nimport no_such",
+            "FILE, line 2: ModuleNotFoundError: No module named",
+        ),
     ],
 )
 def test_files_that_break_the_contract_are_refused_by_line(content: str, message: str, topologies: Path) -> None:
@@ -224,7 +226,10 @@ def test_descriptions_of_models_and_presets_are_first_lines(topologies: Path) ->
     presets.mkdir()
     (presets / "good.toml").write_text('description = "First.\\nSecond."')
     (presets / "torn.toml").write_text("description = ")
-    assert [(m.name, m.description) for m in plugins.listing("model")] == [("bare", ""), ("told", "A learned optimizer.")]
+    assert [(m.name, m.description) for m in plugins.listing("model")] == [
+        ("bare", ""),
+        ("told", "A learned optimizer."),
+    ]
     good, torn = plugins.listing("preset")
     assert (good.description, good.note) == ("First.", "")
     assert torn.note.startswith(f"{presets / 'torn.toml'} cannot be read: ")

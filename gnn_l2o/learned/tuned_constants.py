@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.constant_coefficients import ConstantCoefficients
@@ -102,4 +103,6 @@ class TunedMomentum(TunedConstants):
         return ConstantCoefficients(self.step_factor, self.dual_factor, self.mixing_factor, self.momentum)
 
 
-TUNED: dict[str, type[TunedConstants]] = {method.name: method for method in (TunedConstants, TunedMomentum)}
+TUNED: dict[str, type[Tunable[Any]]] = {
+    method.name: METHODS.register(method) for method in (TunedConstants, TunedMomentum)
+}
