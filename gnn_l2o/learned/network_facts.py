@@ -18,7 +18,6 @@ def network_facts(problem: Problem, network: Network, like: Tensor, *, directed:
         like: ``(N, d)``.
         directed: whether rows of edges are directed edges; otherwise links.
     """
-    rows = network.edge_link if directed else slice(None)
     return GraphFacts.of(
         smoothness=problem.smoothness().to(like),
         mean_curvature=problem.mean_curvature().to(like),
@@ -26,6 +25,6 @@ def network_facts(problem: Problem, network: Network, like: Tensor, *, directed:
         num_nodes=network.graph_sizes.to(like),
         spectral_gap=network.at_nodes(network.spectral_gap).to(like),
         min_eigenvalue=network.at_nodes(network.min_eigenvalue).to(like),
-        weight=network.weight[rows].to(like),
+        weight=network.weights(directed=directed).to(like),
         shapes=problem.shapes,
     )

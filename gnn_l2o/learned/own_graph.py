@@ -86,7 +86,7 @@ class OwnGraph:
         """Return why a network is not made of copies of this graph; ``None`` if it is."""
         if network.is_copies_of(self.links, self.num_nodes):
             return None
-        nodes, links = network.num_nodes / network.num_graphs, network.weight.size(0) / network.num_graphs
+        nodes, links = network.num_nodes / network.num_graphs, network.weights().size(0) / network.num_graphs
         return (
             f"its networks are bound to their graph of {self.num_nodes} nodes and {len(self.links)} links; "
             f"this is another one, of {nodes:g} nodes and {links:g} links"

@@ -61,7 +61,7 @@ class PerNodeNetworks(nn.Module, CoefficientSource):
             step_size: :math:`\gamma`.
         """
         network = Network.from_edges(self.graph.links, self.graph.num_nodes)
-        weight = network.weight.index_select(0, network.edge_link)
+        weight = network.weights(directed=True)
         weights = self.graph.of_edges(weight, copies=1)[..., 0, 0]
         weights = weights.where(weights > 0, torch.ones_like(weights))  # where there is no neighbour, any value
         self.step.emit(torch.full((self.graph.num_nodes, 1), step_size))
