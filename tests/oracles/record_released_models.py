@@ -46,8 +46,17 @@ def cases() -> Iterator[tuple[str, Problem, Network]]:
     yield "logistic_star", Logistic.from_nodes(list(small[0]), list(labels), L1(0.01)), star
     random = np.random.default_rng(5)
     shards = [(random.standard_normal((12, 6)), random.integers(3, size=12)) for _ in range(6)]
-    module = initialized(lambda: MLP((6, 5, 3)), 0)
-    yield "mlp_star", NeuralNetwork.from_nodes(module, torch.nn.functional.cross_entropy, shards), star
+    yield "mlp_star", NeuralNetwork.from_nodes(double_mlp(), torch.nn.functional.cross_entropy, shards), star
+
+
+def double_mlp() -> torch.nn.Module:
+    """A small network whose parameters are drawn in double precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        return initialized(lambda: MLP((6, 5, 3)), 0)
+    finally:
+        torch.set_default_dtype(before)
 
 
 @torch.no_grad()
