@@ -77,6 +77,7 @@ def test_hidden_networks_give_the_same_and_costs_are_as_declared(
     for x, y in zip(plain, iterates(algorithm, least_squares(regularized), hidden), strict=True):
         assert torch.equal(x, y)
     assert hidden.traffic == network.traffic
+    assert hidden.setup_knowledge == algorithm.setup_knowledge
 
 
 # Information travels one edge in a round: a node at a greater distance cannot know yet.

@@ -99,9 +99,7 @@ class BaseRulesArchitecture(Architecture[BaseRuleNetworks]):
     """
 
     name = "base_rules"
-    description = (
-        "the base update rules (12)-(14) without structure, LSTMs over whole vectors that every node has for itself"
-    )
+    description = "the base update rules (12)-(14) without structure, with LSTMs of each node over whole vectors"
     scope = "It runs on the graph and the dimension it was trained on and on no other, and on smooth problems only."
     inits = ("random",)
 

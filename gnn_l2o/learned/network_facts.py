@@ -8,6 +8,9 @@ from gnn_l2o.graph.network import Network
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.problems import Problem
 
+SETUP_KNOWLEDGE = frozenset({"spectral_gap", "min_eigenvalue", "graph_sizes"})
+"""What :func:`network_facts` reads of the whole graph, see :attr:`.Algorithm.setup_knowledge`."""
+
 
 def network_facts(problem: Problem, network: Network, like: Tensor, *, directed: bool = False) -> GraphFacts:
     """Return the facts of nodes and edges, in the precision of ``like``.

@@ -49,7 +49,7 @@ class OwnGraph:
             links = tuple((int(i), int(j)) for i, j in (link.split("-") for link in text.split()))
         except ValueError:
             raise InputError(f"links are written as in '0-1 1-2', got {text!r}") from None
-        # Network refuses what is no connected graph, and knows the order of its links.
+        # Network refuses what is no connected graph, and puts its links in order.
         return cls.of(Network.from_edges(links, None if links else 1))
 
     def __str__(self) -> str:

@@ -11,11 +11,11 @@ from gnn_l2o.graph.network import Network
 
 OWN = ("num_nodes", "num_graphs", "self_weight", "degree", "weights", "is_copies_of")
 """What nodes know of themselves and their edges; the last tells only whether the graph is a given one."""
-SETUP = ("spectral_gap", "min_eigenvalue", "graph_sizes", "at_nodes")
+SETUP = ("spectral_gap", "min_eigenvalue", "graph_sizes")
 """Set-up knowledge: what concerns the whole graph and is the same at all its nodes."""
 COUNTED = ("neighbours", "differences", "swap", "graph_min", "mix", "flows", "traffic")
-LOCAL = ("collect", "reduce", "laplacians")
-"""What nodes compute from what their edges' both ends know."""
+LOCAL = ("collect", "reduce", "laplacians", "at_nodes")
+"""What nodes compute from what they or both ends of their edges know."""
 
 
 class HiddenNetwork:
@@ -26,6 +26,9 @@ class HiddenNetwork:
 
     Args:
         network: what is hidden.
+
+    Attributes:
+        setup_knowledge: which set-up knowledge was read, to be compared with :attr:`.Algorithm.setup_knowledge`.
 
     Raises:
         AttributeError: when something hidden is read.
@@ -41,8 +44,11 @@ class HiddenNetwork:
 
     def __init__(self, network: Network) -> None:
         self._network = network
+        self.setup_knowledge: set[str] = set()
 
     def __getattr__(self, name: str) -> Any:
+        if name in SETUP:
+            self.setup_knowledge.add(name)
         if name in (*OWN, *SETUP, *COUNTED, *LOCAL):
             return getattr(self._network, name)
         raise AttributeError(

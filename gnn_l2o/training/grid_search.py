@@ -9,10 +9,10 @@ from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.driver import run
-from gnn_l2o.nn.features import known_at_edges, known_at_nodes
 from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
 from gnn_l2o.nn.facts import GraphFacts
+from gnn_l2o.nn.features import known_at_edges, known_at_nodes
 from gnn_l2o.training.losses import area_above_tolerance, measured_iterations, relative_gap
 from gnn_l2o.training.pool import Batch
 
