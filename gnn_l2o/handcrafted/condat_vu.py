@@ -61,7 +61,7 @@ class CondatVu(Tunable[CondatVuState]):
 
     def step(self, problem: Problem, network: Network, state: CondatVuState) -> CondatVuState:
         x = state.x
-        ahead = 2 * x - state.last
-        dual = state.dual + self.dual_step * (ahead - network.mix(ahead))
+        extrapolated = 2 * x - state.last
+        dual = state.dual + self.dual_step * (extrapolated - network.mix(extrapolated))
         new = problem.prox(x - self.step_size * (problem.gradient(x) + dual), self.step_size)
         return CondatVuState(x=new, last=x, dual=dual)
