@@ -3,10 +3,11 @@
 import os
 from pathlib import Path
 
+import platformdirs
+
 VARIABLE = "GNN_L2O_CACHE"
 
 
 def cache_folder() -> Path:
     """Return where results are kept: ``$GNN_L2O_CACHE``, or ``gnn-l2o`` in the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gnn-l2o"
-    return Path(os.environ.get(VARIABLE) or default)
+    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("gnn-l2o", appauthor=False))
