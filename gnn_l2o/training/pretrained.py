@@ -1,4 +1,4 @@
-"""Starting a training run from the weights of a model that is there already."""
+"""Training that begins with the weights of a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_pretrained(
     Args:
         weights: of ``architecture``.
         architecture: which must be the model's.
-        name: the model, as :func:`~gnn_l2o.learned.load_model` knows it.
+        name: the model, as :func:`~gnn_l2o.learned.load_model` takes it.
         expected: the :func:`weights_fingerprint` that it must have; ``None``: any.
 
     Raises:
