@@ -57,7 +57,8 @@ class TrainingConfig:
         validation_iterations: number of iterations for which the held-out problems are run.
         batch_size: problems in a batch.
         gradient_samples: number of its samples that a node draws for a gradient; by default all. Losses take all.
-        loss: what is minimized, one of :data:`~gnn_l2o.training.losses.LOSSES` or the path of a file that defines one.
+        loss: what is minimized: the name of a :class:`~gnn_l2o.training.MetaLoss`, or the path of a Python file that
+            defines one.
         init: initialization of the weights, one of the architecture's ``inits``; by default the first of them.
         initial_step_size: step size that the initialization gives, in the architecture's unit; by default the
             architecture's.
@@ -94,9 +95,9 @@ class TrainingConfig:
     clip: Annotated[float, Field(gt=0, allow_inf_nan=True)] = 1.0
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(default_factory=_default("ema"))
     seed: Annotated[int, Field(ge=0)] = 0
-    stages: Annotated[
-        tuple[Annotated[Stage, BeforeValidator(Stage.from_dict)], ...], AsTuple, Field(min_length=1)
-    ] = Field(default_factory=_default("stages"))
+    stages: Annotated[tuple[Annotated[Stage, BeforeValidator(Stage.from_dict)], ...], AsTuple, Field(min_length=1)] = (
+        Field(default_factory=_default("stages"))
+    )
 
     def __post_init__(self) -> None:
         architecture, step = self.architecture, self.initial_step_size
@@ -169,7 +170,7 @@ class TrainingConfig:
                 raise InputError(f"[{name}] is a table of a recipe, got {name} = {table!r}")
         training = {RENAMED.get(name, name): value for name, value in recipe.get("training", {}).items()}
         if "architecture" in training:
-            raise InputError("a recipe's architecture is a table of its own; expected [architecture], not in [training]")
+            raise InputError("architecture is a table of its own in a recipe; expected [architecture]")
         if training.get("init") == "scouted":  # its name before version 0.5
             training["init"] = GRID_SEARCH
         if "dataset" not in training:

@@ -63,6 +63,6 @@ def _draw(curve: Sequence[CurvePoint], label: str) -> Figure:
         if after.stage != before.stage:
             axes.axvline(before.updates, color="0.8", zorder=0)
     axes.set_xlabel("weight updates (lines: stages)")
-    axes.set_ylabel(textwrap.fill(label, 50))
+    axes.set_ylabel(textwrap.fill(label, 50, break_on_hyphens=False))
     axes.legend()
     return figure

@@ -10,7 +10,7 @@ import torch
 def flush_denormals() -> Iterator[None]:
     """Let the CPU take denormal numbers for 0 while the context is open; afterwards it does what it did before.
 
-    Iterates that have converged in single precision go on shrinking through denormal numbers, which are slow to compute.
+    Iterates that have converged in single precision go on shrinking through denormal numbers, which slow down the CPU.
     """
     before = denormals_are_flushed()
     torch.set_flush_denormal(True)

@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from gnn_l2o.learned import Architecture
+from gnn_l2o.learned import Architecture, GenericL2OArchitecture
 from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, RENAMED
 
 _DEFAULT = TrainingConfig(dataset=("lasso",))
+_OTHER = TrainingConfig(dataset=("lasso",), architecture=GenericL2OArchitecture())
 _ALIASES: Mapping[str, tuple[str, ...]] = {"dataset": ("optimizee",), "nodes": ("agents",)}
 """What the reference code of He et al. 2024 calls a flag."""
 
@@ -28,10 +29,15 @@ def add_training_flags(group: Any, names: Iterable[str]) -> None:
     """
     helps, hints = attribute_docs(TrainingConfig), get_type_hints(TrainingConfig)
     for name in names:
-        required = any(f.name == name and f.default is f.default_factory for f in dataclasses.fields(TrainingConfig))
-        default = "" if required else _default_text(getattr(_DEFAULT, name))
         older = (*_ALIASES.get(name, ()), *(old for old, new in RENAMED.items() if new == name))
-        _add(group, name, hints[name], helps[name] + default, older)
+        _add(group, name, hints[name], helps[name] + _training_default(name), older)
+
+
+def _training_default(name: str) -> str:
+    value, other = getattr(_DEFAULT, name), getattr(_OTHER, name)
+    if value is None or name == "dataset":  # the help says what happens without it, or it is required
+        return ""
+    return f" (default: {_shown(value)}{'' if value == other else f'; {_shown(other)} for other architectures'})"
 
 
 def add_architecture_flags(group: Any, kinds: Mapping[str, type[Architecture[Any]]]) -> None:
@@ -52,7 +58,7 @@ def add_architecture_flags(group: Any, kinds: Mapping[str, type[Architecture[Any
         for field in dataclasses.fields(architecture):
             if field.default is not None:
                 hints[field.name] = types_[field.name]
-                found[field.name][kind] = helps[field.name], _shown(getattr(example, field.name))
+                found[field.name][kind] = helps.get(field.name, ""), _shown(getattr(example, field.name))
         for old, new in architecture.renamed.items():
             older[new][old] = None
     for name, by_kind in found.items():
@@ -73,7 +79,7 @@ def attribute_docs(cls: type) -> dict[str, str]:
     """
     section = re.search(r"^ *Attributes:\n(.*?)(?=^ *\w+:\n|\Z)", cls.__doc__ or "", re.MULTILINE | re.DOTALL)
     items = re.split(r"^ {8}(?=\w)", section.group(1), flags=re.MULTILINE) if section else []
-    docs = {}
+    docs: dict[str, str] = {}
     for item in items:
         names, separator, text = item.partition(":")
         if separator:
@@ -110,10 +116,6 @@ def _without_none(hint: Any) -> Any:
     if get_origin(hint) in (types.UnionType, Union):
         return next(part for part in get_args(hint) if part is not types.NoneType)
     return hint
-
-
-def _default_text(value: Any) -> str:
-    return "" if value is None else f" (default: {_shown(value)})"
 
 
 def _shown(value: Any) -> str:

@@ -15,7 +15,6 @@ from gnn_l2o.problems.regularizers import Regularizer
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.config import TrainingConfig
 
-
 _SIDE_BY_SIDE = 32  # problems that are solved or tried together
 Purpose = Literal["training", "validation"]
 _STREAM = {"training": 1, "validation": 2}

@@ -14,7 +14,7 @@ from gnn_l2o._utils.errors import InputError, unknown
 
 T = TypeVar("T")
 
-_STRICT = ConfigDict(strict=True, allow_inf_nan=False, arbitrary_types_allowed=True)
+_STRICT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
 _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",

@@ -67,9 +67,7 @@ class TrainingRun:
     ) -> None:
         self.config = config = fitted(config)
         if config.pretrained is not None and model_folder(config.pretrained).resolve() == folder.resolve():
-            raise InputError(
-                f"{folder} holds the pretrained model, which a run does not replace; name another folder"
-            )
+            raise InputError(f"{folder} holds the pretrained model, which a run does not replace; name another folder")
         self.folder, self.device, self.report = folder, device, report
         self.loss = LOSSES[config.loss]()
         self.checkpoint_seconds = checkpoint_seconds
