@@ -64,7 +64,7 @@ def _check_segment(loss: MetaLoss, batch: Batch, measured: list[int]) -> None:
         for gap in gaps.values():
             gap.requires_grad_()
         value = loss.segment_loss(batch, SEGMENT, gaps)
-        shown = {k: [float(v) for v in gap] for k, gap in gaps.items()}
+        shown = {k: gap.tolist() for k, gap in gaps.items()}
         single = isinstance(value, Tensor) and value.shape == () and bool(value.isfinite())
         expect(single, f"{loss.name}: expected one finite number as the loss of {shown}, got {value}")
         expect(value.requires_grad, f"{loss.name}: its loss cannot be differentiated in the gaps")
