@@ -20,7 +20,7 @@ GRAPHS = {
     "random": nx.gnp_random_graph(12, 0.4, seed=3),
     "large": nx.random_regular_graph(4, 90, seed=0),
 }
-TENSORS = ["edge_index", "reverse", "link_index", "edge_link", "weight", "batch", "gap"]
+TENSORS = ["edge_index", "reverse", "link_index", "edge_link", "weight", "batch", "spectral_gap"]
 
 every_graph = pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
 
@@ -172,7 +172,7 @@ def test_to_moves_the_real_numbers_only_and_copies() -> None:
     single = network.to(dtype=torch.float32)
     assert isinstance(single, Network)
     assert {name: getattr(single, name).dtype for name in TENSORS} == {
-        name: torch.float32 if name in ("weight", "gap") else torch.long for name in TENSORS
+        name: torch.float32 if name in ("weight", "spectral_gap") else torch.long for name in TENSORS
     }
     assert network.weight.dtype == torch.float64
     assert single.mix(torch.ones(6, 2, dtype=torch.float32)).dtype == torch.float32

@@ -31,12 +31,14 @@ class Cost:
     Attributes:
         rounds: communication rounds; in one round a node sends one vector of d numbers, or a number, to each neighbour.
         vectors: vectors sent along every edge in each direction.
+        numbers: single numbers sent along every edge in each direction, with vectors or by themselves.
         gradients: evaluations of the node's gradient.
         proxes: evaluations of the prox of the regularizer.
     """
 
     rounds: int = 0
     vectors: int = 0
+    numbers: int = 0
     gradients: int = 0
     proxes: int = 0
 
@@ -71,8 +73,13 @@ class Algorithm(ABC, Generic[State]):
         """How many iterations it can run at most; ``None`` for any number."""
         return None
 
-    def total_cost(self, iterations: int) -> Cost:
-        """Return what a run of at least one iteration costs; network and problem count the same (:func:`spent`)."""
+    def total_cost(self, iterations: int, shapes: tuple[tuple[int, ...], ...] = ((1,),)) -> Cost:
+        """Return what a run of at least one iteration costs; network and problem count the same (:func:`spent`).
+
+        Args:
+            iterations: how many.
+            shapes: of the arrays that x is made of (:attr:`.Problem.shapes`), on which the numbers sent may depend.
+        """
         return self.setup_cost + self.cost * iterations
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
@@ -91,7 +98,9 @@ class Algorithm(ABC, Generic[State]):
 def spent(problem: Problem, network: Network) -> Cost:
     """Return what these two objects have counted since they were made."""
     sent, called = network.traffic, problem.calls
-    return Cost(rounds=sent.rounds, vectors=sent.vectors, gradients=called.gradients, proxes=called.proxes)
+    return Cost(
+        rounds=sent.rounds, vectors=sent.vectors, numbers=sent.numbers, gradients=called.gradients, proxes=called.proxes
+    )
 
 
 def map_tensors(function: Callable[[Tensor], Tensor], state: Any) -> Any:

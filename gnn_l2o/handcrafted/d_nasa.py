@@ -65,7 +65,7 @@ class DNASA(Tunable[DNASAState]):
 
     def step(self, problem: Problem, network: Network, state: DNASAState) -> DNASAState:
         k = state.iteration + 1
-        nodes = torch.bincount(network.batch).index_select(0, network.batch).unsqueeze(1).to(state.x)
+        nodes = network.graph_sizes.to(state.x)
         weight = (nodes / k).sqrt().clamp(max=1)
         length = (self.step_size * nodes**0.25 / k**0.75).clamp(max=1)
         u = state.x - length * torch.nn.functional.normalize(state.z, eps=torch.finfo(state.z.dtype).tiny)

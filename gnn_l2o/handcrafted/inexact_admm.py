@@ -21,7 +21,7 @@ class InexactADMMState:
 
     x: Tensor  # (N, d), the iterate
     last: Tensor  # (N, d), the iterate before; x0 before the first step
-    pull: Tensor  # (N, d), q an iteration ago; zero before the first step
+    q: Tensor  # (N, d), q an iteration ago; zero before the first step
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +69,11 @@ class InexactADMM(Tunable[InexactADMMState]):
     penalty: float | Tensor
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> InexactADMMState:
-        return InexactADMMState(x=x0, last=x0, pull=torch.zeros_like(x0))  # 2 x - last = x0 makes the first pull q^0
+        return InexactADMMState(x=x0, last=x0, q=torch.zeros_like(x0))  # 2 x - last = x0 makes the next q q^0
 
     def step(self, problem: Problem, network: Network, state: InexactADMMState) -> InexactADMMState:
         x = state.x
-        pull = state.pull + self.penalty * network.collect(network.differences(2 * x - state.last))
-        step = 1 / (1 / self.step_size + 2 * self.penalty * _degrees(network, x))
-        new = problem.prox(x - step * (problem.gradient(x) + pull), step)
-        return InexactADMMState(x=new, last=x, pull=pull)
-
-
-def _degrees(network: Network, like: Tensor) -> Tensor:
-    """Return how many neighbours every node has, ``(N, 1)``."""
-    return network.collect(like.new_ones(network.num_edges, 1), directed=True)
+        q = state.q + self.penalty * network.collect(network.differences(2 * x - state.last))
+        step = 1 / (1 / self.step_size + 2 * self.penalty * network.degree.to(x))
+        new = problem.prox(x - step * (problem.gradient(x) + q), step)
+        return InexactADMMState(x=new, last=x, q=q)

@@ -98,7 +98,7 @@ class BaseRulesArchitecture(Architecture[BaseRuleNetworks]):
         hidden_features: width of the networks.
     """
 
-    kind = "base_rules"
+    name = "base_rules"
     description = (
         "the base update rules (12)-(14) without structure, LSTMs over whole vectors that every node has for itself"
     )
@@ -115,8 +115,8 @@ class BaseRulesArchitecture(Architecture[BaseRuleNetworks]):
 
     def build(self) -> BaseRuleNetworks:
         if self.links is None or self.dim is None:
-            raise InputError(f"a {self.kind} needs the links of its graph and dim; Architecture.bind takes them")
+            raise InputError(f"a {self.name} needs the links of its graph and dim; Architecture.bind takes them")
         return BaseRuleNetworks(OwnGraph.parse(self.links), self.dim, self.hidden_features)
 
     def algorithm(self, weights: BaseRuleNetworks, name: str | None = None) -> BaseRules:
-        return BaseRules(weights, name or self.kind)
+        return BaseRules(weights, name or self.name)

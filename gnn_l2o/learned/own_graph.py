@@ -84,12 +84,9 @@ class OwnGraph:
 
     def refusal(self, network: Network) -> str | None:
         """Return why a network is not made of copies of this graph; ``None`` if it is."""
-        copies = torch.arange(network.num_graphs) * self.num_nodes
-        own = torch.tensor(self.links, dtype=torch.long).reshape(-1, 2).t()
-        expected = (own.unsqueeze(1) + copies.reshape(1, -1, 1)).flatten(1)
-        if torch.equal(network.link_index.cpu(), expected) and network.num_nodes == copies.numel() * self.num_nodes:
+        if network.is_copies_of(self.links, self.num_nodes):
             return None
-        nodes, links = network.num_nodes / network.num_graphs, network.link_index.size(1) / network.num_graphs
+        nodes, links = network.num_nodes / network.num_graphs, network.weight.size(0) / network.num_graphs
         return (
             f"its networks are bound to their graph of {self.num_nodes} nodes and {len(self.links)} links; "
             f"this is another one, of {nodes:g} nodes and {links:g} links"
