@@ -16,7 +16,7 @@ from gnn_l2o import plugins
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import ConstantCoefficients, MiLoDo, RecomputeSchedule
-from gnn_l2o.learned.milodo import chebyshev_step_factors
+from gnn_l2o.learned.schedule import chebyshev_step_factors
 from gnn_l2o.nn.node_preconditioner import MAX_MOMENTUM
 from gnn_l2o.problems import solve
 
