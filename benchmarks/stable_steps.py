@@ -17,7 +17,7 @@ from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import ConstantCoefficients, MiLoDo, RecomputeSchedule
 from gnn_l2o.learned.schedule import chebyshev_step_factors
-from gnn_l2o.nn.node_preconditioner import MAX_MOMENTUM
+from gnn_l2o.nn.step_size import MAX_MOMENTUM
 from gnn_l2o.problems import solve
 
 TABLE_FILE = Path(__file__).parent.parent / "docs" / "tables" / "stable_steps.md"
@@ -33,7 +33,7 @@ SMALL = (
     *("ring", "path", "grid", "tree", "star", "complete", "exponential", "erdos_renyi", "barabasi_albert"),
     "regular:degree=3",
 )
-LARGE = ("hypercube", "regular:degree=4", "erdos_renyi", "exponential")  # where c_i differs most from (1 + 1 / w_ii) / L_i
+LARGE = ("hypercube", "regular:degree=4", "erdos_renyi", "exponential")  # c_i differs from (1 + 1 / w_ii) / L_i
 GRAPHS = (*((topology, 10) for topology in SMALL), *((topology, 32) for topology in LARGE))
 
 INTRODUCTION = f"""\
@@ -41,7 +41,8 @@ INTRODUCTION = f"""\
 
 Written by `python benchmarks/stable_steps.py`. Every node takes the constant step size p_i = s c_i, where c_i is the
 maximal stable step size of [optimizer.md](../optimizer.md). The entries are the iterations to a relative optimality gap
-of {TOLERANCE:g} on one instance, measured at every fifth iteration. `X`: the run diverged; `-`: it did not reach {TOLERANCE:g}.
+of {TOLERANCE:g} on one instance, measured at every fifth iteration. `X`: the run diverged; `-`: it did not reach
+{TOLERANCE:g}.
 """
 
 Table = Mapping[tuple[str, int], Sequence[str]]  # topology and nodes to an entry for every s
@@ -59,8 +60,8 @@ def iterations_to_tolerance(
     many, networks = problem.repeat(len(fractions)), Network.concatenate([network] * len(fractions))
     fraction = torch.tensor(fractions, dtype=torch.float64).repeat_interleave(network.num_nodes).unsqueeze(1)
     if schedule == MOMENTUM:
-        source = ConstantCoefficients(fraction, 0.05, 1.0, 0.95)
-        algorithm = MiLoDo(source, RecomputeSchedule(warmup=1), momentum_bound=MAX_MOMENTUM)
+        source = ConstantCoefficients(fraction, 0.05, 1.0, 0.95, MAX_MOMENTUM)
+        algorithm = MiLoDo(source, RecomputeSchedule(warmup=1))
     else:
         factors = chebyshev_step_factors(3 if schedule == CHEBYSHEV else 1)
         algorithm = MiLoDo(ConstantCoefficients(fraction, 0.2, 0.99), RecomputeSchedule(warmup=1), step_factors=factors)
