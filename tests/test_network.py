@@ -227,17 +227,16 @@ def edge_index(*edges: tuple[int, int]) -> Tensor:
         (lambda: Network.from_edges([(0, 1), (1, 5)], 3), "edge (1, 5) names a node outside 0..2"),
         (
             lambda: Network.from_edge_index(edge_index((0, 1), (1, 0), (1, 2))),
-            "edge_index holds edge 1->2 but not 2->1; expected both directions, each once "
+            "edge_index holds edge 1->2 but not 2->1; expected both directions "
             "(torch_geometric.utils.to_undirected makes it so)",
         ),
         (
             lambda: Network.from_edge_index(edge_index((0, 1), (1, 0), (1, 0))),
-            "edge_index holds edge 1->0 more often than 0->1; expected both directions, each once "
-            "(torch_geometric.utils.to_undirected makes it so)",
+            "edge_index holds edge 1->0 more than once (torch_geometric.utils.coalesce joins them)",
         ),
         (
             lambda: Network.from_edge_index(edge_index((0, 1), (1, 0), (1, 1))),
-            "node 1 has a self-loop; expected none (a node's own weight is w_ii, not an edge)",
+            "edge_index has self-loops, the first at node 1; expected none (torch_geometric.utils.remove_self_loops)",
         ),
     ],
     ids=[

@@ -59,10 +59,13 @@ class Algorithm(ABC, Generic[State]):
         name: what files and the command line call it.
         cost: what one :meth:`step` costs.
         setup_cost: what a run costs beyond that: the work of :meth:`init`, less what the first steps save.
+        setup_knowledge: what nodes know of the whole graph before the first iteration, by the names of
+            :class:`~gnn_l2o.Network`: ``"spectral_gap"``, ``"min_eigenvalue"``, ``"graph_sizes"``.
     """
 
     name: ClassVar[str]
     setup_cost: ClassVar[Cost] = Cost()
+    setup_knowledge: ClassVar[frozenset[str]] = frozenset()
 
     @property
     @abstractmethod

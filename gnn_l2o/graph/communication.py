@@ -210,6 +210,10 @@ class Communication:
         """Give every row of edges the number that all nodes of its graph have: ``(N, 1)`` to ``(R, 1)``."""
         return value.index_select(0, self._ends(directed)[0])
 
+    def weights(self, *, directed: bool = False) -> Tensor:
+        """Return the mixing weights w_ij of the rows of edges, ``(R, 1)``."""
+        return self.weight.index_select(0, self.edge_link) if directed else self.weight
+
     @property
     def self_weight(self) -> Tensor:
         r"""``(N, 1)``, the diagonal :math:`w_{ii} = 1 - \sum_j w_{ij}` of the mixing matrix."""

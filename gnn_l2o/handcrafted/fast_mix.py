@@ -45,7 +45,7 @@ def fast_mix(network: Network, x: Tensor, times: int) -> Tensor:
 def _coefficients(network: Network) -> tuple[Tensor, Tensor]:
     """Return 1 / (1 + c) and eta of every node's graph, ``(N, 1)`` each."""
     relaxation = 1 / (1 - network.min_eigenvalue)  # min_eigenvalue is min(lambda_N, 0)
-    gap = relaxation * network.spectral_gap
-    s = (gap * (2 - gap)).sqrt()  # 1 - lambda^2, without cancellation
+    spectral_gap = relaxation * network.spectral_gap  # of M
+    s = (spectral_gap * (2 - spectral_gap)).sqrt()  # 1 - lambda^2, without cancellation
     eta = (1 - s) / (1 + s)
     return network.at_nodes(relaxation), network.at_nodes(eta)

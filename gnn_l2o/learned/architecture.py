@@ -51,9 +51,9 @@ class Architecture(ABC, Generic[Weights]):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             _check_type(self.name, field.name, value, hints[field.name])
-            least = 0 if field.name in self.may_be_zero else 1
-            if type(value) is int and value < least:
-                raise InputError(f"{field.name} of a {self.name} is at least {least}, got {value}")
+            smallest = 0 if field.name in self.may_be_zero else 1
+            if type(value) is int and value < smallest:
+                raise InputError(f"{field.name} of a {self.name} is at least {smallest}, got {value}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:

@@ -54,8 +54,8 @@ class BaseRules(LearnedOptimizer[BaseRulesState, BaseRuleNetworks]):
         y_i^+ &= y_i + s_i(\{z_i - z_j\}_{j \in \mathcal N(i)}) && (13) \\
         x_i^+ &= z_i - u_i(\{z_i - z_j\}_{j \in \mathcal N(i)}) && (14)
 
-    Nothing makes a fixed point a solution. The networks see vectors as they are, so they are bound to their graph, to
-    a dimension and, by their training, to a scale. One iteration costs one gradient and one round of one vector.
+    Nothing makes a fixed point a solution. The networks' inputs are unscaled vectors, so they are bound to their
+    graph, to a dimension and, by their training, to a scale. One iteration costs one gradient and one round of one vector.
     """
 
     cost = Cost(rounds=1, vectors=1, gradients=1)
@@ -99,9 +99,7 @@ class BaseRulesArchitecture(Architecture[BaseRuleNetworks]):
     """
 
     name = "base_rules"
-    description = (
-        "the base update rules (12)-(14) without structure, LSTMs over whole vectors that every node has for itself"
-    )
+    description = "the base update rules (12)-(14) without structure, with LSTMs of each node over whole vectors"
     scope = "It runs on the graph and the dimension it was trained on and on no other, and on smooth problems only."
     inits = ("random",)
 

@@ -1,4 +1,4 @@
-"""Generic learning to optimize carried over to graphs: an LSTM that may do with its neighbourhood what it likes."""
+"""Generic learning to optimize carried over to graphs: an LSTM on a node's neighbourhood, without structure."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class GenericL2OArchitecture(Architecture[GenericUpdate]):
 
     name = "generic_l2o"
     description = "the naive decentralized L2O, equation (3), an LSTM that all nodes share, without any structure"
-    scope = "It runs on graphs of any size and topology and on problems of any dimension, but knows no prox."
+    scope = "It runs on graphs of any size and topology and on problems of any dimension, but uses no prox."
     inits = ("still", "random")
 
     hidden_features: int = 20

@@ -12,7 +12,7 @@ from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import Movable
-from gnn_l2o.learned.network_facts import network_facts
+from gnn_l2o.learned.network_facts import SETUP_KNOWLEDGE, network_facts
 from gnn_l2o.learned.schedule import ALWAYS, RecomputeSchedule
 from gnn_l2o.nn.coefficient_source import CoefficientSource
 from gnn_l2o.nn.initial_state import initial_state
@@ -35,6 +35,8 @@ class MiLoDo(Movable[MiLoDoState]):
         restart: see :func:`~gnn_l2o.nn.rule.milodo_step`.
         step_factors: by what frozen p_i are multiplied, in turn: a Chebyshev step-size schedule.
     """
+
+    setup_knowledge = SETUP_KNOWLEDGE
 
     source: CoefficientSource
     schedule: RecomputeSchedule = ALWAYS

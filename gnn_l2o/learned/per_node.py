@@ -53,7 +53,7 @@ class PerNodeNetworks(nn.Module, CoefficientSource):
         self.primal = NodeLSTMs(nodes, width, hidden_features, width)
 
     def emit_exact_diffusion(self, step_size: float) -> None:
-        r"""Make them emit :math:`\gamma`, :math:`w_{ij} / (2 \gamma)`, :math:`w_{ij} / 2`: special initialization (E.1).
+        r"""Make them emit :math:`\gamma`, :math:`w_{ij} / (2 \gamma)`, :math:`w_{ij} / 2` (special, E.1).
 
         The weights w_ij are Metropolis weights.
 
@@ -61,7 +61,7 @@ class PerNodeNetworks(nn.Module, CoefficientSource):
             step_size: :math:`\gamma`.
         """
         network = Network.from_edges(self.graph.links, self.graph.num_nodes)
-        weight = network.weight.index_select(0, network.edge_link)
+        weight = network.weights(directed=True)
         weights = self.graph.of_edges(weight, copies=1)[..., 0, 0]
         weights = weights.where(weights > 0, torch.ones_like(weights))  # where there is no neighbour, any value
         self.step.emit(torch.full((self.graph.num_nodes, 1), step_size))
@@ -103,7 +103,7 @@ class PerNodeNetworks(nn.Module, CoefficientSource):
 class PerNodeMiLoDo(MiLoDo):
     """MiLoDo with :class:`PerNodeNetworks`, which run on no graph but their own.
 
-    One iteration costs one gradient, one prox and two rounds of one vector: z, and the gains of (28).
+    One iteration costs one gradient, one prox and two rounds of one vector: z, and the dual step sizes of (28).
     """
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
@@ -127,7 +127,7 @@ class PerNodeArchitecture(Architecture[PerNodeNetworks]):
     """
 
     name = "per_node"
-    description = "the paper's MiLoDo, equations (22)-(28), with gains from three LSTMs that every node has for itself"
+    description = "the paper's MiLoDo, equations (22)-(28), with coefficients from three LSTMs of each node"
     scope = "It runs on the graph it was trained on and on no other; problems may have any dimension."
     inits = ("special", "random")
 

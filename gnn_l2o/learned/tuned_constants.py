@@ -14,7 +14,7 @@ from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.constant_coefficients import ConstantCoefficients
-from gnn_l2o.learned.network_facts import network_facts
+from gnn_l2o.learned.network_facts import SETUP_KNOWLEDGE, network_facts
 from gnn_l2o.nn.rule import MiLoDoState, milodo_step
 from gnn_l2o.nn.stability import stability_bounds
 from gnn_l2o.nn.step_size import MAX_MOMENTUM
@@ -53,6 +53,7 @@ class TunedConstants(Tunable[TunedConstantsState]):
         "dual_factor": Range(0.05, 0.4, points=2),
         "mixing_factor": Range(0.5, 1.0, spacing="linear", points=2),
     }
+    setup_knowledge = SETUP_KNOWLEDGE
     cost = Cost(rounds=1, vectors=1, numbers=1, gradients=1, proxes=1)
 
     step_factor: float | Tensor

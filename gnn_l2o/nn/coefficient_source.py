@@ -106,5 +106,5 @@ class CoefficientSource(ABC):
         return None
 
     def frozen_preconditioner(self, state: MiLoDoState, frozen: Tensor, gradient: Tensor) -> Tensor:
-        """Return a frozen p_i, or less where it proves too large; asked in every ``CHECK_EVERY``-th iteration."""
+        """Return a frozen p_i, or less where it proves too large; called in every ``CHECK_EVERY``-th iteration."""
         return frozen

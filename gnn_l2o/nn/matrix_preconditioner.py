@@ -30,7 +30,7 @@ _SEEN = 8  # features of a block besides the constant ones of its node
 
 @dataclass(frozen=True)
 class MatrixMemory:
-    """What is kept between two recomputations; K blocks.
+    """What stays between two recomputations; K blocks.
 
     Attributes:
         unit: root mean square of a node's initial parameters, ``(N, 1)``.

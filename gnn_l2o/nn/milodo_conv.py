@@ -106,7 +106,7 @@ class MiLoDoConv(MessagePassing):
 
         Raises:
             InputError: an edge lacks its reverse, is given twice, is a self-loop or joins two graphs, or the spectral
-                gap is missing.
+                gap is not given.
         """
         if spectral_gap is None and getattr(self.preconditioner, "spectral_gap", False):
             raise InputError(
