@@ -31,8 +31,9 @@ class Calls:
 class Problem(ABC):
     r"""Minimize :math:`F(x) = \frac1N \sum_i f_i(x) + r(x)`, f_i private to node i (He et al. 2024, Eq. (2)).
 
-    One object holds the losses of all nodes. It may hold several problems side by side, as a
-    :class:`.Network` may hold several graphs, with the same ``batch``; then every node's row belongs to one problem and the sums run over that problem's nodes.
+    One object holds the losses of all nodes. It may hold several problems side by side, as a :class:`.Network` may hold
+    several graphs, with the same ``batch``; then every node's row belongs to one problem and the sums run over that
+    problem's nodes.
 
     Attributes:
         regularizer: r; its parameters are numbers, or one row for each problem.

@@ -61,7 +61,7 @@ class Stochastic(Problem):
     batch_size: int = field(kw_only=True)
     seed: int | tuple[Stream, ...] = field(kw_only=True)
     drawn: FiniteSum | None = field(default=None, kw_only=True)
-    calls: Calls = field(default_factory=Calls, kw_only=True)
+    calls: Calls = field(default_factory=Calls, kw_only=True, compare=False)
     regularizer: Regularizer = field(init=False)
     batch: Tensor = field(init=False)
     source: str = field(init=False)
