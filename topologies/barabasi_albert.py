@@ -19,5 +19,5 @@ def generate(nodes: int, *, seed: int = 0, m: int = 2) -> nx.Graph:
     """
     if m < 1:
         raise InputError(f"m counts the edges of a new node, so it is at least 1, got {m}")
-    require_nodes(f"a Barabasi-Albert graph with m={m}", nodes, least=m + 1)
+    require_nodes(f"a Barabasi-Albert graph with m={m}", nodes, minimum=m + 1)
     return nx.barabasi_albert_graph(nodes, m, seed=seed)

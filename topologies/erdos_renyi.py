@@ -18,7 +18,7 @@ def generate(nodes: int, *, seed: int = 0, p: float | None = None) -> nx.Graph:
         seed: of the draws; disconnected graphs are drawn again.
         p: by default twice ln(N)/N, so that the graph is sparse and connected at every size.
     """
-    require_nodes("an Erdos-Renyi graph", nodes, least=1)
+    require_nodes("an Erdos-Renyi graph", nodes, minimum=1)
     threshold = min(1.0, math.log(nodes) / nodes)
     p = min(1.0, 2 * threshold) if p is None else p
     require_probability("p", p)

@@ -19,7 +19,7 @@ def generate(nodes: int, *, seed: int = 0, radius: float | None = None) -> nx.Gr
         radius: by default (2 ln(N) / (pi N))^(1/2), 2^(1/2) times the radius below which the graph is hardly ever
             connected (Penrose 1997).
     """
-    require_nodes("a random geometric graph", nodes, least=1)
+    require_nodes("a random geometric graph", nodes, minimum=1)
     threshold = math.sqrt(math.log(nodes) / (math.pi * nodes))
     radius = math.sqrt(2) * threshold if radius is None else radius
     if not radius >= 0:

@@ -5,9 +5,9 @@ import warnings
 from pathlib import Path
 
 import networkx as nx
-import topohub
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.graph.generators import numbered
 
 
@@ -21,7 +21,9 @@ def generate(*, seed: int = 0, name: str = "topozoo/Abilene") -> nx.Graph:
         seed: not used.
         name: the group and the name, such as ``topozoo/Geant2012``, ``sndlib/germany50`` or ``caida/2024-08/5384``.
     """
-    known = _known()
+    with optional("real"):
+        import topohub
+    known = _known(Path(topohub.__file__).parent / "data")
     if name not in known:
         raise _unknown(name, known)
     with warnings.catch_warnings():
@@ -30,8 +32,7 @@ def generate(*, seed: int = 0, name: str = "topozoo/Abilene") -> nx.Graph:
     return numbered(source.nodes, source.edges())
 
 
-def _known() -> list[str]:
-    folder = Path(topohub.__file__).parent / "data"
+def _known(folder: Path) -> list[str]:
     return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.json"))
 
 

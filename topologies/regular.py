@@ -19,7 +19,7 @@ def generate(nodes: int, *, seed: int = 0, degree: int = 4) -> nx.Graph:
     """
     if degree < 1:
         raise InputError(f"degree is at least 1, got {degree}")
-    require_nodes(f"a regular graph of degree {degree}", nodes, least=degree + 1)
+    require_nodes(f"a regular graph of degree {degree}", nodes, minimum=degree + 1)
     if nodes * degree % 2:
         raise InputError(f"a regular graph of degree {degree} needs an even number of nodes, got {nodes}")
     return connected(

@@ -21,7 +21,7 @@ def generate(nodes: int, *, seed: int = 0, blocks: int = 2, p_in: float = 0.5, p
     """
     if blocks < 1:
         raise InputError(f"blocks is at least 1, got {blocks}")
-    require_nodes(f"a graph of {blocks} blocks", nodes, least=blocks)
+    require_nodes(f"a graph of {blocks} blocks", nodes, minimum=blocks)
     require_probability("p_in", p_in)
     require_probability("p_out", p_out)
     sizes = [nodes // blocks + (k < nodes % blocks) for k in range(blocks)]

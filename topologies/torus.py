@@ -16,6 +16,6 @@ def generate(nodes: int, *, seed: int = 0, rows: int | None = None) -> nx.Graph:
         seed: not used.
         rows: of the rectangle, a divisor of N; by default the one that comes nearest to a square.
     """
-    require_nodes("a torus", nodes, least=3)
+    require_nodes("a torus", nodes, minimum=3)
     rectangle = nx.grid_2d_graph(*rows_and_columns("a torus", nodes, rows), periodic=True)
     return numbered(sorted(rectangle), rectangle.edges)

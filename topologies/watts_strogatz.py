@@ -20,7 +20,7 @@ def generate(nodes: int, *, seed: int = 0, k: int = 4, p: float = 0.2) -> nx.Gra
     """
     if k < 2 or k % 2:
         raise InputError(f"k counts as many neighbours on the left as on the right, so it is 2, 4, 6, ..., got {k}")
-    require_nodes(f"a Watts-Strogatz graph with k={k}", nodes, least=k + 1)
+    require_nodes(f"a Watts-Strogatz graph with k={k}", nodes, minimum=k + 1)
     require_probability("p", p)
     return connected(
         lambda s: nx.watts_strogatz_graph(nodes, k, p, seed=s),

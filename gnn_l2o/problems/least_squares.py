@@ -21,7 +21,7 @@ class LeastSquares(LinearModel):
 
     Example:
         >>> import torch
-        >>> from gnn_l2o.problems.regularizers import L1
+        >>> from gnn_l2o.problems import L1
         >>> problem = LeastSquares.from_nodes([[[1.0], [1.0]], [[2.0]]], [[1.0, 3.0], [2.0]], L1(0.5))
         >>> problem.loss(torch.zeros(2, 1, dtype=torch.float64)).flatten()
         tensor([2.5000, 2.0000], dtype=torch.float64)

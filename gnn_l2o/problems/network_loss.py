@@ -88,4 +88,7 @@ class NetworkLoss:
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         """Return a copy on ``device``, with its real numbers in ``dtype``."""
-        return type(self)(self.network.to(device, dtype), self.criterion)
+        criterion: Any = self.criterion
+        if isinstance(criterion, nn.Module):
+            criterion = copy.deepcopy(criterion).to(device=device, dtype=dtype)
+        return type(self)(self.network.to(device, dtype), criterion)

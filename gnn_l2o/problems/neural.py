@@ -107,15 +107,15 @@ class NeuralNetwork(FiniteSum):
                     expected = f"{shape_of(first[0])} of {first.dtype} a sample, as of node 0"
                     raise InputError(f"{name} of node {i} must be {expected}, got {shape_of(array[0])} {array.dtype}")
         features, count = stacked([f for f, _ in pairs])
-        network = FlatModule(module).to(dtype=dtype)
+        function = NetworkLoss(FlatModule(module), criterion).to(dtype=dtype)
         problem = cls(
             regularizer=Zero() if regularizer is None else regularizer,
             batch=torch.zeros(len(pairs), dtype=torch.long),
             features=features,
             targets=stacked([t for _, t in pairs])[0],
             count=count,
-            function=NetworkLoss(network, criterion),
-            initial=network.vector.expand(len(pairs), -1),
+            function=function,
+            initial=function.network.vector.expand(len(pairs), -1),
             bound=bound,
             tests=() if test is None else (_classified(_pair("the test", test, dtype)),),
         )
