@@ -420,7 +420,7 @@ def test_problems_whose_modules_differ_are_not_joined(ours: nn.Module, theirs: n
     for one, other in ((first, first.to(dtype=torch.float64)), (second, classifier((2, 2), module=theirs))):
         if "object" not in message:
             assert joined(one, other) is not None
-    with pytest.raises(InputError, match=f"networks that differ cannot stand in one batch: {message}"):
+    with pytest.raises(InputError, match=f"networks that differ cannot be joined in one batch: {message}"):
         NeuralNetwork.concatenate([first, second])
 
 

@@ -1,4 +1,4 @@
-"""Everybody joined to everybody."""
+"""The complete graph."""
 
 import networkx as nx
 

@@ -10,8 +10,8 @@ from gnn_l2o.graph.generators import connected, require_nodes, require_probabili
 def generate(nodes: int, *, seed: int = 0, p: float | None = None) -> nx.Graph:
     """Erdos-Renyi (random): every two nodes are joined with probability p, independently.
 
-    Degree p (N - 1) on average; spectral gap of order 1 where p is well above ln(N)/N, below which the graph is hardly
-    ever connected.
+    Degree p (N - 1) on average; spectral gap of order 1 where p is well above ln(N)/N, below which the graph is rarely
+    connected.
 
     Args:
         nodes: N.

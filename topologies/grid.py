@@ -1,4 +1,4 @@
-"""A rectangle of nodes."""
+"""The rectangular grid."""
 
 import networkx as nx
 

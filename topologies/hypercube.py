@@ -1,4 +1,4 @@
-"""The corners of a cube in many dimensions."""
+"""The hypercube."""
 
 import networkx as nx
 

@@ -1,4 +1,4 @@
-"""An open line of nodes."""
+"""The path."""
 
 import networkx as nx
 

@@ -1,4 +1,4 @@
-"""Radio stations on a square."""
+"""The random geometric graph on the unit square."""
 
 import math
 
@@ -9,7 +9,7 @@ from gnn_l2o.graph.generators import connected, require_nodes
 
 
 def generate(nodes: int, *, seed: int = 0, radius: float | None = None) -> nx.Graph:
-    """Geometric (random): nodes fall anywhere on the unit square, and those within the radius of each other are joined.
+    """Geometric (random): nodes are placed uniformly on the unit square and joined if closer than the radius.
 
     Degree about pi radius^2 N, less at the border; spectral gap of order radius^2. A model of wireless networks.
 

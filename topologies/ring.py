@@ -1,4 +1,4 @@
-"""A closed line of nodes."""
+"""The ring."""
 
 import networkx as nx
 

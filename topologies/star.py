@@ -1,4 +1,4 @@
-"""A centre and its leaves."""
+"""The star."""
 
 import networkx as nx
 

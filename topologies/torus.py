@@ -1,4 +1,4 @@
-"""A rectangle of nodes without a border."""
+"""The rectangular grid with periodic borders."""
 
 import networkx as nx
 
@@ -8,8 +8,8 @@ from gnn_l2o.graph.generators import numbered, require_nodes, rows_and_columns
 def generate(nodes: int, *, seed: int = 0, rows: int | None = None) -> nx.Graph:
     """Torus: a grid whose left and right, upper and lower borders are joined.
 
-    Degree 4; spectral gap of order 1/N where the rectangle is near to a square. In two rows the way up and the way down
-    are the same edge (degree 3), and a single row is a ring. Needs 3 nodes.
+    Degree 4; spectral gap of order 1/N where the rectangle is near to a square. With two rows the edges up and down
+    coincide (degree 3), and a single row is a ring. Needs 3 nodes.
 
     Args:
         nodes: N; a prime number only fills a single row.

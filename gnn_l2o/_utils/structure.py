@@ -1,4 +1,4 @@
-"""Comparing objects by their structure: where two networks or losses, built apart, are the same function."""
+"""Comparing objects by structure: whether two separately built modules or losses are the same function."""
 
 from __future__ import annotations
 

@@ -22,16 +22,16 @@ from gnn_l2o.problems.regularizers import Regularizer, Zero
 Samples = tuple[ArrayLike | Tensor, ArrayLike | Tensor]
 
 CHUNK = 128
-"""Samples a node whose activations are in memory together, and over which batch normalization takes its statistics."""
+"""Samples of a node that are evaluated together, and over which batch normalization takes its statistics."""
 
-_CURVATURE_SAMPLES = 32  # of a node, from which the curvature at the start is estimated
+_CURVATURE_SAMPLES = 32  # of a node, from which the curvature at the initial point is estimated
 _POWER_ITERATIONS = 15
 _CALIBRATION_SAMPLES = 1024  # of all nodes, on which running statistics of batch normalization are measured
 _TEST_CHUNK = 1000
 
 
 class _Curvature:
-    """The estimates of the curvature at the start, made when first asked for and shared by all copies of a problem."""
+    """Estimates of the curvature at the initial point, computed on first use and shared by all copies of a problem."""
 
     found: tuple[Tensor, Tensor] | None = None  # smoothness and mean curvature, each (M, 1)
 
@@ -46,23 +46,23 @@ class NeuralNetwork(FiniteSum):
     x is the vector of all trainable parameters, in the order of ``named_parameters``, so that the nodes' parameters
     are a matrix like any other iterate. :meth:`from_nodes` builds one from a module and the arrays of each node.
 
-    There is no minimum that could be certified, so ``bound``, which the loss cannot fall below, stands in for it.
+    No minimum can be certified, so a lower bound of the loss, ``bound``, takes its place.
 
-    With batch normalization the outputs for a sample depend on those beside it. Every node normalizes with the
-    statistics of its own samples, in the mini-batch, or else in chunks of at most :data:`CHUNK`, into which the samples
-    are split evenly as they stand. Running statistics are not kept: averaged over an optimization they would be a
-    state that no node's f_i has. :meth:`model` and :meth:`accuracy` measure them on samples of all nodes. The
-    gradient of a mini-batch is then unbiased for no f_i; with group normalization, which has as many parameters, it is.
+    With batch normalization the output for a sample depends on the other samples. Every node normalizes with the
+    statistics of its own samples, of the mini-batch or else of chunks of at most :data:`CHUNK` consecutive samples of
+    about equal size. Running statistics are not tracked, since f_i is a function of x alone. :meth:`model` and
+    :meth:`accuracy` measure them on samples of all nodes. Mini-batch gradients are then biased; with group
+    normalization, which has as many parameters, they are unbiased.
 
     Attributes:
         function: the loss of a node as a function of x and its samples, with the network h and the criterion l. It is
             called with outputs ``(k, ...)`` and targets ``(k, ...)``. Torch's losses are taken without their reduction
             (so that class weights weigh); any other is called for one sample at a time, and whether it takes the mean
             or the sum over samples does not matter.
-        initial: ``(M, d)``, where every node starts.
+        initial: ``(M, d)``, the initial point of every node.
         bound: a lower bound of l and of r.
         tests: for every problem its test samples, ``(T, ...)``, and their classes, ``(T,)``; or nothing.
-        curvature: estimates of the curvature, once they are made.
+        curvature: estimates of the curvature, once they are computed.
     """
 
     function: NetworkLoss
@@ -86,17 +86,17 @@ class NeuralNetwork(FiniteSum):
         """Return one problem from a module and the samples of its nodes.
 
         Args:
-            module: h; its parameters are where all nodes start.
+            module: h; its parameters are the initial point of all nodes.
             criterion: l.
-            shards: of every node its features ``(m_i, ...)`` and targets ``(m_i, ...)``. Whole numbers stay such.
+            shards: of every node its features ``(m_i, ...)`` and targets ``(m_i, ...)``. Integers keep their type.
             regularizer: r; by default none.
             test: features ``(T, ...)`` and classes ``(T,)`` to measure the accuracy on.
-            bound: what the loss cannot fall below; 0 is one for cross-entropy and squared errors.
+            bound: a lower bound of the loss; 0 is one for cross-entropy and squared errors.
             dtype: of all real numbers.
 
         Raises:
-            InputError: a node has no samples, shapes or types that do not go together, data that is not finite, or a
-                module that cannot be run on it or is no function of its parameters.
+            InputError: a node has no samples, inconsistent shapes or types, data that is not finite, or a module that
+                cannot be run on the data or is not a function of its parameters.
         """
         pairs = [_pair(f"node {i}", shard, dtype) for i, shard in enumerate(shards)]
         if not pairs:
@@ -126,12 +126,12 @@ class NeuralNetwork(FiniteSum):
         """Run the module on two samples of a node.
 
         Raises:
-            InputError: that fails.
+            InputError: the run fails.
         """
         vector, features, targets = self.initial[0], self.features[0, :2], self.targets[0, :2]
         try:
             self.function.losses(vector[None], features[None], targets[None], self.weight[:1, :2])
-        except Exception as error:  # whatever a module or a loss of the user's may raise
+        except Exception as error:  # a user's module or loss may raise anything
             line = " ".join(str(error).split())[:300]
             raise InputError(
                 f"the module and its loss cannot be run on samples {shape_of(features)} with targets "
@@ -183,12 +183,12 @@ class NeuralNetwork(FiniteSum):
         r"""Return a local estimate, for the gradient of a neural network has no Lipschitz constant: ``(N, 1)``.
 
         It is the largest magnitude of an eigenvalue of :math:`\nabla^2 f_i(x^0)` on 32 of the node's samples, by power
-        iteration, which comes from below. Elsewhere the loss may bend more.
+        iteration, which approaches from below. Elsewhere the curvature may be larger.
         """
         return own_rows(self, self._estimates[0].to(self.initial))
 
     def mean_curvature(self) -> Tensor:
-        """Return the estimate of the base class, at the start, on the samples of :meth:`smoothness`: ``(N, 1)``."""
+        """Return the estimate of the base class on the samples of :meth:`smoothness`: ``(N, 1)``."""
         return own_rows(self, self._estimates[1].to(self.initial))
 
     @property
@@ -198,26 +198,27 @@ class NeuralNetwork(FiniteSum):
         return self.curvature.found
 
     def _estimate(self) -> tuple[Tensor, Tensor]:
-        few = self._spread_out(_CURVATURE_SAMPLES).to(dtype=torch.float32)  # the same, whoever is the first to ask
+        # In float32, so that the estimates do not depend on the precision of the copy that computes them.
+        few = self._spread_out(_CURVATURE_SAMPLES).to(dtype=torch.float32)
 
         def node_product(direction: Tensor, x: Tensor, *data: Tensor) -> Tensor:
             return torch.func.grad(lambda u: torch.func.grad(few.function)(u, *data) @ direction)(x)
 
-        def bend(direction: Tensor) -> Tensor:
+        def hessian_product(direction: Tensor) -> Tensor:
             """Return the products of all Hessians with a direction of each."""
             return few.function.each(node_product, direction, few.initial, *few._data, few.weight)
 
         generator = torch.Generator().manual_seed(0)
         signs = (2.0 * torch.randint(2, (1, self.dim), generator=generator) - 1).to(few.initial).expand_as(few.initial)
-        bent = bend(signs)
-        mean = (signs * bent).mean(dim=1, keepdim=True)
-        tiny = torch.finfo(bent.dtype).tiny
+        product = hessian_product(signs)
+        mean = (signs * product).mean(dim=1, keepdim=True)
+        tiny = torch.finfo(product.dtype).tiny
         for _ in range(_POWER_ITERATIONS):
-            bent = bend(bent / bent.norm(dim=1, keepdim=True).clamp(min=tiny))
-        return bent.norm(dim=1, keepdim=True).clamp(min=tiny), mean
+            product = hessian_product(product / product.norm(dim=1, keepdim=True).clamp(min=tiny))
+        return product.norm(dim=1, keepdim=True).clamp(min=tiny), mean
 
     def _spread_out(self, samples: int) -> Self:
-        """Return the problem with at most so many samples a node, evenly spaced, for they may be sorted."""
+        """Return the problem with at most so many samples a node, evenly spaced, since they may be sorted."""
         samples = min(samples, self.sizes[1])
         spaced = torch.arange(samples, device=self.count.device) * self.count // samples
         return self.subsample(torch.where(self.count > samples, spaced, self.first_rows(samples)))
@@ -225,8 +226,8 @@ class NeuralNetwork(FiniteSum):
     def model(self, x: Tensor, problem: int = 0) -> nn.Module:
         """Return the module with parameters x, ``(d,)``, in evaluation mode.
 
-        Running statistics of batch normalization are those of about 1,024 samples of all nodes of the problem, as
-        many of each.
+        Running statistics of batch normalization are measured on about 1,024 samples of the problem, equally many of
+        each node.
         """
         nodes = (self.batch == problem).nonzero().squeeze(1) % self.sizes[0]
         few = self._spread_out(max(1, _CALIBRATION_SAMPLES // nodes.numel())).features[nodes]
@@ -251,9 +252,9 @@ class NeuralNetwork(FiniteSum):
         for p in problems[1:]:
             differs = first.function.difference(p.function) or difference(first.bound, p.bound, "the bound")
             if differs:
-                raise InputError(f"networks that differ cannot stand in one batch: {differs}")
+                raise InputError(f"networks that differ cannot be joined in one batch: {differs}")
         if len({bool(p.tests) for p in problems}) > 1:
-            raise InputError("networks with and without test samples cannot stand in one batch")
+            raise InputError("networks with and without test samples cannot be joined in one batch")
         curvature = _Curvature()
         largest, mean = (torch.cat([own_rows(p, p._estimates[k]) for p in problems]) for k in range(2))
         curvature.found = largest, mean

@@ -25,13 +25,14 @@ class FlatModule:
     """A module as a function of the vector of its trainable parameters, in the order of ``named_parameters``.
 
     It is run in training mode, but keeps no state: batch normalization uses the statistics of the samples at hand
-    and tracks none; frozen parameters and buffers are constants. Only :meth:`filled` has running statistics.
+    and tracks none; frozen parameters and buffers are constants. Only the result of :meth:`filled` has running
+    statistics.
 
     Attributes:
-        module: as it was given.
+        module: the module itself, which is not changed.
 
     Raises:
-        InputError: the module has nothing to train, or dropout, with which it is no function of its parameters.
+        InputError: the module has no trainable parameters, or it has dropout and is no function of its parameters.
     """
 
     module: nn.Module
@@ -42,7 +43,7 @@ class FlatModule:
         for name, part in self.module.named_modules():
             if isinstance(part, _DROPOUTS) and part.p > 0:
                 raise InputError(
-                    f"{name or 'the module'} is dropout, with which losses are no functions of the parameters; "
+                    f"{name or 'the module'} is dropout, with which losses are not functions of the parameters; "
                     "expected a module without it, or with p=0"
                 )
 
@@ -80,7 +81,7 @@ class FlatModule:
 
     @property
     def vector(self) -> Tensor:
-        """The parameters that the module came with, ``(d,)``."""
+        """The parameters of the module, ``(d,)``."""
         return parameters_to_vector([p for _, p in self._trainable(self.module)]).detach()
 
     def __call__(self, vector: Tensor, features: Tensor) -> Tensor:
@@ -92,7 +93,7 @@ class FlatModule:
     def filled(self, vector: Tensor, calibration: Sequence[Tensor]) -> nn.Module:
         """Return the module with other parameters, in evaluation mode.
 
-        Running statistics of batch normalization are measured anew, as those of an average of models must be
+        Running statistics of batch normalization are measured for these parameters, as an average of models requires
         (Izmailov et al. 2018, 3.2).
 
         Args:
@@ -114,7 +115,7 @@ class FlatModule:
 
 
 def initialized(make_module: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Return a module with the parameters that it draws for a seed; torch's own stream stays where it is."""
+    """Return a module initialized with a seed, without changing the state of torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_module()
