@@ -36,7 +36,7 @@ class PGExtra(Tunable[PGExtraState]):
     keeps, makes one mixing an iteration enough.
 
     Step size: :math:`\alpha < 2 \lambda_{\min}(\tilde W) / L = (1 + \lambda_{\min}(W)) / L` (Shi et al. 2015); the
-    largest one that holds for all problems is :math:`(5 + 3 \lambda_{\min}(W)) / (4 L)` (Li, Yan 2021, arXiv:1711.06785).
+    largest that holds for all problems is :math:`(5 + 3 \lambda_{\min}(W)) / (4 L)` (Li, Yan 2021, arXiv:1711.06785).
     Costs one gradient, one prox and one mixing an iteration.
 
     Attributes:

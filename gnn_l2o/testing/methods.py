@@ -64,16 +64,16 @@ def check_method(method: type[Tunable[Any]], *, network: Wrap = HiddenNetwork) -
         algorithm = method.from_setting(problem, settings[0])
         check_purity(algorithm, problem, graph, network)
         check_cost(algorithm, problem, graph, network)
-        check_precision(
-            method.from_setting(problem.to(dtype=torch.float32), settings[0]), algorithm, problem, graph
-        )
+        check_precision(method.from_setting(problem.to(dtype=torch.float32), settings[0]), algorithm, problem, graph)
         check_side_by_side_settings(method, settings)
         path = small_problem(10, _regularizer(method))
         line = Network.from_networkx(nx.path_graph(10))
         check_locality(method.from_setting(path, settings[0]), line, _regularizer(method), network)
         state = algorithm.init(problem, graph, initial_points(problem))
         rows = {t.shape[:1] for s in (state, algorithm.step(problem, graph, state)) for t in tensors(s)}
-        expect(rows == {(6,)}, f"{method.name}: tensors of its state have {rows} rows; expected one for each of 6 nodes")
+        expect(
+            rows == {(6,)}, f"{method.name}: tensors of its state have {rows} rows; expected one for each of 6 nodes"
+        )
     if method.exact:
         check_convergence(method)
 
@@ -85,16 +85,16 @@ def check_declaration(method: type[Tunable[Any]]) -> None:
         expect(isinstance(value, str) and bool(value), f"{method.__name__}: expected a {attribute}, got {value!r}")
     expect(dataclasses.is_dataclass(method), f"{method.name}: expected a frozen dataclass")
     fields = {field.name for field in dataclasses.fields(method)}
-    expect(fields == set(method.grid), f"{method.name}: has the fields {sorted(fields)} and tunes {sorted(method.grid)}")
+    expect(
+        fields == set(method.grid), f"{method.name}: has the fields {sorted(fields)} and tunes {sorted(method.grid)}"
+    )
     for name, axis in method.grid.items():
         if isinstance(axis, Range):
             valid = 0 < axis.low <= axis.high < axis.below
             expect(valid, f"{method.name}: expected 0 < low <= high < below of {name}, got {axis}")
     settings = method.settings(BUDGET)
     expect(0 < len(settings) <= BUDGET, f"{method.name}: a budget of {BUDGET} gives {len(settings)} settings")
-    expect(
-        len({tuple(s.items()) for s in settings}) == len(settings), f"{method.name}: its grid repeats settings"
-    )
+    expect(len({tuple(s.items()) for s in settings}) == len(settings), f"{method.name}: its grid repeats settings")
     for name in method.grid:
         for bad in (0.0, -1.0, math.nan, math.inf):
             expect(_refuses(method, {**settings[0], name: bad}), f"{method.name}: accepts {name} = {bad}")

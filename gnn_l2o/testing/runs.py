@@ -130,9 +130,7 @@ def check_precision(single: Algorithm[Any], double: Algorithm[Any], problem: Pro
     with torch.no_grad():
         states = list(islice(run(single, narrow, graph, x0.float()), steps + 1))
     kinds = {t.dtype for t in tensors(states[-1]) if t.is_floating_point()}
-    expect(
-        kinds == {torch.float32}, f"{single.name}: a run in float32 must stay in it, got {sorted(map(str, kinds))}"
-    )
+    expect(kinds == {torch.float32}, f"{single.name}: a run in float32 must stay in it, got {sorted(map(str, kinds))}")
     expect_close(states[-1].x.double(), expected, 1e-3, f"{single.name}: x in float32 and float64 after {steps} steps")
 
 
