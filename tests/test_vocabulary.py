@@ -40,7 +40,7 @@ WORDS = {
 # Uses of these words that are the field's, in lower case; what they match is taken out before the search.
 ALLOWED = (
     r"\b(?:optimality|spectral|duality)[\s_]+gaps?",
-    r"`+log_gap`+|\blog_gap\b|:func:`[^`]*`|:attr:`[^`]*`|:meth:`[^`]*`|:class:`[^`]*`",
+    r"`+\w*gaps?\w*`+|\blog_gap\b|:func:`[^`]*`|:attr:`[^`]*`|:meth:`[^`]*`|:class:`[^`]*`",
     r"\bleast[\s_-]+squares\b|\bat(?:\s+|_)least\b",
     r"\bcycle graphs?\b|\bcycle_graph\b",
     r"\blstm cells?\b|lstmcell",
