@@ -169,5 +169,14 @@ def test_words_of_the_field_are_not_found(text: str) -> None:
     assert not list(findings(text))
 
 
+def test_names_that_are_not_used_are_found() -> None:
+    assert all(
+        map(NAMES.search, ("held_step", "edge_gains", "longest_step", "most_negative", "least", "refresh_every"))
+    )
+    assert not any(
+        map(NAMES.search, ("LeastSquares", "require_at_least", "min_eigenvalue", "almost_equal", "withheld"))
+    )
+
+
 def test_a_finding_names_its_line() -> None:
     assert next(findings("all is well\nbut for gains", first_line=10)).startswith("11: 'gains' -> ")
