@@ -1,12 +1,13 @@
-"""Where results that take long are kept between runs."""
+"""The folder in which results that take long to compute are cached."""
 
 import os
 from pathlib import Path
+
+import platformdirs
 
 VARIABLE = "GNN_L2O_CACHE"
 
 
 def cache_folder() -> Path:
-    """Return where results are kept: ``$GNN_L2O_CACHE``, or ``gnn-l2o`` in the user's cache folder."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gnn-l2o"
-    return Path(os.environ.get(VARIABLE) or default)
+    """Return the folder of cached results: ``$GNN_L2O_CACHE``, or ``gnn-l2o`` in the user's cache folder."""
+    return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("gnn-l2o", appauthor=False))

@@ -7,21 +7,29 @@ import hashlib
 import types
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-from gnn_l2o.graph.network import Network
-
 PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@runtime_checkable
+class HasFingerprint(Protocol):
+    """An object that says itself what decides it."""
+
+    def fingerprint_parts(self) -> tuple[Any, ...]:
+        """Return the parts that decide this object, as :func:`fingerprint` takes them."""
 
 
 def fingerprint(*things: Any) -> str:
     """Return a hash that differs wherever the things differ in type, shape or content, precision apart.
 
     Args:
-        things: tensors, modules, networks, dataclasses, mappings, sequences, classes, functions (their names
-            count), paths of files (their content counts), or anything whose ``repr`` says all.
+        things: tensors, modules, mappings, sequences, paths of files (their content counts), classes and functions
+            (their names count; :func:`~gnn_l2o._utils.source.source_fingerprint` hashes their code), dataclasses (all
+            fields but those with ``compare=False``), what has a method ``fingerprint_parts``, or anything whose
+            ``repr`` says all.
 
     Example:
         >>> fingerprint(1, "a") == fingerprint(1, "a"), fingerprint(1, "a") == fingerprint("a", 1)
@@ -41,6 +49,10 @@ def source_code() -> tuple[Path, ...]:
 def _parts(thing: Any) -> Iterator[bytes]:
     yield type(thing).__qualname__.encode()
     match thing:
+        case type() | types.FunctionType():
+            yield f"{thing.__module__}.{thing.__qualname__}".encode()
+        case HasFingerprint():
+            yield from _parts(thing.fingerprint_parts())
         case Tensor():
             numbers = thing.detach().cpu()
             yield f"{numbers.is_floating_point()} {tuple(numbers.shape)}".encode()
@@ -48,8 +60,8 @@ def _parts(thing: Any) -> Iterator[bytes]:
         case nn.Module():
             yield from _parts(repr(thing))
             yield from _parts(dict(thing.state_dict()))
-        case Network():
-            yield from _parts((thing.link_index, thing.weight, thing.batch))
+            for module in thing.modules():
+                yield from _parts(_settings(module))
         case Mapping():
             for key, value in thing.items():
                 yield from _parts(key)
@@ -59,9 +71,12 @@ def _parts(thing: Any) -> Iterator[bytes]:
                 yield from _parts(part)
         case Path():
             yield thing.read_bytes()
-        case type() | types.FunctionType():
-            yield f"{thing.__module__}.{thing.__qualname__}".encode()
         case _ if dataclasses.is_dataclass(thing):
-            yield from _parts({f.name: getattr(thing, f.name) for f in dataclasses.fields(thing)})
+            yield from _parts({f.name: getattr(thing, f.name) for f in dataclasses.fields(thing) if f.compare})
         case _:
             yield repr(thing).encode()
+
+
+def _settings(module: nn.Module) -> dict[str, Any]:
+    """Return the attributes of a module that are plain values: not all of them stand in its ``repr``."""
+    return {name: value for name, value in vars(module).items() if isinstance(value, bool | int | float | str)}

@@ -121,3 +121,15 @@ def map_tensors(function: Callable[[Tensor], Tensor], state: Any) -> Any:
 def detach(state: State) -> State:
     """Cut a state off its history, so that back-propagation stops there."""
     return map_tensors(Tensor.detach, state)
+
+
+def select_rows(state: State, rows: Tensor) -> State:
+    """Return the state of some of the nodes only.
+
+    Args:
+        state: its tensors have one row for each node; a state of which this does not hold has a method
+            ``select_rows(rows)`` of its own.
+        rows: ``(k,)``, the positions of the nodes.
+    """
+    own = getattr(state, "select_rows", None)
+    return map_tensors(lambda t: t.index_select(0, rows), state) if own is None else own(rows)

@@ -114,6 +114,10 @@ class Network(Communication, Data):
             min_eigenvalue=torch.cat([n.min_eigenvalue for n in networks]),
         )
 
+    def fingerprint_parts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what decides the network, see :func:`~gnn_l2o._utils.fingerprint.fingerprint`."""
+        return self.link_index, self.weight, self.batch
+
     @classmethod
     def _assemble(
         cls, link_index: Tensor, *, weight: Tensor, batch: Tensor, spectral_gap: Tensor, min_eigenvalue: Tensor

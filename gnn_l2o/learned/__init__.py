@@ -1,5 +1,6 @@
 """Learned optimizers, as algorithms whose weights live in an nn.Module."""
 
+from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.learned.architecture import GRID_SEARCH, Architecture, LearnedOptimizer
 from gnn_l2o.learned.base_rules import BaseRules, BaseRulesArchitecture
 from gnn_l2o.learned.constant_coefficients import ConstantCoefficients, ExactDiffusionCoefficients
@@ -20,6 +21,9 @@ from gnn_l2o.learned.model import (
 from gnn_l2o.learned.per_node import PerNodeArchitecture, PerNodeMiLoDo, PerNodeNetworks
 from gnn_l2o.learned.schedule import RecomputeSchedule
 from gnn_l2o.learned.tuned_constants import TUNED, TunedConstants, TunedMomentum
+
+for _method in TUNED.values():
+    METHODS.register(_method)
 
 __all__ = [
     "ARCHITECTURES",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
@@ -108,4 +109,6 @@ class TunedMomentum(TunedConstants):
         )
 
 
-TUNED: dict[str, type[TunedConstants]] = {method.name: method for method in (TunedConstants, TunedMomentum)}
+TUNED: dict[str, type[Tunable[Any]]] = {
+    method.name: METHODS.register(method) for method in (TunedConstants, TunedMomentum)
+}
