@@ -1,7 +1,8 @@
-"""How much memory and time the optimizer takes on 100 nodes with 30,000 coordinates each.
+"""Memory and time of the optimizer on 100 nodes with 30,000 coordinates each.
 
-Run it with ``python benchmarks/wide_problem.py``, perhaps ``--topology erdos_renyi``. Printed are the peak of the
-process's memory, data included, and the seconds so far, before the first iteration, while the networks run, and after.
+Run it with ``python benchmarks/wide_problem.py``, optionally with ``--topology erdos_renyi``. The output is the peak
+memory of the process, data included, and the elapsed seconds: before the first iteration, while the networks run, and
+afterwards.
 """
 
 import argparse

@@ -321,7 +321,7 @@ def test_methods_that_break_the_contract_are_caught(method: Any, message: str) -
 def test_reading_a_neighbour_without_counting_is_refused() -> None:
     with pytest.raises(AttributeError, match="link_index of a Network is no node's knowledge"):
         check_method(Peeking)
-    with pytest.raises(AssertionError, match="after 1 steps and 1 counted rounds, .* a node at distance 2"):
+    with pytest.raises(AssertionError, match=r"after 1 steps and 1 counted rounds, .* a node at distance 2"):
         check_method(Peeking, network=lambda network: network)
 
 

@@ -26,7 +26,7 @@ def test_a_saved_model_comes_back(folder):
     preconditioner = ARCHITECTURE.build().float()
     save_weights(folder, preconditioner, ARCHITECTURE)
     model = load_model(folder)
-    assert (model.name, model.schedule.warmup, model.directed) == (folder.name, 3, False)
+    assert (model.name, model.schedule.warmup, model.source.directed) == (folder.name, 3, False)
     for name, value in preconditioner.state_dict().items():
         assert torch.equal(model.source.state_dict()[name].float(), value), name
     assert not [p for p in folder.iterdir() if p.name.startswith(".")]  # no temporary file is left
@@ -96,3 +96,12 @@ def test_weights_that_do_not_fit_are_refused(folder, damage):
     safetensors.torch.save_file(tensors, path, metadata)
     with pytest.raises(InputError, match="non-finite weights" if damage == "nan" else "does not fit its architecture"):
         load_model(folder)
+
+
+def test_a_copy_in_another_precision_leaves_the_model_as_it_is():
+    for name in ("milodo_gnn", "generic_l2o"):
+        model = load_model(name)
+        copied = model.to(dtype=torch.float32)
+        weights, others = (next(p for p in vars(m).values() if isinstance(p, nn.Module)) for m in (model, copied))
+        assert {p.dtype for p in weights.parameters()} == {torch.float64}  # the default of the tests
+        assert {p.dtype for p in others.parameters()} == {torch.float32}

@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o.algorithms.base import Algorithm
-from gnn_l2o.algorithms.driver import run
+from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.evaluation.selection import ALIASES
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import load_model
 from gnn_l2o.problems import NeuralNetwork, Problem, Stochastic
-from gnn_l2o.problems.neural import Criterion, Samples
+from gnn_l2o.problems.network_loss import Criterion
+from gnn_l2o.problems.neural import Samples
 from gnn_l2o.problems.neural_module import initialized
 from gnn_l2o.problems.regularizers import Regularizer
 
@@ -27,7 +28,7 @@ DTYPE = torch.float32
 
 @dataclass(frozen=True)
 class Progress:
-    r"""Where training stands.
+    r"""A measurement during training.
 
     Attributes:
         iteration: k.
@@ -49,7 +50,7 @@ class TrainedModule:
     Attributes:
         module: with the average of the nodes' parameters, in evaluation mode.
         parameters: those of every node, ``(N, d)``, in the order of ``module.named_parameters()``.
-        history: the progress, from the start to the end.
+        history: the measurements, the first before the first iteration.
     """
 
     module: nn.Module
@@ -74,7 +75,7 @@ def train_module(
     measure_every: int = 50,
     callback: Callable[[Progress], object] | None = None,
 ) -> TrainedModule:
-    """Train a module on data that nodes hold privately, who talk to their neighbours only.
+    """Train a module on data that nodes hold privately; parameters are exchanged between neighbours only.
 
     All nodes begin with the same parameters and then have their own, which the optimizer brings together. Losses,
     batch normalization and what a module may not have are explained at :class:`~gnn_l2o.problems.NeuralNetwork`.
@@ -83,16 +84,16 @@ def train_module(
         make_module: returns the module; called once.
         loss: of outputs ``(k, ...)`` and targets ``(k, ...)``, as ``torch.nn.functional.cross_entropy``.
         shards: of every node its features ``(m_i, ...)`` and targets ``(m_i, ...)``.
-        network: who talks to whom, as many nodes as shards.
+        network: the communication graph, as many nodes as shards.
         optimizer: the name or path of a trained optimizer, the name of a method, or an algorithm.
         parameters: of a method named as optimizer, as its class takes them: ``{"step_size": 0.1}``.
         batch_size: samples that a node draws for a gradient; by default all it has.
         iterations: how many.
         seed: of the initial parameters and the mini-batches.
-        regularizer: r; by default none, which ``"milodo_mlp"`` asks for.
+        regularizer: r; by default none, which ``"milodo_mlp"`` requires.
         test: features ``(T, ...)`` and classes ``(T,)`` to measure the accuracy on.
-        measure_every: iterations between measurements, which are made at start and end in any case.
-        callback: told every measurement as it is made.
+        measure_every: iterations between measurements; there is one before the first and one after the last too.
+        callback: called with every measurement.
 
     Raises:
         InputError: an argument is wrong, or the optimizer cannot run there.
@@ -108,16 +109,13 @@ def train_module(
     problem: Problem = full if batch_size is None else Stochastic(full, batch_size=batch_size, seed=seed)
     network = network.to(dtype=DTYPE)
     _check(algorithm, problem, network, iterations)
+    driver = Driver(algorithm, problem, network, full.initial_point())
     history = []
-    x = full.initial_point()
-    for k, state in enumerate(run(algorithm, problem, network, x)):
-        x = state.x
-        if k % measure_every == 0 or k == iterations:
-            history.append(_measure(full, x, k))
-            if callback is not None:
-                callback(history[-1])
-        if k == iterations:
-            break
+    for standing in driver.halts([*range(0, iterations, measure_every), iterations]):
+        history.append(_measure(full, standing.state.x, standing.iteration))
+        if callback is not None:
+            callback(history[-1])
+    x = driver.state.x
     return TrainedModule(full.model(x.mean(dim=0)), x, history)
 
 

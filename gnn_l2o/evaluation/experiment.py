@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
 import time
@@ -43,8 +42,8 @@ def evaluate(
     """Run learned and tuned optimizers on unseen problems and measure them.
 
     Everything is checked before anything is written. Methods are tuned in each case on instances of their own
-    (:func:`~gnn_l2o.evaluation.tuning.tune`). Results are saved all the time; an evaluation that was interrupted goes on
-    with ``resume=True`` and gives the same results, wall times apart, as one that was not.
+    (:func:`~gnn_l2o.evaluation.tuning.tune`). Results are saved all the time; an interrupted evaluation goes on with
+    ``resume=True`` and gives the same results, wall times apart, as one that was not.
 
     Args:
         plan: what is evaluated, a :class:`~gnn_l2o.evaluation.Plan`; or its models alone.
@@ -201,7 +200,7 @@ class _Evaluation:
     def _models(self) -> dict[str, Algorithm[Any]]:
         """The models in the precision of the runs; copies, because modules change their precision in place."""
         return {
-            name: copy.deepcopy(model).to(dtype=self._dtype) if hasattr(model, "to") else model
+            name: model.to(dtype=self._dtype) if hasattr(model, "to") else model
             for name, model in self._plan.chosen_models.items()
         }
 

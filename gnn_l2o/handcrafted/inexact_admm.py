@@ -45,7 +45,7 @@ class InexactADMM(Tunable[InexactADMMState]):
 
     and is :class:`.CondatVu` with the Laplacian for I - W and a step of every node's own.
 
-    Step: :math:`1 / \beta < 2 / L`, whatever network and penalty: by that likeness
+    Step size: :math:`1 / \beta < 2 / L`, whatever network and penalty: by that likeness
     :math:`\beta + \rho \lambda_{\min}(D + \mathcal A) > L / 2` is enough, with D the degrees and :math:`\mathcal A` the
     adjacency matrix, and that eigenvalue is not negative. Where all f_i are the same quadratic, with r = 0, and all
     nodes have n neighbours, it converges while

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 import types
@@ -113,7 +114,7 @@ class Movable(Algorithm[State]):
 
     @abstractmethod
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
-        """Move the weights and return the algorithm."""
+        """Return a copy on ``device``, with its weights in ``dtype``; the algorithm itself stays as it is."""
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,7 @@ class LearnedOptimizer(Movable[State], Generic[State, Weights]):
     name: str  # type: ignore[misc]  # a ClassVar elsewhere; here every trained model has its own
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
-        self.weights.to(device=device, dtype=dtype)
-        return self
+        return dataclasses.replace(self, weights=copy.deepcopy(self.weights).to(device=device, dtype=dtype))
 
 
 def require(algorithm: Algorithm[Any], problem: Problem, network: Network) -> None:

@@ -54,8 +54,9 @@ class BaseRules(LearnedOptimizer[BaseRulesState, BaseRuleNetworks]):
         y_i^+ &= y_i + s_i(\{z_i - z_j\}_{j \in \mathcal N(i)}) && (13) \\
         x_i^+ &= z_i - u_i(\{z_i - z_j\}_{j \in \mathcal N(i)}) && (14)
 
-    Nothing makes a fixed point a solution. The networks see vectors as they are, so they are bound to their graph, to
-    a dimension and, by their training, to a scale. One iteration costs one gradient and one round of one vector.
+    Nothing makes a fixed point a solution. The networks' inputs are unscaled vectors, so they are bound to their
+    graph, to a dimension and, by their training, to a scale. It costs one gradient and one round of one vector an
+    iteration.
     """
 
     cost = Cost(rounds=1, vectors=1, gradients=1)

@@ -1,4 +1,4 @@
-"""Generic learning to optimize carried over to graphs: an LSTM that may do with its neighbourhood what it likes."""
+"""Generic learning to optimize carried over to graphs: an LSTM on a node's neighbourhood, without structure."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
@@ -83,6 +84,6 @@ class MiLoDo(Movable[MiLoDoState]):
         )
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
-        if isinstance(self.source, nn.Module):
-            self.source.to(device=device, dtype=dtype)
-        return self
+        if not isinstance(self.source, nn.Module):
+            return self
+        return replace(self, source=copy.deepcopy(self.source).to(device=device, dtype=dtype))
