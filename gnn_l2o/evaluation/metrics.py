@@ -103,7 +103,7 @@ class Metric(ABC):
         """
 
 
-METRICS: Registry[Metric] = Registry("metric", Metric)  # type: ignore[type-abstract]
+METRICS: Registry[Metric] = Registry("metric", Metric)
 """The metrics that are known by name."""
 
 

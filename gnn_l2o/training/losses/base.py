@@ -83,7 +83,7 @@ class MetaLoss(ABC):
         return torch.cat([(gap.clamp(min=0) + RESOLUTION).log10() for gap in gaps.values()])
 
 
-LOSSES: Registry[MetaLoss] = Registry("loss", MetaLoss)  # type: ignore[type-abstract]  # a base of classes
+LOSSES: Registry[MetaLoss] = Registry("loss", MetaLoss)
 
 
 def log_spaced(iterations: int) -> list[int]:
