@@ -13,7 +13,7 @@ from gnn_l2o.nn.features import known_at_edges, known_at_nodes
 from gnn_l2o.nn.rule import GraphFacts
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.losses import LogArea
-from gnn_l2o.training.rollout import GAP, measurements
+from gnn_l2o.training.rollout import OPTIMALITY_GAP, measurements
 
 PROBLEMS = 120  # about as many are tried
 ITERATIONS = 300  # at most
@@ -79,8 +79,8 @@ def _log_area(algorithm: Algorithm[Any], batch: Batch, iterations: int) -> Tenso
     """Return log10 of one plus the :func:`.area_above_tolerance` of every problem, ``(B,)``."""
     loss, driver = LogArea(), Driver(algorithm, batch.problem, batch.network, batch.x0)
     halts = measurements(driver, batch, loss.measured_iterations(iterations))
-    gaps = {standing.iteration: standing.measures[GAP] for standing in halts}
-    area = loss.validation_values(range(1, iterations + 1), gaps)
+    optimality_gaps = {standing.iteration: standing.measures[OPTIMALITY_GAP] for standing in halts}
+    area = loss.validation_values(range(1, iterations + 1), optimality_gaps)
     return area.nan_to_num(DIVERGED_AREA, DIVERGED_AREA).clamp(max=DIVERGED_AREA)
 
 
