@@ -269,6 +269,16 @@ def test_help_shows_every_setting_with_its_default(capsys):
             assert f"--{field.name} " in printed
 
 
+@pytest.mark.parametrize("flag", ["--recipe", "--from"])
+def test_a_recipe_with_a_value_of_the_wrong_type_is_refused_in_one_line(model, tmp_path, capsys, flag):
+    recipe = model / "recipe.toml"
+    _, _, rest = recipe.read_text().partition("]\ntopology")
+    recipe.write_text(f'[training]\ndataset = "lasso"\ntopology{rest}')
+    given = model if flag == "--from" else recipe
+    message = refused(capsys, [flag, str(given), "--features", "9", "--output", str(tmp_path / "mine")])
+    assert message.endswith("""dataset is a list, got 'lasso'; expected dataset = ["lasso"]""")
+
+
 def test_list_names_every_topology_and_dataset(capsys):
     assert train_gnn.main(["--list"]) == 0
     printed = capsys.readouterr().out

@@ -349,7 +349,9 @@ class FinalGap(MetaLoss):
         return (last.clamp(min=0) + RESOLUTION).log().mean()
 
 
-def test_a_loss_in_a_file_of_ones_own_trains(tmp_path):
+def test_a_loss_in_a_file_of_ones_own_trains(tmp_path, monkeypatch):
+    labels = set()
+    monkeypatch.setattr("gnn_l2o.training.trainer.write_curve", lambda folder, curve, label: labels.add(label))
     source = textwrap.dedent(inspect.getsource(FinalGap))
     (tmp_path / "mine.py").write_text(f"from gnn_l2o.training.losses import RESOLUTION, MetaLoss\n\n\n{source}")
     config = dataclasses.replace(TINY, loss=str(tmp_path / "mine.py"))
@@ -358,6 +360,7 @@ def test_a_loss_in_a_file_of_ones_own_trains(tmp_path):
     training.run()
     write_card(training)
     assert "(the optimality gap that is left, up to iteration 15)" in (tmp_path / "out" / "card.md").read_text()
+    assert labels == {"the optimality gap that is left"}
     assert read_recipe(tmp_path / "out" / "recipe.toml") == training.config
     with pytest.raises(InputError, match="there is no loss file"):
         dataclasses.replace(TINY, loss="nowhere.py")
