@@ -8,7 +8,7 @@ import dataclasses
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -16,14 +16,17 @@ from rich.console import Console
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o.learned import ARCHITECTURES, MiLoDoArchitecture
-from gnn_l2o.nn.edge_preconditioner import EdgeWeights, Symmetrize
-from gnn_l2o.nn.node_preconditioner import Parametrization
-from gnn_l2o.training import TrainingConfig, TrainingRun, fine_tuning, read_stages
+from gnn_l2o.training import DEFAULT_ARCHITECTURE, LOSSES, TrainingConfig, TrainingRun, fine_tuning, read_stages
 from gnn_l2o.training.card import write_card
-from gnn_l2o.training.config import DEFAULT_RECIPE, PAPER_RECIPE, LossName, read_tables, without_start
+from gnn_l2o.training.flags import add_architecture_flags, add_training_flags
+from gnn_l2o.training.presets import PAPER_RECIPE, RENAMED, without_initialization
 from gnn_l2o.training.progress import ProgressPrinter
+from gnn_l2o.training.recipe import read_tables
 
 DATASET_SHORTHANDS = ("features", "samples", "l1_weight", "noise")
+MIXTURE = ("dataset", "topology", "nodes", "mixing", "problems", "validation_problems", "validation_iterations")
+SETTINGS = [f.name for f in dataclasses.fields(TrainingConfig)]
+OWN_FLAGS = ("architecture", "stages", "pretrained", "pretrained_fingerprint")  # of another form than their setting
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -41,60 +44,29 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="MODEL",
         help="train a model further, a name in models/ or a folder; mixture and architecture are its own",
     )
+    add("--start_from", dest="pretrained", help=argparse.SUPPRESS)  # its name before version 0.5
     add("--resume", action="store_true", help="go on from the checkpoint in the output folder")
     add("--overwrite", action="store_true", help="replace the model in the output folder")
 
     mixture = parser.add_argument_group("training mixture", "every training problem takes one of each at random")
-    add = mixture.add_argument
-    add(
-        "--dataset", "--optimizee", nargs="+", metavar="NAME[:KEY=VALUE,...]", help="e.g. lasso:features=300,samples=10"
-    )
-    add("--topology", nargs="+", metavar="NAME[:KEY=VALUE,...]", help="e.g. ring erdos_renyi:p=0.3")
-    add("--nodes", "--agents", nargs="+", type=int, help="sizes of the graphs")
-    add("--mixing", help="mixing weights")
+    add_training_flags(mixture, MIXTURE)
     for name in DATASET_SHORTHANDS:
-        add(f"--{name}", metavar="VALUE", help=f"short for {name}=VALUE after each --dataset that does not say it")
-    add("--problems", type=int, help="number of training problems")
-    add("--validation_problems", type=int, help="number of problems held out to choose the best weights")
-    add("--validation_iterations", type=int, help="how long these are run")
+        help_text = f"short for {name}=VALUE after each --dataset that does not say it"
+        mixture.add_argument(f"--{name}", metavar="VALUE", help=help_text)
 
-    model = parser.add_argument_group("architecture", "which of these settings there are depends on the kind")
-    add = model.add_argument
-    add("--architecture", choices=ARCHITECTURES, help=f"its kind (default: {MiLoDoArchitecture.name})")
-    add("--parametrization", choices=get_args(Parametrization), help="how the networks' outputs become gains")
-    add("--symmetrize", choices=get_args(Symmetrize), help="how the two ends of an edge come to the same gain")
-    add("--hidden_features", type=int, help="width of the LSTMs")
-    add("--spectral_gap", action=argparse.BooleanOptionalAction, default=None, help="let the networks see it")
-    add("--accelerated", action=argparse.BooleanOptionalAction, default=None, help="let the gains include momentum")
-    add("--restart", action=argparse.BooleanOptionalAction, default=None, help="drop momentum where it turns back")
-    add("--log_features", action=argparse.BooleanOptionalAction, default=None, help="let them see signed logarithms")
-    add(
-        "--skip_connection",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="let what they see also go past them",
+    architecture = parser.add_argument_group("architecture", "which of these settings there are depends on the kind")
+    kind = f"kind of the learned optimizer (default: {DEFAULT_ARCHITECTURE.name})"
+    architecture.add_argument("--architecture", choices=ARCHITECTURES, help=kind)
+    add_architecture_flags(architecture, ARCHITECTURES)
+
+    inits = ", ".join(dict.fromkeys(init for kind in ARCHITECTURES.values() for init in kind.inits))
+    training = parser.add_argument_group(
+        "training", f"Losses: {', '.join(LOSSES.names())}. Initializations, as far as the kind has them: {inits}."
     )
-    add("--edge_weights", choices=get_args(EdgeWeights), help="of an edge: one for each coordinate, or one for all")
-    add("--warmup", type=int, help="refresh the gains in each of the first so many iterations")
-    add("--recompute_every", type=int, help="and in every so-manieth afterwards; 0 holds them")
-    add("--chebyshev_steps", type=int, help="lengths that held steps have in turn; without momentum only")
-    add("--depth", type=int, help="layers of an unrolled method")
-    add("--linear", action=argparse.BooleanOptionalAction, default=None, help="let learned scalars depend on the graph")
-
-    training = parser.add_argument_group("training")
     add = training.add_argument
     add("--stages_config", type=Path, help="JSON: a list of {lr, truncation_length, iterations, epochs}")
-    add("--batch_size", type=int, help="problems in a batch")
-    add("--gradient_samples", type=int, help="samples that a node draws for a gradient (default: all)")
-    add("--loss", choices=get_args(LossName), help="what is minimized")
-    inits = dict.fromkeys(init for kind in ARCHITECTURES.values() for init in kind.inits)
-    add("--init", metavar="START", help=f"where training starts: {', '.join(inits)}, as far as the kind knows it")
-    add("--initial_step_size", type=float, help="step size at the start, in the kind's unit")
-    add("--optimizer", choices=["adam"], help="of the weights")
-    add("--weight_decay", type=float, help="of the optimizer")
-    add("--clip", type=float, help="bound on the norm of an update's gradient")
-    add("--ema", type=float, help="decay of the moving average of the weights")
-    add("--seed", type=int, help="of everything")
+    add_training_flags(training, [name for name in SETTINGS if name not in (*MIXTURE, *OWN_FLAGS)])
+    add("--optimizer", choices=["adam"], help="of the weights (default: adam)")
     add("--threads", type=int, default=1, help="CPU threads (default: %(default)s; more wait for each other)")
     add("--device", default="cpu", help="where to compute (default: %(default)s)")
     return parser
@@ -131,27 +103,29 @@ def configuration(args: argparse.Namespace) -> TrainingConfig:
     if args.resume and args.recipe is None and args.output is not None and (args.output / "recipe.toml").exists():
         args.recipe = args.output / "recipe.toml"
     base = first_settings(args)
-    architecture, training = (dict(base.get(table, {})) for table in ("architecture", "training"))
+    training = {RENAMED.get(name, name): value for name, value in base.get("training", {}).items()}
     if args.pretrained is not None:
-        training = without_start(training)
+        training = without_initialization(training)
     given = {k: v for k, v in vars(args).items() if v is not None}
-    kind = given.pop("architecture", architecture.get("kind", MiLoDoArchitecture.name))
-    if kind != architecture.get("kind", MiLoDoArchitecture.name):
-        # The settings of one kind and its start say nothing about another.
+    architecture = first_architecture(args, base)
+    kind = given.pop("architecture", architecture["kind"])
+    if kind != architecture["kind"]:
+        # The settings of one kind and its initialization say nothing about another.
         architecture, training = {}, {k: v for k, v in training.items() if k not in ("init", "initial_step_size")}
     architecture |= {"kind": kind} | {k: given[k] for k in architecture_settings() if k in given}
-    training |= {k: given[k] for k in TrainingConfig.__dataclass_fields__ if k in given}
+    training |= {k: given[k] for k in SETTINGS if k in given}
     if args.stages_config is not None:
         with about(stages_config=args.stages_config):
-            training["stages"] = [vars(stage) for stage in read_stages(args.stages_config)]
+            training["stages"] = list(read_stages(args.stages_config))
     if "dataset" not in training:
         raise InputError("--dataset is needed, e.g. --dataset lasso:features=300,samples=10 (or --recipe)")
-    training["dataset"] = [with_shorthands(spec, given) for spec in training["dataset"]]
+    if isinstance(training["dataset"], list):  # else it is refused below
+        training["dataset"] = [with_shorthands(str(spec), given) for spec in training["dataset"]]
     return TrainingConfig.from_dict({"architecture": architecture, "training": training})
 
 
 def first_settings(args: argparse.Namespace) -> Mapping[str, Any]:
-    """Return the tables of settings that the flags change: of a recipe, a model, the paper, or the defaults.
+    """Return the tables of settings that the flags change: of a recipe, a model, the paper, or none.
 
     Raises:
         InputError: a recipe or model cannot be read.
@@ -165,10 +139,16 @@ def first_settings(args: argparse.Namespace) -> Mapping[str, Any]:
         if args.paper:
             raise InputError("--from begins with the settings of a model, --paper with the paper's; leave one out")
         return fine_tuning(args.pretrained)
-    if args.paper:
-        return PAPER_RECIPE
-    is_default = args.architecture in (None, MiLoDoArchitecture.name) and args.parametrization != "paper"
-    return DEFAULT_RECIPE if is_default else {}
+    return PAPER_RECIPE if args.paper else {}
+
+
+def first_architecture(args: argparse.Namespace, base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the architecture that the flags change: that of the base, or the default one, with its kind."""
+    if "architecture" in base:
+        return {"kind": MiLoDoArchitecture.name, **base["architecture"]}
+    # Of the default architecture, the paper's parametrization has nothing but the kind.
+    is_default = args.parametrization != "paper"
+    return DEFAULT_ARCHITECTURE.to_dict() if is_default else {"kind": MiLoDoArchitecture.name}
 
 
 def with_shorthands(spec: str, given: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
 """What each part of the default optimizer and of its training is worth: variants of its recipe, trained side by side.
 
 Every variant trains by a recipe, by default that of ``models/milodo_gnn``, with one change, for a share of its epochs.
-Whatever it was trained for, its best weights are then judged on the same problems, of the same mixture, that no variant
-has seen: the mean of log10 of the relative gap, over problems and evenly spaced iterations up to
-``validation_iterations``. Lower is better.
+Whatever loss it was trained with, its best weights are then judged on the same problems, drawn from the same mixture
+and held out from all variants: the mean of log10 of the relative optimality gap, over problems and evenly spaced
+iterations up to ``validation_iterations``. Lower is better.
 
 Run it with ``python benchmarks/ablations.py``, perhaps ``--variants default restart --seeds 0 1``. Begun again with the
 same settings, it goes on where it was stopped.
@@ -33,12 +33,14 @@ from gnn_l2o.learned import ARCHITECTURES, load_model
 from gnn_l2o.learned.model import WEIGHTS
 from gnn_l2o.plugins import PROJECT
 from gnn_l2o.training import Stage, TrainingConfig, TrainingRun, read_recipe
-from gnn_l2o.training.pool import Batch, Pool
+from gnn_l2o.training.batch import Batch
+from gnn_l2o.training.checkpoint import CHECKPOINT
+from gnn_l2o.training.losses import Area
+from gnn_l2o.training.pool import Pool
 from gnn_l2o.training.progress import ProgressPrinter
 from gnn_l2o.training.rollout import validate
-from gnn_l2o.training.trainer import CHECKPOINT
 
-JUDGES_SEED = 1000  # of the problems that variants are judged on; training with it would see them
+JUDGES_SEED = 1000  # of the problems that variants are judged on; no variant is trained with it
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ class Variant:
         return dataclasses.replace(stage, lr=stage.lr * self.rates, epochs=epochs)
 
 
-# As in models/learned_scalars_momentum, few numbers bear and need higher rates.
+# As in models/learned_scalars_momentum: so few weights train well only at higher learning rates.
 SCALARS = {"kind": "learned_scalars", "linear": True}
 SCALARS_RATES = 5.0
 
@@ -82,20 +84,20 @@ VARIANTS: dict[str, Variant] = {
     "default": Variant(),
     "no_spectral_gap": Variant({"spectral_gap": False}),
     "symmetrize_mean": Variant({"symmetrize": "mean"}),
-    "refresh_every_1": Variant({"recompute_every": 1}),
-    "refresh_every_25": Variant({"recompute_every": 25}),
+    "recompute_every_1": Variant({"recompute_every": 1}),
+    "recompute_every_25": Variant({"recompute_every": 25}),
     "warmup_6": Variant({"warmup": 6}),
     "warmup_40": Variant({"warmup": 40}),
     "width_8": Variant({"hidden_features": 8}),
     "width_32": Variant({"hidden_features": 32}),
     "raw_features": Variant({"log_features": False}),
     "init_averaging": Variant(training={"init": "averaging"}),
-    "no_direct_layer": Variant({"skip_connection": False}, {"init": "averaging"}),
-    "edge_gains_coordinate": Variant({"edge_weights": "coordinate"}),
-    "edge_gains_edge": Variant({"edge_weights": "edge"}),
+    "no_skip_connection": Variant({"skip_connection": False}, {"init": "averaging"}),
+    "edge_weights_coordinate": Variant({"edge_weights": "coordinate"}),
+    "edge_weights_edge": Variant({"edge_weights": "edge"}),
     "restart": Variant({"restart": True}),
     "no_momentum": Variant({"accelerated": False}),
-    "no_momentum_cycle_3": Variant({"accelerated": False, "chebyshev_steps": 3}),
+    "no_momentum_chebyshev_3": Variant({"accelerated": False, "chebyshev_steps": 3}),
     "log_gap_loss": Variant(training={"loss": "log_gap"}),
     "area_loss": Variant(training={"loss": "area"}),
     "no_ema": Variant(training={"ema": 0.0}),
@@ -124,7 +126,7 @@ class Judge:
 
     @cached_property
     def batches(self) -> dict[str, list[Batch]]:
-        """The problems by family, drawn and solved when they are first asked for."""
+        """The problems by family, drawn and solved at the first access."""
         batches = {}
         for family, specs in self.families.items():
             config = dataclasses.replace(self.base, dataset=tuple(specs), seed=JUDGES_SEED)
@@ -135,26 +137,26 @@ class Judge:
     def __call__(self, folder: Path) -> dict[str, float]:
         """Return the value of a trained model on every family and on all problems; inf on divergence.
 
-        What was found is kept beside the model, and holds for the same weights, problems and code.
+        The values are stored beside the model, and are taken from there for the same weights, problems and code.
         """
         path = folder / "judged.json"
         key = fingerprint(self.base, JUDGES_SEED, folder / WEIGHTS, source_code())
-        kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-        if kept.get("key") != key:
-            kept = {"key": key, "values": self._judge(folder)}
-            write_text(path, json.dumps(kept))
-        return kept["values"]
+        stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        if stored.get("key") != key:
+            stored = {"key": key, "values": self._judge(folder)}
+            write_text(path, json.dumps(stored))
+        return stored["values"]
 
     def _judge(self, folder: Path) -> dict[str, float]:
         model, iterations = load_model(folder.resolve()), self.base.validation_iterations
-        values = {family: validate(model, batches, iterations, "area") for family, batches in self.batches.items()}
+        values = {family: validate(model, batches, iterations, Area()) for family, batches in self.batches.items()}
         total = sum(self.counts[family] * value for family, value in values.items())
         return {**values, "all": total / sum(self.counts.values())}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one variant with one seed.
+    """The result of one variant with one seed.
 
     Attributes:
         variant: its name.
@@ -170,7 +172,7 @@ class Outcome:
 
 
 def train(config: TrainingConfig, folder: Path, console: Console) -> TrainingRun:
-    """Train, or go on with what ``folder`` holds, to the end; what is finished is left as it is."""
+    """Train, or go on with what ``folder`` holds, to the end; a finished run stays as it is."""
     report = ProgressPrinter(console)
     run = TrainingRun(config, folder, resume=(folder / CHECKPOINT).is_file(), report=report)
     run.run()

@@ -1,9 +1,11 @@
 """How long one training iteration takes: shared weights and whole-graph tensors against networks of every node's own.
 
 The setting is a batch of 32 LASSO problems (d = 300, m = 10) on a ring of 10 nodes, 5 steps unrolled, forward and
-backward, all gains refreshed in each. The rival is written as Algorithm 1 of He et al. 2024 reads: every node has three
-networks of its own, and Python loops over the nodes and, for the gradients, over the problems. Both run in one process,
-in turn, so that their ratio means something on a noisy machine. Run it with ``python benchmarks/training_step.py``.
+backward, all coefficients recomputed in each. The comparison follows Algorithm 1 of He et al. 2024 line by line: every
+node has three networks of its own, and Python loops over the nodes and, for the gradients, over the problems. Both run
+in one process, in turn, so that noise of the machine changes their ratio little.
+
+Run it with ``python benchmarks/training_step.py``.
 """
 
 import statistics
@@ -52,18 +54,18 @@ def per_node_step(networks: list[list[OwnNetwork]], a: Tensor, b: Tensor) -> Non
             p = (output + 0.03).relu().reshape(BATCH, DIM)
             v = x[i] - p * (gradient + y[i])
             z.append(v.sign() * (v.abs() - L1_WEIGHT * p).relu())
-        gains = []
+        weights = []
         for i in range(NODES):
             differences = torch.stack([z[i] - z[j] for j in neighbours[i]], dim=-1).reshape(-1, 2)
             s, memory[i][1] = networks[i][1](differences, memory[i][1])
             u, memory[i][2] = networks[i][2](differences, memory[i][2])
-            gains.append((s.exp().reshape(BATCH, DIM, 2), u.relu().reshape(BATCH, DIM, 2)))
+            weights.append((s.exp().reshape(BATCH, DIM, 2), u.relu().reshape(BATCH, DIM, 2)))
         for i in range(NODES):
             x[i] = z[i]
             for k, j in enumerate(neighbours[i]):
                 back = neighbours[j].index(i)
-                y[i] = y[i] + 0.5 * (gains[i][0][..., k] + gains[j][0][..., back]) * (z[i] - z[j])
-                x[i] = x[i] - gains[i][1][..., k] * (z[i] - z[j])
+                y[i] = y[i] + 0.5 * (weights[i][0][..., k] + weights[j][0][..., back]) * (z[i] - z[j])
+                x[i] = x[i] - weights[i][1][..., k] * (z[i] - z[j])
         mean = torch.stack(x).mean(dim=0)
         for k in range(BATCH):
             for i in range(NODES):
@@ -116,10 +118,10 @@ def main() -> None:
     own = [[OwnNetwork(2, outputs, WIDTH) for outputs in (1, 2, 2)] for _ in range(NODES)]
     a = torch.stack([p.features for p in problems]).float()
     b = torch.stack([p.targets for p in problems]).float()
-    rival = "every node its own networks, width 20"
+    per_node = "every node its own networks, width 20"
     seconds = median_seconds(
         {
-            rival: lambda: per_node_step(own, a, b),
+            per_node: lambda: per_node_step(own, a, b),
             "shared, default architecture (scale-free, even, width 16)": shared(MiLoDoArchitecture()),
             "shared, scale-free, even, width 20": shared(MiLoDoArchitecture(hidden_features=20)),
             "shared, paper, mean, width 20": shared(
@@ -128,7 +130,7 @@ def main() -> None:
         }
     )
     for name, value in seconds.items():
-        print(f"{name:60} {value:7.3f} s   {seconds[rival] / value:5.2f}x")
+        print(f"{name:60} {value:7.3f} s   {seconds[per_node] / value:5.2f}x")
 
 
 if __name__ == "__main__":

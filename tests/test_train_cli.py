@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import train_gnn
-from gnn_l2o.learned import MiLoDoArchitecture, load_model, save_weights
+from gnn_l2o.learned import GenericL2OArchitecture, MiLoDoArchitecture, load_model, save_weights
 from gnn_l2o.training import FINE_TUNING_STAGES, TrainingConfig, read_recipe
 
 STAGES = [{"lr": 0.001, "truncation_length": 2, "iterations": 4, "epochs": 1}]
@@ -25,7 +25,7 @@ def command(tmp_path):
     stages = tmp_path / "stages.json"
     stages.write_text(json.dumps(STAGES))
     return [
-        *("--dataset", "lasso:features=6,samples=4", "--topology", "ring", "star", "--agents", "3", "5"),
+        *("--dataset", "lasso:features=6,samples=4", "--topology", "ring", "star", "--nodes", "3", "5"),
         *("--problems", "4", "--validation_problems", "2", "--validation_iterations", "5", "--batch_size", "2"),
         *("--hidden_features", "4", "--warmup", "2", "--stages_config", str(stages), "--threads", "1"),
     ]
@@ -207,20 +207,76 @@ def test_fine_tuning_with_a_recipe(command, model, tmp_path):
         (["--no-spectral_gap"], "it has spectral_gap True, got False"),
         (["--architecture", "generic_l2o"], "it has kind 'milodo', got 'generic_l2o'"),
         (["--depth", "3"], "unknown milodo architecture setting 'depth'"),
-        (["--init", "random"], "training starts either from the model"),
-        (["--initial_step_size", "0.3"], "or from initial_step_size 0.3"),
+        (["--init", "random"], "training begins either with the model"),
+        (["--initial_step_size", "0.3"], "or with initial_step_size 0.3"),
         (["--paper"], "--from begins with the settings of a model, --paper with the paper's; leave one out"),
         (["--from", "nowhere"], "--pretrained nowhere: unknown model 'nowhere'"),
         (["--recipe", "other.toml"], "it has hidden_features 4, got 6, warmup 2, got 20"),
-        (["--output", "model"], "holds the model to start from"),
+        (["--output", "model"], "holds the pretrained model"),
     ],
 )
-def test_what_contradicts_the_model_to_start_from_is_refused(model, tmp_path, capsys, monkeypatch, argv, message):
+def test_what_contradicts_the_pretrained_model_is_refused(model, tmp_path, capsys, monkeypatch, argv, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "other.toml").write_text('[architecture]\nhidden_features = 6\n[training]\ndataset = ["lasso"]\n')
     before = (model / "weights.safetensors").read_bytes()
     assert message in refused(capsys, ["--from", "model", "--output", "mine", "--overwrite", *argv])
     assert not (tmp_path / "mine").exists() and (model / "weights.safetensors").read_bytes() == before
+
+
+def test_nothing_said_is_the_default_configuration():
+    assert configuration(["--dataset", "lasso"]) == TrainingConfig(dataset=("lasso",))
+    assert configuration(["--dataset", "lasso", "--parametrization", "paper"]) == TrainingConfig(
+        dataset=("lasso",), architecture=MiLoDoArchitecture(parametrization="paper")
+    )
+    assert configuration(["--dataset", "lasso", "--architecture", "generic_l2o"]) == TrainingConfig(
+        dataset=("lasso",), architecture=GenericL2OArchitecture()
+    )
+
+
+@pytest.mark.parametrize(
+    ("older", "today"),
+    [
+        (["--lr_init", "0.3"], ["--initial_step_size", "0.3"]),
+        (["--start_from", "milodo_gnn"], ["--from", "milodo_gnn"]),
+        (["--no-accelerated", "--cycle", "3"], ["--no-accelerated", "--chebyshev_steps", "3"]),
+        (["--no-direct"], ["--no-skip_connection"]),
+        (["--refresh_every", "5"], ["--recompute_every", "5"]),
+        (["--edge_gains", "coordinate"], ["--edge_weights", "coordinate"]),
+        (["--optimizee", "logistic"], ["--dataset", "logistic"]),
+        (["--agents", "4", "6"], ["--nodes", "4", "6"]),
+    ],
+)
+def test_flags_of_earlier_versions_and_of_the_reference_are_read(older, today):
+    assert configuration(["--dataset", "lasso", *older]) == configuration(["--dataset", "lasso", *today])
+    assert configuration(["--dataset", "lasso", *older]) != configuration(["--dataset", "lasso"])
+
+
+def test_help_shows_every_setting_with_its_default(capsys):
+    with pytest.raises(SystemExit):
+        train_gnn.main(["--help"])
+    printed = " ".join(capsys.readouterr().out.split())
+    for text in (
+        "--batch_size N problems in a batch (default: 6; 16 for other architectures)",
+        "--weight_decay X of Adam (default: 0.0)",
+        "(default: 16 for milodo, matrix_milodo; 20 for per_node, generic_l2o; 100 for base_rules)",
+        "(default: no for milodo)",
+        "Losses: area, log_area, log_gap, objective.",
+    ):
+        assert text in printed
+    assert "None" not in printed and ":class:" not in printed and "--cycle" not in printed
+    for field in dataclasses.fields(TrainingConfig):
+        if field.name not in ("architecture", "stages", "pretrained", "pretrained_fingerprint"):
+            assert f"--{field.name} " in printed
+
+
+@pytest.mark.parametrize("flag", ["--recipe", "--from"])
+def test_a_recipe_with_a_value_of_the_wrong_type_is_refused_in_one_line(model, tmp_path, capsys, flag):
+    recipe = model / "recipe.toml"
+    _, _, rest = recipe.read_text().partition("]\ntopology")
+    recipe.write_text(f'[training]\ndataset = "lasso"\ntopology{rest}')
+    given = model if flag == "--from" else recipe
+    message = refused(capsys, [flag, str(given), "--features", "9", "--output", str(tmp_path / "mine")])
+    assert message.endswith("""dataset is a list, got 'lasso'; expected dataset = ["lasso"]""")
 
 
 def test_list_names_every_topology_and_dataset(capsys):
@@ -243,15 +299,19 @@ def test_list_names_every_topology_and_dataset(capsys):
         (["--dataset", "lasso:feature=3"], "did you mean 'features'?"),
         (["--mixing", "metro"], "unknown mixing 'metro'; did you mean 'metropolis'?"),
         (["--batch_size", "0"], "batch_size is at least 1, got 0"),
+        (["--batch_size", "2.5"], "argument --batch_size: invalid int value: '2.5'"),
+        (["--weight_decay", "-1"], "weight_decay is at least 0, got -1.0"),
+        (["--ema", "nan"], "ema is a finite number, got nan"),
+        (["--loss", "gap"], "unknown loss 'gap'; did you mean 'log_gap'? (known: area, log_area, log_gap, objective)"),
         (
             ["--chebyshev_steps", "3"],
-            "momentum leaves no room for a cycle of steps, got chebyshev_steps = 3; expected 1",
+            "got chebyshev_steps = 3; expected 1",
         ),
         (
             ["--initial_step_size", "2"],
             f"initial_step_size lies between 0 and {MiLoDoArchitecture(accelerated=True).step_size_limit}, got 2.0",
         ),
-        (["--init", "special"], "exact diffusion is a start for parametrization 'paper', got 'scale_free'"),
+        (["--init", "special"], "parametrization 'paper', got 'scale_free'"),
         (["--stages_config", "nowhere.json"], "--stages_config nowhere.json: cannot read the stages nowhere.json"),
         (["--recipe", "nowhere.toml"], "--recipe nowhere.toml: cannot read the recipe nowhere.toml"),
         (["--optimizer", "sgd"], "argument --optimizer: invalid choice: 'sgd'"),

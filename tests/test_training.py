@@ -1,7 +1,10 @@
+import contextlib
 import dataclasses
+import inspect
 import itertools
 import json
 import math
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +15,15 @@ from safetensors.torch import load_file
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import detach
 from gnn_l2o.algorithms.driver import run
-from gnn_l2o.learned import MiLoDoArchitecture, PerNodeArchitecture, load_model, save_weights
+from gnn_l2o.learned import MiLoDoArchitecture, PerNodeArchitecture, available_models, load_model, save_weights
+from gnn_l2o.learned.model import model_folder, model_recipe
 from gnn_l2o.training import (
+    DEFAULT_ARCHITECTURE,
+    DEFAULT_STAGES,
     FINE_TUNING_STAGES,
+    LOSSES,
     PAPER_STAGES,
+    MetaLoss,
     Stage,
     TrainingConfig,
     TrainingRun,
@@ -24,10 +32,14 @@ from gnn_l2o.training import (
     read_stages,
 )
 from gnn_l2o.training.card import write_card
-from gnn_l2o.training.losses import FLOOR, area_above_tolerance, measured_iterations, relative_gap, segment_loss
+from gnn_l2o.training.curve import CurvePoint, _draw, write_curve
+from gnn_l2o.training.denormals import denormals_are_flushed
+from gnn_l2o.training.losses import RESOLUTION, Area, LogArea, LogOptimalityGap, Objective, area_above_tolerance
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Pool
+from gnn_l2o.training.pretrained import weights_fingerprint
 from gnn_l2o.training.rollout import run_segment, validate
+from gnn_l2o.training.stages import GENERAL_STAGES
 
 TINY = TrainingConfig(
     dataset=("lasso:features=6,samples=4", "logistic:features=5,samples=6"),
@@ -37,6 +49,7 @@ TINY = TrainingConfig(
     validation_problems=3,
     validation_iterations=15,
     batch_size=3,
+    loss="log_gap",
     ema=0.5,
     stages=(Stage(1e-2, 3, 6, 2), Stage(1e-3, 4, 4, 1)),
     architecture=MiLoDoArchitecture(hidden_features=4, warmup=3),
@@ -95,11 +108,11 @@ def test_the_stages_of_the_paper_in_the_references_format(tmp_path):
     [
         ("{", "cannot read the stages"),
         ("[]", "non-empty list"),
-        ('[{"lr": 0.1, "truncation_length": 5, "iterations": 10}]', "needs epochs as int, got None"),
+        ('[{"lr": 0.1, "truncation_length": 5, "iterations": 10}]', "the stage setting epochs is missing"),
         ('[{"lr": 0.1, "truncation": 5}]', "unknown stage setting 'truncation'; did you mean 'truncation_length'?"),
         ('[{"lr": 0.1, "truncation_length": 4, "iterations": 10, "epochs": 1}]', "multiple of its truncation_length"),
-        ('[{"lr": "0.1", "truncation_length": 5, "iterations": 10, "epochs": 1}]', "needs lr as float, got '0.1'"),
-        ('[{"lr": 0.1, "truncation_length": 5, "iterations": 10, "epochs": 0}]', "at least 1"),
+        ('[{"lr": "0.1", "truncation_length": 5, "iterations": 10, "epochs": 1}]', "lr is a number, got '0.1'"),
+        ('[{"lr": 0.1, "truncation_length": 5, "iterations": 10, "epochs": 0}]', "epochs is at least 1, got 0"),
     ],
 )
 def test_bad_stages_are_refused(tmp_path, text, message):
@@ -114,8 +127,28 @@ def test_bad_stages_are_refused(tmp_path, text, message):
     [
         ({"problems": 0}, "problems is at least 1, got 0"),
         ({"loss": "gap"}, "unknown loss 'gap'; did you mean 'log_gap'?"),
-        ({"clip": 0.0}, "positive"),
-        ({"ema": 1.0}, "ema lies between 0 and 1"),
+        ({"clip": 0.0}, "clip is positive, got 0.0"),
+        ({"clip": math.nan}, "clip is positive, got nan"),
+        ({"ema": 1.0}, "ema is less than 1, got 1.0"),
+        ({"ema": math.nan}, "ema is a finite number, got nan"),
+        ({"weight_decay": -0.1}, "weight_decay is at least 0, got -0.1"),
+        ({"weight_decay": math.inf}, "weight_decay is a finite number, got inf"),
+        ({"initial_step_size": math.nan}, "initial_step_size is a finite number, got nan"),
+        ({"seed": -1}, "seed is at least 0, got -1"),
+        ({"seed": 1.5}, "seed is a whole number, got 1.5"),
+        ({"batch_size": 2.5}, "batch_size is a whole number, got 2.5"),
+        ({"batch_size": True}, "batch_size is a whole number, got True"),
+        ({"problems": "many"}, "problems is a whole number, got 'many'"),
+        ({"mixing": 3}, "mixing is a text, got 3"),
+        ({"dataset": "lasso"}, r"""dataset is a list, got 'lasso'; expected dataset = \["lasso"\]"""),
+        ({"nodes": 10}, r"nodes is a list, got 10; expected nodes = \[10\]"),
+        ({"nodes": [10, 5.0]}, r"nodes\[1\] is a whole number, got 5.0"),
+        ({"topology": []}, r"topology is a list that is not empty, got \[\]"),
+        ({"dataset": ["lasso", 3]}, r"dataset\[1\] is a text, got 3"),
+        ({"stages": ()}, "stages is a list that is not empty"),
+        ({"stages": ({"lr": 0.1},)}, r"stages\[0\]: the stage setting truncation_length is missing"),
+        ({"stages": (3,)}, r"stages\[0\]: .*, got 3"),
+        ({"architecture": "milodo"}, "architecture is a table of settings, got 'milodo'"),
         ({"gradient_samples": 0}, "gradient_samples is at least 1, got 0"),
         ({"initial_step_size": 1.5}, "initial_step_size lies between 0 and 0.8, got 1.5"),
     ],
@@ -130,10 +163,70 @@ def test_unknown_settings_of_a_recipe_are_refused():
         InputError, match=r"unknown milodo architecture setting 'hidden'; did you mean 'hidden_features'\?"
     ):
         TrainingConfig.from_dict({"architecture": {"hidden": 3}, "training": {"dataset": ["lasso"]}})
-    with pytest.raises(InputError, match="wrong type"):
-        TrainingConfig.from_dict({"training": {"dataset": ["lasso"], "problems": "many"}})
+    with pytest.raises(InputError, match=r"unknown training setting 'problem'; did you mean 'problems'\?"):
+        TrainingConfig.from_dict({"training": {"dataset": ["lasso"], "problem": 3}})
+    with pytest.raises(InputError, match=r"unknown table of a recipe 'trainin'; did you mean 'training'\?"):
+        TrainingConfig.from_dict({"trainin": {"dataset": ["lasso"]}})
+    with pytest.raises(InputError, match=r"\[training\] is a table of a recipe, got training = 3"):
+        TrainingConfig.from_dict({"training": 3})
+    with pytest.raises(InputError, match="architecture is a table of its own"):
+        TrainingConfig.from_dict({"training": {"dataset": ["lasso"], "architecture": {}}})
     with pytest.raises(InputError, match=r"no \[training\] dataset"):
         TrainingConfig.from_dict({"architecture": {}})
+
+
+@pytest.mark.parametrize("name", available_models())
+def test_recipes_of_released_models_are_read_as_they_are_written(name):
+    tables = model_recipe(model_folder(name))
+    config = TrainingConfig.from_dict(tables)
+    written = config.to_dict()
+    assert written["architecture"] == tables["architecture"]
+    # Recipes before version 0.4 had no ema: the last weights were taken.
+    assert written["training"] == {"ema": 0.0, **tables["training"]}
+    if config.pretrained is not None:
+        assert weights_fingerprint(config.build()) == config.pretrained_fingerprint
+
+
+def test_settings_of_earlier_versions_are_read():
+    older = {"dataset": ["lasso"], "lr_init": 0.1, "init": "averaging"}
+    assert TrainingConfig.from_dict({"training": older}).initial_step_size == 0.1
+    older = {"dataset": ["lasso"], "start_from": "milodo_gnn", "start_fingerprint": "0"}
+    config = TrainingConfig.from_dict({"training": older})
+    assert (config.pretrained, config.pretrained_fingerprint) == ("milodo_gnn", "0")
+    assert TrainingConfig.from_dict({"training": {"dataset": ["lasso"], "init": "scouted"}}).init == "grid_search"
+    older = {"cycle": 3, "direct": False, "edge_gains": "edge", "refresh_every": 5}
+    architecture = TrainingConfig.from_dict({"architecture": older, "training": {"dataset": ["lasso"]}}).architecture
+    expected = {"chebyshev_steps": 3, "skip_connection": False, "edge_weights": "edge", "recompute_every": 5}
+    assert architecture == MiLoDoArchitecture(**expected)
+
+
+def test_there_is_one_set_of_defaults():
+    config = TrainingConfig(dataset=("lasso",))
+    assert config == TrainingConfig.from_dict({"training": {"dataset": ["lasso"]}})
+    assert config.architecture == DEFAULT_ARCHITECTURE
+    assert (config.loss, config.batch_size, config.ema, config.stages) == ("log_area", 6, 0.98, DEFAULT_STAGES)
+    other = TrainingConfig(dataset=("lasso",), architecture=PerNodeArchitecture())
+    assert (other.loss, other.batch_size, other.ema, other.stages) == ("log_gap", 16, 0.0, GENERAL_STAGES)
+
+
+def test_the_bound_on_gradients_may_be_none():
+    assert dataclasses.replace(TINY, clip=math.inf).clip == math.inf
+
+
+@pytest.mark.parametrize("init", ["averaging", "random"])
+def test_building_weights_leaves_torchs_random_numbers_alone(init):
+    config = dataclasses.replace(TINY, init=init)
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first, second = config.build(), config.build()
+    assert torch.equal(torch.rand(3), expected)
+    assert_same_weights(first.state_dict(), second.state_dict())
+    # The weights of a seed are those that torch draws after it.
+    torch.manual_seed(config.seed)
+    weights = config.architecture.build()
+    config.architecture.initialize(weights, init, None)
+    assert_same_weights(first.state_dict(), weights.state_dict())
 
 
 # The pool and the loss
@@ -150,7 +243,7 @@ def test_the_pool_mixes_graphs_and_sizes_and_knows_the_optima():
         zero = torch.zeros(len(batch.initial_objective), batch.problem.dim, dtype=torch.float64)
         torch.testing.assert_close(batch.initial_objective, batch.problem.objective(zero))
         assert (batch.optimum < batch.initial_objective).all()
-        torch.testing.assert_close(relative_gap(batch, batch.x0), torch.ones_like(batch.initial_objective))
+        torch.testing.assert_close(batch.relative_optimality_gap(batch.x0), torch.ones_like(batch.initial_objective))
 
 
 def test_gradients_may_be_those_of_some_samples(tmp_path):
@@ -159,7 +252,7 @@ def test_gradients_may_be_those_of_some_samples(tmp_path):
     whole = Pool(TINY, "training", 4, torch.float64).batches(4)[0]
     assert torch.equal(batch.optimum, whole.optimum)
     x = torch.randn(batch.x0.shape, dtype=torch.float64)
-    torch.testing.assert_close(relative_gap(batch, x), relative_gap(whole, x))
+    torch.testing.assert_close(batch.relative_optimality_gap(x), whole.relative_optimality_gap(x))
     first, again, second = (batch.problem.draw(k).gradient(x) for k in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, second)
     draws = torch.stack([batch.problem.draw(k).gradient(x) for k in range(400)])
@@ -186,11 +279,11 @@ def test_the_losses():
     rows = mean.expand(len(x), -1)
     objective = batch.problem.loss(rows).mean() + batch.problem.regularizer.value(mean.unsqueeze(0))[0]
     gap = (objective - batch.optimum[0]) / (batch.initial_objective[0] - batch.optimum[0])
-    found = {3: relative_gap(batch, x)}
-    torch.testing.assert_close(segment_loss("objective", batch, range(1, 4), found), objective)
-    torch.testing.assert_close(segment_loss("log_gap", batch, range(1, 4), found), torch.log(gap + FLOOR))
+    found = {3: batch.relative_optimality_gap(x)}
+    torch.testing.assert_close(Objective().segment_loss(batch, range(1, 4), found), objective)
+    torch.testing.assert_close(LogOptimalityGap().segment_loss(batch, range(1, 4), found), torch.log(gap + RESOLUTION))
     area = torch.log10(1 + gap / 1e-5)
-    torch.testing.assert_close(segment_loss("log_area", batch, range(1, 4), found), torch.log(1 + 6 * area))
+    torch.testing.assert_close(LogArea().segment_loss(batch, range(1, 4), found), torch.log(1 + 6 * area))
 
 
 def test_the_area_above_the_tolerance_is_a_sum_over_iterations():
@@ -198,7 +291,7 @@ def test_the_area_above_the_tolerance_is_a_sum_over_iterations():
     heights = np.log10(1 + np.array([[10 ** (-k / 4), 1.0] for k in range(1, 41)]) / 1e-5)
     expected = heights.sum(0) + 40 * heights[-1]  # what is left at the end counts for as long again
     torch.testing.assert_close(area_above_tolerance(range(1, 41), curve), torch.from_numpy(expected))
-    sparse = {k: curve[k] for k in measured_iterations("log_area", 40)}
+    sparse = {k: curve[k] for k in LogArea().measured_iterations(40)}
     torch.testing.assert_close(area_above_tolerance(range(1, 41), sparse), torch.from_numpy(expected), rtol=0.1, atol=0)
     given_up = {k: curve[k] for k in range(1, 5)}
     rest = heights[:4].sum(0) + 36 * heights[3] + 40 * heights[3]
@@ -206,8 +299,8 @@ def test_the_area_above_the_tolerance_is_a_sum_over_iterations():
 
 
 def test_the_objective_is_measured_everywhere_and_the_gap_at_log_spaced_iterations():
-    assert measured_iterations("objective", 5) == [1, 2, 3, 4, 5]
-    spaced = measured_iterations("log_gap", 400)
+    assert Objective().measured_iterations(5) == [1, 2, 3, 4, 5]
+    spaced = LogOptimalityGap().measured_iterations(400)
     assert spaced[0] == 1 and spaced[-1] == 400 and len(spaced) < 40
     assert all(b - a == 1 or b / a < 1.34 for a, b in itertools.pairwise(spaced))
 
@@ -216,20 +309,22 @@ def test_a_segments_loss_is_the_mean_over_its_iterations_and_its_gradient_ends_a
     batch = Pool(TINY, "training", 2, torch.float32).batches(2)[0]
     architecture = dataclasses.replace(TINY.architecture, warmup=6)
     algorithm = architecture.algorithm(architecture.build())
-    start = algorithm.init(batch.problem, batch.network, batch.x0)
+    first_state = algorithm.init(batch.problem, batch.network, batch.x0)
     states = [s for _, s in zip(range(7), run(algorithm, batch.problem, batch.network, batch.x0), strict=False)]
-    measured = measured_iterations("objective", 6)
-    first = run_segment(algorithm, batch, start, range(1, 4), "objective", measured)
-    expected = segment_loss("objective", batch, range(1, 4), {k: relative_gap(batch, states[k].x) for k in (1, 2, 3)})
+    measured = Objective().measured_iterations(6)
+    first = run_segment(algorithm, batch, first_state, range(1, 4), Objective(), measured)
+    expected = Objective().segment_loss(
+        batch, range(1, 4), {k: batch.relative_optimality_gap(states[k].x) for k in (1, 2, 3)}
+    )
     torch.testing.assert_close(first.loss, expected)
 
     x = first.state.x.detach().requires_grad_()
-    second = run_segment(algorithm, batch, detach(first.state), range(4, 7), "objective", measured)
+    second = run_segment(algorithm, batch, detach(first.state), range(4, 7), Objective(), measured)
     assert second.state.iteration == 6 and not second.diverged
     assert torch.autograd.grad(second.loss, first.state.x, allow_unused=True, retain_graph=True) == (None,)
     # Only what was not cut off sees the input: with the state put in by hand the gradient is there.
     linked = dataclasses.replace(detach(first.state), x=x)
-    linked = run_segment(algorithm, batch, linked, range(4, 7), "objective", measured)
+    linked = run_segment(algorithm, batch, linked, range(4, 7), Objective(), measured)
     assert torch.autograd.grad(linked.loss, x)[0].abs().max() > 0
 
 
@@ -238,9 +333,60 @@ def test_validation_is_infinite_where_a_run_diverges():
     weights = PAPER.architecture.build()
     algorithm = PAPER.architecture.algorithm(weights)
     weights.start_as_exact_diffusion(0.1)
-    assert -7 < validate(algorithm, [batch], 40, "log_gap") < 0
+    assert -7 < validate(algorithm, [batch], 40, LogOptimalityGap()) < 0
     weights.start_as_exact_diffusion(100.0)
-    assert validate(algorithm, [batch], 40, "log_gap") == math.inf
+    assert validate(algorithm, [batch], 40, LogOptimalityGap()) == math.inf
+
+
+class FinalGap(MetaLoss):
+    """What a user writes: the minimum that a loss needs."""
+
+    name = "final_gap"
+    label = "the optimality gap that is left"
+
+    def segment_loss(self, batch, segment, optimality_gaps):
+        *_, last = optimality_gaps.values()
+        return (last.clamp(min=0) + RESOLUTION).log().mean()
+
+
+def test_a_loss_in_a_file_of_ones_own_trains(tmp_path, monkeypatch):
+    labels = set()
+    monkeypatch.setattr("gnn_l2o.training.trainer.write_curve", lambda folder, curve, label: labels.add(label))
+    source = textwrap.dedent(inspect.getsource(FinalGap))
+    (tmp_path / "mine.py").write_text(f"from gnn_l2o.training.losses import RESOLUTION, MetaLoss\n\n\n{source}")
+    config = dataclasses.replace(TINY, loss=str(tmp_path / "mine.py"))
+    training = TrainingRun(config, tmp_path / "out")
+    assert type(training.loss).__name__ == "FinalGap" and training.loss.tolerance == math.inf
+    training.run()
+    write_card(training)
+    assert "(the optimality gap that is left, up to iteration 15)" in (tmp_path / "out" / "card.md").read_text()
+    assert labels == {"the optimality gap that is left"}
+    assert read_recipe(tmp_path / "out" / "recipe.toml") == training.config
+    with pytest.raises(InputError, match="there is no loss file"):
+        dataclasses.replace(TINY, loss="nowhere.py")
+
+
+def test_every_loss_measures_and_judges():
+    assert LOSSES.names() == ["area", "log_area", "log_gap", "objective"]
+    batch = Pool(TINY, "training", 2, torch.float64).batches(2)[0]
+    for name in LOSSES.names():
+        loss = LOSSES[name]()
+        for measured in (loss.measured_iterations(50), loss.validation_iterations(50)):
+            assert measured == sorted(set(measured)) and measured[0] >= 1 and measured[-1] == 50
+        near, far = ({k: torch.full((2,), g, dtype=torch.float64) for k in measured} for g in (1e-4, 1e-2))
+        assert loss.segment_loss(batch, range(1, 51), near) < loss.segment_loss(batch, range(1, 51), far)
+        values = [loss.validation_values(range(1, 51), gaps) for gaps in (near, far)]
+        assert values[0].dim() == 1 and values[0].mean() < values[1].mean()
+    assert Area().measured_iterations(48) == list(range(2, 49, 2))
+
+
+def test_the_axis_of_the_curve_says_what_is_measured(tmp_path):
+    point = CurvePoint(1, 1, 5, 0.1, 0.2, 0.2, 0, 1.0)
+    for loss in (LogArea(), LogOptimalityGap()):
+        axes = _draw([point], loss.label).axes[0]
+        assert " ".join(axes.get_ylabel().split()) == loss.label
+    write_curve(tmp_path, [point], LogArea.label)
+    assert (tmp_path / "curve.csv").read_text().splitlines()[0].split(",")[-2:] == ["rollbacks", "seconds"]
 
 
 # Runs
@@ -255,7 +401,7 @@ def test_training_lowers_the_loss_and_saves_the_best_weights(tmp_path):
     assert training.progress.best == min(p.validation for p in curve) < math.inf
     loaded = load_model(tmp_path)
     assert_same_weights(loaded.source.state_dict(), training.best_weights)
-    again = validate(loaded, training.validation, 15, "log_gap")
+    again = validate(loaded, training.validation, 15, LogOptimalityGap())
     torch.testing.assert_close(again, training.progress.best, rtol=0, atol=1e-6)
     assert (tmp_path / "curve.png").stat().st_size > 1000
     assert len((tmp_path / "curve.csv").read_text().splitlines()) == len(curve) + 1
@@ -294,7 +440,50 @@ def test_a_run_is_resumed_only_with_its_own_settings(tmp_path):
         TrainingRun(TINY, tmp_path, resume=True)
 
 
-def test_divergence_takes_the_weights_back_and_halves_the_learning_rate(tmp_path):
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("diverges", [False, True])
+def test_denormal_numbers_are_computed_as_before_after_training(tmp_path, monkeypatch, before, diverges):
+    seen = []
+
+    def train_on(*_):
+        seen.append(denormals_are_flushed())
+        return math.nan if diverges else 0.0
+
+    monkeypatch.setattr(TrainingRun, "_train_on", train_on)
+    torch.set_flush_denormal(before)
+    try:
+        with pytest.raises(InputError) if diverges else contextlib.nullcontext():
+            TrainingRun(TINY, tmp_path).run()
+        assert denormals_are_flushed() == before
+    finally:
+        torch.set_flush_denormal(False)
+    assert seen and all(seen) == torch.set_flush_denormal(False)  # which says whether the CPU can flush them
+
+
+def test_checkpoints_of_earlier_versions_are_read_or_refused_in_one_line(tmp_path):
+    training = TrainingRun(dataclasses.replace(TINY, stages=(Stage(1e-3, 3, 3, 1),)), tmp_path)
+    training.run()
+    path = tmp_path / "checkpoint.pt"
+    content = torch.load(path, weights_only=True)
+    progress = content["progress"]
+    progress["setbacks"] = progress.pop("rollbacks") + 2
+    progress["curve"] = [{("setbacks" if k == "rollbacks" else k): v for k, v in p.items()} for p in progress["curve"]]
+    torch.save(content, path)
+    resumed = TrainingRun(training.config, tmp_path, resume=True)
+    assert resumed.progress.rollbacks == 2 and resumed.progress.curve == training.progress.curve
+    for change, message in [
+        ({"progress": {"curve": [], "unheard_of": 1}}, "is of another version of gnn-l2o"),
+        ({"config": {}}, "is of another version of gnn-l2o"),
+        ({"weights": {}}, "does not fit the architecture"),
+        ({"optimizer": {"state": {}, "param_groups": []}}, "does not fit the architecture"),
+    ]:
+        torch.save({**content, **change}, path)
+        with pytest.raises(InputError, match=message) as refused:
+            TrainingRun(training.config, tmp_path, resume=True)
+        assert "\n" not in str(refused.value)
+
+
+def test_divergence_rolls_the_weights_back_and_halves_the_learning_rate(tmp_path):
     training = TrainingRun(PAPER, tmp_path)
     good = {k: v.clone() for k, v in weights_of(training).items()}
     training.weights.start_as_exact_diffusion(100.0)  # with such steps every problem diverges
@@ -302,16 +491,16 @@ def test_divergence_takes_the_weights_back_and_halves_the_learning_rate(tmp_path
     batch = training.pool.batches(3)[0]
     for _ in range(9):
         training._train_on(batch, stage)
-    assert training.progress.setbacks == 0
+    assert training.progress.rollbacks == 0
     training._train_on(batch, stage)
-    assert training.progress.setbacks == 1
+    assert training.progress.rollbacks == 1
     assert_same_weights(weights_of(training), good)
     training._train_on(batch, stage)
     assert training.optimizer.param_groups[0]["lr"] == stage.lr / 2
 
 
 @pytest.mark.parametrize(
-    ("loss", "best", "found", "taken_back"),
+    ("loss", "best", "found", "rolled_back"),
     [
         ("objective", -1.0, math.inf, True),
         ("objective", -1.0, 1.0, False),
@@ -320,16 +509,18 @@ def test_divergence_takes_the_weights_back_and_halves_the_learning_rate(tmp_path
         ("area", math.inf, math.inf, False),
     ],
 )
-def test_weights_that_got_much_worse_in_validation_are_taken_back(tmp_path, monkeypatch, loss, best, found, taken_back):
+def test_weights_that_got_much_worse_in_validation_are_rolled_back(
+    tmp_path, monkeypatch, loss, best, found, rolled_back
+):
     training = TrainingRun(dataclasses.replace(PAPER, loss=loss), tmp_path)
     good = {k: v.clone() for k, v in weights_of(training).items()}
     training.progress.best, training.progress.losses = best, [0.0]
     training.weights.start_as_exact_diffusion(100.0)
-    lost = {k: v.clone() for k, v in weights_of(training).items()}
+    bad = {k: v.clone() for k, v in weights_of(training).items()}
     monkeypatch.setattr(training, "_validate", lambda: found)
     training._finish_epoch()
-    assert training.progress.setbacks == taken_back
-    assert_same_weights(weights_of(training), good if taken_back else lost)
+    assert training.progress.rollbacks == rolled_back
+    assert_same_weights(weights_of(training), good if rolled_back else bad)
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.75])
@@ -348,11 +539,9 @@ def test_what_is_judged_and_saved_is_the_moving_average(tmp_path, ema):
     assert (training.weights.node.lstm.outer.bias == training.judged.source.node.lstm.outer.bias).all() == (ema == 0)
 
 
-def test_a_start_from_which_nothing_is_learned_is_an_error(tmp_path, monkeypatch):
+def test_an_initialization_from_which_every_run_diverges_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(TrainingRun, "_train_on", lambda *_: math.nan)
-    with pytest.raises(
-        InputError, match=r"every run of the first epoch diverged .* shorter steps \(initial_step_size\)"
-    ):
+    with pytest.raises(InputError, match=r"every run of the first epoch diverged .* a smaller initial_step_size"):
         TrainingRun(TINY, tmp_path).run()
 
 
@@ -391,7 +580,7 @@ def test_fine_tuning_starts_from_the_models_weights_and_with_a_fresh_optimizer(m
     training = TrainingRun(tuned_from(model), tmp_path / "mine")
     assert_same_weights(weights_of(training), load_model(model).source.state_dict())
     assert not training.optimizer.state
-    before = validate(load_model(model), training.validation, 15, "area")
+    before = validate(load_model(model), training.validation, 15, Area())
     training.run()
     assert training.progress.updates > 0
     assert training.progress.best <= before
@@ -457,8 +646,8 @@ def test_a_model_that_has_changed_is_refused(model, tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"init": "averaging"}, "either from the model .*model or from init averaging"),
-        ({"initial_step_size": 0.3}, "either from the model .*model or from initial_step_size 0.3"),
+        ({"init": "averaging"}, "either with the model .*model or with init averaging"),
+        ({"initial_step_size": 0.3}, "either with the model .*model or with initial_step_size 0.3"),
         ({"pretrained": None, "pretrained_fingerprint": "0"}, "pretrained_fingerprint is that of the model pretrained"),
         ({"pretrained": "nowhere"}, "unknown model 'nowhere'"),
         (
@@ -468,7 +657,7 @@ def test_a_model_that_has_changed_is_refused(model, tmp_path):
         ({"architecture": PerNodeArchitecture()}, "it has kind 'milodo', got 'per_node'$"),
     ],
 )
-def test_what_contradicts_the_model_to_start_from_is_refused(model, change, message):
+def test_what_contradicts_the_pretrained_model_is_refused(model, change, message):
     with pytest.raises(InputError, match=message):
         fitted(dataclasses.replace(tuned_from(model), **change))
 
@@ -500,14 +689,17 @@ def test_what_was_fine_tuned_is_fine_tuned_again(model, tmp_path):
 
 
 def test_a_model_is_not_fine_tuned_in_its_own_place(model):
-    with pytest.raises(InputError, match="holds the model to start from"):
+    with pytest.raises(InputError, match="holds the pretrained model"):
         TrainingRun(tuned_from(model), model)
 
 
-def test_the_card_says_where_training_started(model, tmp_path):
-    for config, start in ((tuned_from(model), f"area, `{model}` (fingerprint"), (TINY, "log_gap, averaging |")):
+def test_the_card_says_how_weights_were_initialized(model, tmp_path):
+    for config, initialization in (
+        (tuned_from(model), f"area, `{model}` (fingerprint"),
+        (TINY, "log_gap, averaging |"),
+    ):
         training = TrainingRun(config, tmp_path / "mine")
         write_card(training)
         text = (tmp_path / "mine" / "card.md").read_text()
-        assert f"| loss, start | {start}" in text
-        assert ("went on from the weights of" in " ".join(text.split())) == (config is not TINY)
+        assert f"| loss, initialization | {initialization}" in text
+        assert ("began with the weights of" in " ".join(text.split())) == (config is not TINY)

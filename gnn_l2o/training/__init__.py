@@ -1,21 +1,19 @@
 """Training an optimizer on a mixture of problems and graphs."""
 
-from gnn_l2o.training.config import (
-    DEFAULT_STAGES,
-    FINE_TUNING_STAGES,
-    PAPER_STAGES,
-    Stage,
-    TrainingConfig,
-    fine_tuning,
-    read_recipe,
-    read_stages,
-)
+from gnn_l2o.training.config import TrainingConfig
+from gnn_l2o.training.losses import LOSSES, MetaLoss
+from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, fine_tuning
+from gnn_l2o.training.recipe import read_recipe, read_stages
+from gnn_l2o.training.stages import DEFAULT_STAGES, FINE_TUNING_STAGES, PAPER_STAGES, Stage
 from gnn_l2o.training.trainer import TrainingRun
 
 __all__ = [
+    "DEFAULT_ARCHITECTURE",
     "DEFAULT_STAGES",
     "FINE_TUNING_STAGES",
+    "LOSSES",
     "PAPER_STAGES",
+    "MetaLoss",
     "Stage",
     "TrainingConfig",
     "TrainingRun",

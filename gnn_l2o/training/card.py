@@ -11,11 +11,11 @@ from gnn_l2o._utils.files import write_text
 from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.trainer import TrainingRun
 
-MEASURED = "## Measured"  # what stands from this heading on is kept when the card is written again
+MEASURED = "## Measured"  # what follows this heading stays when the card is written again
 
 
 def write_card(run: TrainingRun) -> None:
-    """Write ``card.md``: how the model was trained; a section on measurements that is there already is kept."""
+    """Write ``card.md``: how the model was trained; a section on measurements that is there already stays."""
     config, progress, architecture = run.config, run.progress, run.config.architecture
     parameters = sum(p.numel() for p in run.weights.parameters())
     stages = "\n".join(f"| {s.lr:g} | {s.truncation_length} | {s.iterations} | {s.epochs} |" for s in config.stages)
@@ -23,14 +23,14 @@ def write_card(run: TrainingRun) -> None:
         f"A learned decentralized optimizer: {architecture.description} ({parameters:,} weights). {architecture.scope}"
     )
     if config.pretrained is not None:
-        what += f" Its training went on from the weights of `{config.pretrained}`."
+        what += f" Its training began with the weights of `{config.pretrained}`."
     text = f"""# {run.folder.name}
 
 {textwrap.fill(what, 120)}
 
 ## Training
 
-`recipe.toml` holds all settings; the same weights come again from
+`recipe.toml` holds all settings; the same weights result from
 
     python train_gnn.py --recipe models/{run.folder.name}/recipe.toml --output models/again
 
@@ -38,11 +38,11 @@ def write_card(run: TrainingRun) -> None:
 |---|---|
 | problems | {config.problems} of {_named(config.dataset)} |
 {_gradients(config)}| graphs | {_named(config.topology)} with {", ".join(map(str, config.nodes))} nodes |
-| loss, start | {config.loss}, {_start(config)} |
+| loss, initialization | {config.loss}, {_initialization(config)} |
 | seed | {config.seed} |
 | time | {datetime.timedelta(seconds=round(progress.seconds))} on {torch.get_num_threads()} CPU threads |
-| updates | {progress.updates}, {progress.setbacks} setbacks |
-| validation | {progress.best:.4f} ({_measure(config)} up to {config.validation_iterations}) |
+| updates | {progress.updates}, {progress.rollbacks} rollbacks |
+| validation | {progress.best:.4f} ({run.loss.label}, up to iteration {config.validation_iterations}) |
 
 Stages:
 
@@ -66,15 +66,7 @@ def _gradients(config: TrainingConfig) -> str:
     return "" if config.gradient_samples is None else f"| gradients | of {config.gradient_samples} samples a node |\n"
 
 
-def _start(config: TrainingConfig) -> str:
+def _initialization(config: TrainingConfig) -> str:
     if config.pretrained is None:
         return str(config.init)
     return f"`{config.pretrained}` (fingerprint of its weights {config.pretrained_fingerprint})"
-
-
-def _measure(config: TrainingConfig) -> str:
-    """Return what the validation value is."""
-    if config.loss == "log_area":
-        return "mean log10 of the area above a gap of 1e-5, in decades times iterations,"
-    spaced = "evenly spaced" if config.loss == "area" else "log-spaced"
-    return f"mean log10 gap at {spaced} iterations"

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import itertools
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,9 +26,9 @@ class CurvePoint:
         stage, epoch: which, from 1.
         updates: weight updates so far.
         loss: its mean over the epoch's batches.
-        validation: mean log10 of the relative gap on the held-out problems.
-        best: the least so far.
-        setbacks: times that training had to return to its best weights.
+        validation: mean of the loss's :meth:`.MetaLoss.validation_values` on the held-out problems.
+        best: the smallest so far.
+        rollbacks: times that the weights were rolled back to the best ones.
         seconds: time spent so far.
     """
 
@@ -37,21 +38,21 @@ class CurvePoint:
     loss: float
     validation: float
     best: float
-    setbacks: int
+    rollbacks: int
     seconds: float
 
 
-def write_curve(folder: Path, curve: Sequence[CurvePoint]) -> None:
-    """Write ``curve.csv`` and ``curve.png``."""
+def write_curve(folder: Path, curve: Sequence[CurvePoint], label: str) -> None:
+    """Write ``curve.csv`` and ``curve.png``; ``label`` is what the validation value is."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow([f.name for f in dataclasses.fields(CurvePoint)])
     writer.writerows([f"{v:.6g}" if isinstance(v, float) else v for v in dataclasses.astuple(p)] for p in curve)
     write_text(folder / "curve.csv", table.getvalue())
-    write_atomically(folder / "curve.png", _draw(curve).savefig)
+    write_atomically(folder / "curve.png", _draw(curve, label).savefig)
 
 
-def _draw(curve: Sequence[CurvePoint]) -> Figure:
+def _draw(curve: Sequence[CurvePoint], label: str) -> Figure:
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -62,6 +63,6 @@ def _draw(curve: Sequence[CurvePoint]) -> Figure:
         if after.stage != before.stage:
             axes.axvline(before.updates, color="0.8", zorder=0)
     axes.set_xlabel("weight updates (lines: stages)")
-    axes.set_ylabel("mean log10 of the relative gap")
+    axes.set_ylabel(textwrap.fill(label, 50, break_on_hyphens=False))
     axes.legend()
     return figure

@@ -1,4 +1,4 @@
-"""Where training starts if not at constants: at what graph and problem tell of the constants that suit them."""
+"""Grid-search initialization: weights whose outputs follow from graph and problem as the best of some constants do."""
 
 from __future__ import annotations
 
@@ -8,27 +8,28 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm
-from gnn_l2o.algorithms.driver import run
+from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.features import known_at_edges, known_at_nodes
-from gnn_l2o.training.losses import area_above_tolerance, measured_iterations, relative_gap
-from gnn_l2o.training.pool import Batch
+from gnn_l2o.training.batch import Batch
+from gnn_l2o.training.losses import LogArea
+from gnn_l2o.training.rollout import OPTIMALITY_GAP, measurements
 
 PROBLEMS = 120  # about as many are tried
 ITERATIONS = 300  # at most
-TEMPERATURE = 0.03  # settings whose log10 area is so much above the least count for a third
+TEMPERATURE = 0.03  # constants whose log10 area exceeds the smallest by this much have a weight of 1 / e
 RIDGE = 1e-3
-LOST = 9.0  # log10 of the area of a run that diverged
+DIVERGED_AREA = 9.0  # log10 of the area that a diverged run counts as
 
 
 class LinearSource(Protocol):
-    """Weights of a source of gains whose outputs can be made constants, or linear in what is known before the start."""
+    """Weights whose outputs, the coefficients, can be made constant, or linear in the features that never change."""
 
     @property
     def spectral_gap(self) -> bool:
-        """Whether what is known includes the spectrum and the size of the graph."""
+        """Whether these features include the spectrum and the size of the graph."""
 
     @property
     def directed(self) -> bool:
@@ -36,27 +37,27 @@ class LinearSource(Protocol):
 
     @property
     def trials(self) -> list[dict[str, float]]:
-        """The arguments of :meth:`emit` that are worth a trial."""
+        """The grid: arguments of :meth:`emit`."""
 
     def emit(self, **constants: float) -> None:
-        """Make the gains constants."""
+        """Make the coefficients constants."""
 
     def constants(self) -> tuple[Tensor, Tensor]:
         """Return the outputs at nodes and at edges that :meth:`emit` has set."""
 
     def emit_linear(self, node: Tensor, edge: Tensor) -> None:
-        """Make the outputs linear in what is known, from ``(1 + features, outputs)``, the constants first."""
+        """Make the outputs linear in these features, from ``(1 + features, outputs)``, the constants first."""
 
 
-def scout(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch], iterations: int) -> None:
-    r"""Move weights to a start that suits each problem about as well as the best of some constants.
+def grid_search(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch], iterations: int) -> None:
+    r"""Initialize weights so that each problem gets about the best of some constant coefficients.
 
-    Constants of all kinds (:attr:`LinearSource.trials`) are tried on training problems. For every problem the outputs
-    that make the best of them, or the mean of those nearly as good, are what a linear layer should emit; its
-    coefficients come from a ridge regression on what is known of graph and problem.
+    All constants of the grid (:attr:`LinearSource.trials`) are tried on training problems. For every problem the
+    targets are the outputs that emit the best constants, averaged with those nearly as good; the coefficients of a
+    linear layer come from a ridge regression of the targets on the features of graph and problem that never change.
 
-    The rule has more than one way to be fast, with slow gains in between, which gradients do not cross. From this
-    start they need not.
+    The rule converges fast in more than one region of its coefficients. Between the regions it converges slowly, so
+    that gradient descent does not cross from one to another; from this initialization it need not.
 
     Args:
         weights: of ``algorithm``.
@@ -83,24 +84,21 @@ def scout(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch]
 
 @torch.no_grad()
 def _log_area(algorithm: Algorithm[Any], batch: Batch, iterations: int) -> Tensor:
-    """Return log10 of :func:`.area_above_tolerance` of every problem, ``(B,)``."""
-    measured, gaps = set(measured_iterations("log_area", iterations)), {}
-    for k, state in enumerate(run(algorithm, batch.problem, batch.network, batch.x0)):
-        if k in measured:
-            gaps[k] = relative_gap(batch, state.x)
-        if k == iterations:
-            break
-    area = (1 + area_above_tolerance(range(1, iterations + 1), gaps)).log10()
-    return area.nan_to_num(LOST, LOST).clamp(max=LOST)
+    """Return log10 of one plus the :func:`.area_above_tolerance` of every problem, ``(B,)``."""
+    loss, driver = LogArea(), Driver(algorithm, batch.problem, batch.network, batch.x0)
+    halts = measurements(driver, batch, loss.measured_iterations(iterations))
+    optimality_gaps = {standing.iteration: standing.measures[OPTIMALITY_GAP] for standing in halts}
+    area = loss.validation_values(range(1, iterations + 1), optimality_gaps)
+    return area.nan_to_num(DIVERGED_AREA, DIVERGED_AREA).clamp(max=DIVERGED_AREA)
 
 
 def _of_nodes(facts: GraphFacts, network: Network, spectral_gap: bool) -> Tensor:
-    """Return the means over every graph of the constant features of its nodes, ``(B, features)``."""
+    """Return the means over every graph of the features of its nodes that never change, ``(B, features)``."""
     return _means(torch.cat(known_at_nodes(facts, spectral_gap), dim=1), network.batch)
 
 
 def _of_edges(facts: GraphFacts, network: Network, weights: LinearSource) -> Tensor:
-    """Return the means over every graph of the constant features of its edges, ``(B, features)``."""
+    """Return the means over every graph of the features of its edges that never change, ``(B, features)``."""
     exchange = NetworkExchange(network, weights.directed)
     known = known_at_edges(facts, exchange, weights.spectral_gap)
     return _means(torch.cat(known, dim=1), exchange.at_edges(network.batch))

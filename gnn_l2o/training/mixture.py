@@ -15,40 +15,40 @@ from gnn_l2o.training.pool import drawn
 
 
 def fitted(config: TrainingConfig) -> TrainingConfig:
-    """Return the configuration with its architecture bound to the graph, if it must be, and with its start named.
+    """Return the configuration with its architecture bound to the graph, if it must be, and its initialization named.
 
-    A problem of every kind is drawn, so that what cannot be is refused before anything is written.
+    A problem of every kind is drawn, so that an impossible mixture is refused before anything is written.
 
     Raises:
         InputError: a dataset or topology is unknown, has other parameters, or does not allow one of the sizes; or the
-            optimizer cannot run on one of the problems, or for as long as it is to; or the model that training starts
-            from is not there or another one.
+            optimizer cannot run on one of the problems, or not for as many iterations; or there is no pretrained model
+            of this name, or it is another one.
     """
     samples = list(_samples(config))
     architecture = config.architecture.bind(*samples[0])
-    config = dataclasses.replace(config, architecture=architecture).with_start_named()
+    config = dataclasses.replace(config, architecture=architecture).with_initialization_named()
     algorithm = architecture.algorithm(config.build())
     for problem, network in samples:
         reason = algorithm.refusal(problem, network)
         if reason is not None:
             raise InputError(f"this mixture does not suit a {architecture.name}: {reason}")
-    longest = max(config.validation_iterations, *(stage.iterations for stage in config.stages))
-    if algorithm.depth is not None and longest > algorithm.depth:
+    max_iterations = max(config.validation_iterations, *(stage.iterations for stage in config.stages))
+    if algorithm.depth is not None and max_iterations > algorithm.depth:
         raise InputError(
             f"a {architecture.name} of depth {algorithm.depth} runs no more iterations than that; "
-            f"stages or validation_iterations ask for {longest}"
+            f"stages or validation_iterations ask for {max_iterations}"
         )
     return config
 
 
 def _samples(config: TrainingConfig) -> Iterator[tuple[Problem, Network]]:
     """Draw a problem of every dataset on a graph of every topology and size."""
-    cells = []
+    cases = []
     for topology in config.topology:
         with about(topology=topology):
-            cells += expand([topology], config.nodes)
+            cases += expand([topology], config.nodes)
     networks = []
-    for topology, nodes in cells:
+    for topology, nodes in cases:
         with about(topology=topology, nodes=nodes):
             # Two seeds, which tell a random topology from one that is always the same.
             networks += [build_network(topology, nodes, seed=seed, mixing=config.mixing) for seed in (0, 1)]

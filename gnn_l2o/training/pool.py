@@ -3,62 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from gnn_l2o import plugins
 from gnn_l2o.graph.build import build_network, expand
-from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem, Stochastic, solve
 from gnn_l2o.problems.regularizers import Regularizer
+from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.config import TrainingConfig
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Problems side by side, each on its own graph, with what the loss needs to know of them.
-
-    Attributes:
-        problem: B problems.
-        network: their B graphs.
-        optimum: F*, ``(B,)``.
-        initial_objective: :math:`F(x^0)`, ``(B,)``.
-    """
-
-    problem: Problem
-    network: Network
-    optimum: Tensor
-    initial_objective: Tensor
-
-    @property
-    def x0(self) -> Tensor:
-        """The first iterates: ``(N, d)``."""
-        return self.problem.initial_point().to(self.initial_objective)
-
-    @classmethod
-    def join(cls, batches: Sequence[Batch]) -> Batch:
-        """Return the batch of all problems of several batches."""
-        return cls(
-            problem=type(batches[0].problem).concatenate([b.problem for b in batches]),
-            network=Network.concatenate([b.network for b in batches]),
-            optimum=torch.cat([b.optimum for b in batches]),
-            initial_objective=torch.cat([b.initial_objective for b in batches]),
-        )
-
-    def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Batch:
-        """Return a copy on ``device``, with its real numbers in ``dtype``."""
-        return Batch(
-            self.problem.to(device, dtype),
-            self.network.to(device, dtype),
-            self.optimum.to(device, dtype),
-            self.initial_objective.to(device, dtype),
-        )
-
 
 _SIDE_BY_SIDE = 32  # problems that are solved or tried together
 Purpose = Literal["training", "validation"]
@@ -66,7 +21,7 @@ _STREAM = {"training": 1, "validation": 2}
 
 
 class Pool:
-    """Problems drawn from a training mixture, solved, and kept in groups whose members fit into one batch.
+    """Problems drawn from a training mixture, solved, and grouped so that those of a group fit into one batch.
 
     Args:
         config: its ``dataset``, ``topology``, ``nodes``, ``mixing`` and ``seed`` are the mixture.
@@ -77,12 +32,12 @@ class Pool:
 
     def __init__(self, config: TrainingConfig, purpose: Purpose, count: int, dtype: torch.dtype) -> None:
         random = np.random.default_rng([config.seed, _STREAM[purpose]])
-        cells = expand(config.topology, config.nodes)
+        cases = expand(config.topology, config.nodes)
         datasets = [plugins.load("dataset", spec) for spec in config.dataset]
         groups: dict[tuple[type[Problem], type[Regularizer], int], list[Batch]] = {}
         for _ in range(count):
             dataset = datasets[random.integers(len(datasets))]
-            topology, nodes = cells[random.integers(len(cells))]
+            topology, nodes = cases[random.integers(len(cases))]
             seed = int(random.integers(2**31))
             network = build_network(topology, nodes, seed=seed, mixing=config.mixing)
             problem = dataset(network, seed=seed)
@@ -96,7 +51,7 @@ class Pool:
         ]
 
     def batches(self, size: int, random: np.random.Generator | None = None) -> list[Batch]:
-        """Return all problems in batches of ``size`` or less, in random order and company, or as they stand."""
+        """Return all problems in batches of at most ``size``, drawn at random, or in their order without ``random``."""
         batches = []
         for members in self.groups:
             order = np.arange(len(members)) if random is None else random.permutation(len(members))
@@ -105,7 +60,7 @@ class Pool:
         return batches if random is None else [batches[k] for k in random.permutation(len(batches))]
 
     def some(self, count: int) -> list[Batch]:
-        """Return about so many problems, of each group its share, in batches."""
+        """Return about ``count`` problems, of each group its share, in batches."""
         every = max(1, sum(len(members) for members in self.groups) // count)
         batches = []
         for members in self.groups:
@@ -115,7 +70,7 @@ class Pool:
 
 
 def drawn(problem: Problem, config: TrainingConfig, seed: int) -> Problem:
-    """Return a problem as an optimizer in training sees it: its gradients are of so many samples as were asked for.
+    """Return a problem as training presents it to an optimizer: with gradients of ``gradient_samples`` samples a node.
 
     Raises:
         InputError: it has no samples to draw.
@@ -132,9 +87,9 @@ def _solved(members: list[Batch]) -> list[Batch]:
         part = members[k : k + _SIDE_BY_SIDE]
         problem = Batch.join(part).problem
         optimum = solve(problem).value
-        start = problem.objective(problem.average(problem.initial_point().to(optimum)))
+        initial = problem.objective(problem.average(problem.initial_point().to(optimum)))
         solved += [
-            dataclasses.replace(b, optimum=optimum[j : j + 1], initial_objective=start[j : j + 1])
+            dataclasses.replace(b, optimum=optimum[j : j + 1], initial_objective=initial[j : j + 1])
             for j, b in enumerate(part)
         ]
     return solved

@@ -1,4 +1,4 @@
-"""Starting a training run from the weights of a model that is there already."""
+"""Training that begins with the weights of a model."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from gnn_l2o.learned.model import WEIGHTS, model_folder, model_recipe
 
 
 def weights_fingerprint(weights: nn.Module) -> str:
-    """Return a hash of the numbers, whatever precision and module they are held in."""
-    return fingerprint(dict(weights.state_dict()))
+    """Return a hash of the numbers and their names, whatever their precision and the class of their module."""
+    # By the names of version 0.4, so that the fingerprints in recipes of that time still match.
+    return fingerprint({k.replace(".skip_connection.", ".direct."): v for k, v in weights.state_dict().items()})
 
 
 def load_pretrained(
@@ -25,7 +26,7 @@ def load_pretrained(
     Args:
         weights: of ``architecture``.
         architecture: which must be the model's.
-        name: the model, as :func:`~gnn_l2o.learned.load_model` knows it.
+        name: the model, as :func:`~gnn_l2o.learned.load_model` takes it.
         expected: the :func:`weights_fingerprint` that it must have; ``None``: any.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Telling how training goes."""
+"""Printing how far training is."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ProgressPrinter:
         since, before = self.begun
         done, total = run.progress.iterations, run.total_iterations
         rate = (done - before) / max(time.monotonic() - since, 1e-9)
-        left = f"{datetime.timedelta(seconds=round((total - done) / rate))} left" if rate > 0 else "just begun"
+        left = f"{datetime.timedelta(seconds=round((total - done) / rate))} left" if rate > 0 else "time left unknown"
         return f"{done}/{total} iterations, {rate:.0f}/s, {left}"
 
     def finish(self, run: TrainingRun) -> None:

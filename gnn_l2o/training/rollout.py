@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,12 +11,30 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm
-from gnn_l2o.algorithms.driver import run
-from gnn_l2o.training.config import LossName
-from gnn_l2o.training.losses import FLOOR, area_above_tolerance, measured_iterations, relative_gap, segment_loss
-from gnn_l2o.training.pool import Batch
+from gnn_l2o.algorithms.driver import Driver, Standing
+from gnn_l2o.algorithms.stopping import StoppingRule
+from gnn_l2o.training.batch import Batch
+from gnn_l2o.training.losses import MetaLoss
 
-DIVERGED = 1e3  # a relative gap beyond which a run is given up: its gradients would only overflow
+OPTIMALITY_GAP = "relative_optimality_gap"
+"""The measure that training takes, :meth:`.Batch.relative_optimality_gap`."""
+
+
+@dataclass(frozen=True)
+class Diverged(StoppingRule):
+    """Ends a run once the relative optimality gap of a problem exceeds a bound or is not a number.
+
+    Attributes:
+        bound: above it, gradients through the run would only overflow.
+    """
+
+    bound: float = 1e3
+
+    def holds(self, standing: Standing) -> bool:
+        return not bool((standing.measures[OPTIMALITY_GAP].detach() < self.bound).all())
+
+
+DIVERGED = Diverged()
 
 
 @dataclass(frozen=True)
@@ -24,9 +42,9 @@ class Segment:
     """The outcome of some iterations that are differentiated together.
 
     Attributes:
-        loss: see :func:`~gnn_l2o.training.losses.segment_loss`.
+        loss: see :meth:`.MetaLoss.segment_loss`.
         state: after the last iteration.
-        diverged: whether a problem's gap passed :data:`DIVERGED`; then the segment ends there.
+        diverged: whether :class:`Diverged` ended the segment.
     """
 
     loss: Tensor
@@ -39,8 +57,8 @@ def run_segment(
     batch: Batch,
     state: Any,
     iterations: range,
-    loss: LossName,
-    measured: Sequence[int],
+    loss: MetaLoss,
+    measured: Collection[int],
 ) -> Segment:
     """Take some steps and return their loss.
 
@@ -49,47 +67,46 @@ def run_segment(
         batch: the problems.
         state: before the first step.
         iterations: the numbers of the steps, of which there are K_T; the first of a run is 1.
-        loss: its name.
-        measured: the iterations of the whole run at which the loss is taken; the segment's last one is added.
+        loss: what is minimized.
+        measured: the iterations of the whole run at which the loss measures; the segment's last one is added.
     """
-    gaps = {}
-    diverged = False
-    for k in iterations:
-        state = algorithm.step(batch.problem.draw(k), batch.network, state)
-        if k in measured or k == iterations[-1]:
-            gaps[k] = relative_gap(batch, state.x)
-            # The step that passes the bound still counts, so that training learns from it to stay below.
-            diverged = not bool((gaps[k].detach() < DIVERGED).all())
-            if diverged:
-                break
-    return Segment(segment_loss(loss, batch, iterations, gaps), state, diverged)
+    driver = Driver.resume(algorithm, batch.problem, batch.network, state, iterations[0] - 1)
+    checkpoints = [k for k in iterations if k in measured or k == iterations[-1]]
+    optimality_gaps = {}
+    # The step that passes the bound still counts, so that training learns from it to stay below.
+    for standing in measurements(driver, batch, checkpoints, stop=(DIVERGED,)):
+        optimality_gaps[standing.iteration] = standing.measures[OPTIMALITY_GAP]
+    return Segment(loss.segment_loss(batch, iterations, optimality_gaps), standing.state, DIVERGED.holds(standing))
 
 
 @torch.no_grad()
-def validate(algorithm: Algorithm[Any], batches: Sequence[Batch], iterations: int, loss: LossName) -> float:
-    """Return the mean of log10 of the relative gap, or of the area under it; inf on divergence.
+def validate(algorithm: Algorithm[Any], batches: Sequence[Batch], iterations: int, loss: MetaLoss) -> float:
+    """Return the mean of :meth:`.MetaLoss.validation_values` over all problems; inf if a run diverges.
 
     Args:
         algorithm: what is judged.
-        batches: on which problems.
-        iterations: how long.
-        loss: what it was trained for, which decides at which iterations; for ``"objective"`` as for ``"log_gap"``. The
-            mean is over problems and iterations; for ``"log_area"`` over problems, of log10 of one plus the area.
+        batches: the problems.
+        iterations: how long each of them is run.
+        loss: decides what is measured and when.
     """
+    checkpoints, run = loss.validation_iterations(iterations), range(1, iterations + 1)
     values = []
-    measured = set(measured_iterations("log_gap" if loss == "objective" else loss, iterations))
     for batch in batches:
-        gaps = {}
-        for k, state in enumerate(run(algorithm, batch.problem, batch.network, batch.x0)):
-            if k in measured:
-                gap = relative_gap(batch, state.x)
-                if not (gap < DIVERGED).all():
-                    return math.inf
-                gaps[k] = gap
-            if k == iterations:
-                break
-        if loss == "log_area":
-            values.append((1 + area_above_tolerance(range(1, iterations + 1), gaps)).log10())
-        else:
-            values += [(gap.clamp(min=0) + FLOOR).log10() for gap in gaps.values()]
+        driver, optimality_gaps = Driver(algorithm, batch.problem, batch.network, batch.x0), {}
+        for standing in measurements(driver, batch, checkpoints, stop=(DIVERGED,)):
+            optimality_gaps[standing.iteration] = standing.measures[OPTIMALITY_GAP]
+        if DIVERGED.holds(standing):
+            return math.inf
+        values.append(loss.validation_values(run, optimality_gaps))
     return float(torch.cat(values).mean())
+
+
+def measurements(
+    driver: Driver[Any], batch: Batch, checkpoints: Sequence[int], stop: Sequence[StoppingRule] = ()
+) -> Iterator[Standing]:
+    """Run on a batch, and yield at every checkpoint where the run stands, with its :data:`OPTIMALITY_GAP`."""
+
+    def measure(x: Tensor) -> Mapping[str, Tensor]:
+        return {OPTIMALITY_GAP: batch.relative_optimality_gap(x)}
+
+    return driver.halts(checkpoints, measure=measure, stop=stop)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -21,57 +19,28 @@ from gnn_l2o._utils.files import write_atomically, write_text
 from gnn_l2o.algorithms.base import detach
 from gnn_l2o.learned import GRID_SEARCH, save_weights
 from gnn_l2o.learned.model import RECIPE, model_folder
-from gnn_l2o.training.config import LossName, Stage, TrainingConfig
+from gnn_l2o.training.batch import Batch
+from gnn_l2o.training.checkpoint import CHECKPOINT, Checkpoint, Progress
+from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.curve import CurvePoint, write_curve
-from gnn_l2o.training.grid_search import ITERATIONS, PROBLEMS, LinearSource, scout
-from gnn_l2o.training.losses import measured_iterations
+from gnn_l2o.training.denormals import flush_denormals
+from gnn_l2o.training.grid_search import ITERATIONS, PROBLEMS, LinearSource, grid_search
+from gnn_l2o.training.losses import LOSSES
 from gnn_l2o.training.mixture import fitted
-from gnn_l2o.training.pool import Batch, Pool
+from gnn_l2o.training.pool import Pool
 from gnn_l2o.training.rollout import run_segment, validate
+from gnn_l2o.training.stages import Stage
 
-CHECKPOINT = "checkpoint.pt"
-_TOLERATED: dict[LossName, float] = {"area": 0.1, "log_area": 0.1}
-"""Decades by which validation may get worse from the best on before the weights are taken back, too. Not by the other
-losses, whose log-spaced iterations make it swing by more without harm."""
-_PATIENCE = 10  # updates in a row that may fail before the weights are taken back to the best ones
-
-
-@dataclass
-class Progress:
-    """Where a run stands; everything in it but the times depends on the configuration alone.
-
-    Attributes:
-        stage, epoch, batch: the next batch.
-        updates: weight updates so far.
-        failures: updates in a row that diverged or had no finite gradient.
-        setbacks: times the weights were taken back to the best ones; each halves the learning rate.
-        best: the best validation value.
-        curve: one point an epoch.
-        losses: of the batches of this epoch.
-        iterations: optimizee iterations so far, of :attr:`TrainingRun.total_iterations`.
-        seconds: time spent.
-    """
-
-    stage: int = 0
-    epoch: int = 0
-    batch: int = 0
-    updates: int = 0
-    failures: int = 0
-    setbacks: int = 0
-    best: float = math.inf
-    curve: list[CurvePoint] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    iterations: int = 0
-    seconds: float = 0.0
+_PATIENCE = 10  # updates in a row that may fail before the weights are rolled back to the best ones
 
 
 class TrainingRun:
     """One training run in its folder, from the beginning or from its checkpoint.
 
     Writes ``recipe.toml`` at once, ``weights.safetensors`` (the best on the validation problems), ``curve.csv`` and
-    ``curve.png`` after every epoch, and ``checkpoint.pt`` every so often; all atomically, so that a run that is killed
-    loses at most the time since its last checkpoint and, resumed, ends in the same weights bit for bit (on a CPU with
-    the same number of threads).
+    ``curve.png`` after every epoch, and ``checkpoint.pt`` every so often; all atomically. A run that is killed can
+    therefore be resumed from its last checkpoint, and ends in the same weights bit for bit (on a CPU with the same
+    number of threads).
 
     Args:
         config: what to do; :attr:`config` adds to it what the architecture takes from the graph.
@@ -83,7 +52,7 @@ class TrainingRun:
 
     Raises:
         InputError: the optimizer cannot run on the mixture (:func:`~gnn_l2o.training.mixture.fitted`), or ``resume``
-            without a checkpoint or with one of another configuration, or ``folder`` is that of the model to start from.
+            without a checkpoint or with one of another configuration, or ``folder`` is that of the pretrained model.
     """
 
     def __init__(
@@ -98,26 +67,25 @@ class TrainingRun:
     ) -> None:
         self.config = config = fitted(config)
         if config.pretrained is not None and model_folder(config.pretrained).resolve() == folder.resolve():
-            raise InputError(
-                f"{folder} holds the model to start from, which a run does not replace; name another folder"
-            )
+            raise InputError(f"{folder} holds the pretrained model, which a run does not replace; name another folder")
         self.folder, self.device, self.report = folder, device, report
+        self.loss = LOSSES[config.loss]()
         self.checkpoint_seconds = checkpoint_seconds
         self.weights = config.build().to(device)
         self.algorithm = config.architecture.algorithm(self.weights)
-        # What is judged, kept and saved: with ema = 0 it equals the weights.
+        # Validation judges the average, and the average is saved; with ema = 0 it equals the weights.
         self.average = AveragedModel(self.weights, avg_fn=lambda mean, new, _: new.lerp(mean, config.ema))
         self.judged = config.architecture.algorithm(self.average.module)
         self.optimizer = torch.optim.Adam(self.weights.parameters(), weight_decay=config.weight_decay)
         self.best_weights = _copy_of(self.weights)
         self.progress = Progress()
         if resume:
-            self._load_checkpoint()
+            self._resume()
         self._last_checkpoint = time.monotonic()
 
     @cached_property
     def pool(self) -> Pool:
-        """The training problems, drawn and solved when they are first asked for."""
+        """The training problems, drawn and solved at the first access."""
         return Pool(self.config, "training", self.config.problems, torch.float32)
 
     @cached_property
@@ -128,7 +96,7 @@ class TrainingRun:
 
     @property
     def total_iterations(self) -> int:
-        """Optimizee iterations of the whole run."""
+        """Iterations of the optimizer in the whole run."""
         return sum(s.iterations * s.epochs * self._batches_per_epoch for s in self.config.stages)
 
     @property
@@ -137,12 +105,14 @@ class TrainingRun:
 
     def run(self) -> None:
         """Train to the end."""
-        # What has converged in single precision goes on shrinking through denormal numbers, which are slow to compute.
-        torch.set_flush_denormal(True)
+        with flush_denormals():
+            self._run()
+
+    def _run(self) -> None:
         write_text(self.folder / RECIPE, self.config.to_toml())
         if not self.progress.iterations:
             if self.config.init == GRID_SEARCH:
-                self._scout()
+                self._grid_search()
             self.progress.best = self._validate()
             save_weights(self.folder, self.weights, self.config.architecture)
         progress = self.progress
@@ -154,11 +124,11 @@ class TrainingRun:
             progress.stage, progress.epoch = progress.stage + 1, 0
         self.save_checkpoint()
 
-    def _scout(self) -> None:
-        """Move the weights to a start that is found by trying constants."""
+    def _grid_search(self) -> None:
+        """Initialize the weights by trying constants."""
         batches = [b.to(self.device) for b in self.pool.some(PROBLEMS)]
         iterations = min(ITERATIONS, self.config.validation_iterations)
-        scout(cast(LinearSource, self.weights), self.algorithm, batches, iterations)
+        grid_search(cast(LinearSource, self.weights), self.algorithm, batches, iterations)
         self.best_weights = _copy_of(self.weights)
         self.average.module.load_state_dict(self.best_weights)
 
@@ -180,21 +150,21 @@ class TrainingRun:
 
     def _train_on(self, batch: Batch, stage: Stage) -> float:
         """Run one batch through a stage's iterations, updating after every segment; return the mean loss."""
-        measured = measured_iterations(self.config.loss, stage.iterations)
+        measured = self.loss.measured_iterations(stage.iterations)
         state = self.algorithm.init(batch.problem.draw(0), batch.network, batch.x0)
         losses = []
         length = stage.truncation_length
         for done in range(0, stage.iterations, length):
             steps = range(done + 1, done + length + 1)
-            segment = run_segment(self.algorithm, batch, detach(state), steps, self.config.loss, measured)
+            segment = run_segment(self.algorithm, batch, detach(state), steps, self.loss, measured)
             losses.append(segment.loss.item())
             state = segment.state
             if not segment.loss.requires_grad:
-                continue  # the gains were held all the while, cut off from the weights: there is nothing to learn
+                continue  # the preconditioners were frozen throughout: the loss does not depend on the weights
             updated = self._update(segment.loss, stage)
             self.progress.failures = self.progress.failures + 1 if segment.diverged or not updated else 0
             if self.progress.failures >= _PATIENCE:
-                self._take_back()
+                self._roll_back()
             if segment.diverged or not updated:
                 break
         return float(np.mean(losses))
@@ -207,27 +177,27 @@ class TrainingRun:
         if not bool(norm.isfinite()):
             return False
         for group in self.optimizer.param_groups:
-            group["lr"] = stage.lr / 2**self.progress.setbacks
+            group["lr"] = stage.lr / 2**self.progress.rollbacks
         self.optimizer.step()
         self.average.update_parameters(self.weights)
         self.progress.updates += 1
         return True
 
-    def _take_back(self) -> None:
-        """Return to the best weights with half the learning rate and fresh moments: training has come to grief."""
+    def _roll_back(self) -> None:
+        """Return to the best weights with half the learning rate and fresh moments."""
         self.weights.load_state_dict(self.best_weights)
         self.average.module.load_state_dict(self.best_weights)
         self.average.n_averaged.zero_()  # it begins anew with the next update
         self.optimizer.state.clear()
         self.progress.failures = 0
-        self.progress.setbacks += 1
+        self.progress.rollbacks += 1
 
     def _finish_epoch(self) -> None:
         progress = self.progress
         if not progress.updates and not np.isfinite(progress.losses).any():
             raise InputError(
-                "every run of the first epoch diverged so fast that nothing was learned; "
-                "start elsewhere (init) or with shorter steps (initial_step_size)"
+                "every run of the first epoch diverged before the weights could be updated; "
+                "expected another initialization (init) or a smaller initial_step_size"
             )
         started = time.monotonic()
         value = self._validate()
@@ -236,9 +206,8 @@ class TrainingRun:
             self.best_weights = _copy_of(self.average.module)
             save_weights(self.folder, self.average.module, self.config.architecture)
         elif math.isfinite(progress.best):  # else there is nothing better to go back to
-            tolerated = progress.best + _TOLERATED.get(self.config.loss, math.inf)
-            if math.isinf(value) or value > tolerated:
-                self._take_back()
+            if math.isinf(value) or value > progress.best + self.loss.tolerance:
+                self._roll_back()
         progress.seconds += time.monotonic() - started
         progress.curve.append(
             CurvePoint(
@@ -248,57 +217,41 @@ class TrainingRun:
                 loss=float(np.mean(progress.losses)),
                 validation=value,
                 best=progress.best,
-                setbacks=progress.setbacks,
+                rollbacks=progress.rollbacks,
                 seconds=progress.seconds,
             )
         )
         progress.losses, progress.batch = [], 0
-        write_curve(self.folder, progress.curve)
+        write_curve(self.folder, progress.curve, self.loss.label)
         self.report(self)
 
     def _validate(self) -> float:
-        config = self.config
-        return validate(self.judged, self.validation, config.validation_iterations, config.loss)
+        return validate(self.judged, self.validation, self.config.validation_iterations, self.loss)
 
     def save_checkpoint(self) -> None:
         """Write everything that is needed to go on from here."""
-        content = {
-            "config": self.config.to_dict(),
-            "weights": _copy_of(self.weights),
-            "average": _copy_of(self.average),
-            "best_weights": self.best_weights,
-            "optimizer": self.optimizer.state_dict(),
-            "progress": dataclasses.asdict(self.progress),
-        }
-        write_atomically(self.folder / CHECKPOINT, lambda path: torch.save(content, path))
+        checkpoint = Checkpoint(
+            config=self.config.to_dict(),
+            weights=_copy_of(self.weights),
+            average=_copy_of(self.average),
+            best_weights=self.best_weights,
+            optimizer=self.optimizer.state_dict(),
+            progress=self.progress,
+        )
+        write_atomically(self.folder / CHECKPOINT, checkpoint.save)
         self._last_checkpoint = time.monotonic()
 
-    def _load_checkpoint(self) -> None:
-        path = self.folder / CHECKPOINT
-        if not path.is_file():
-            raise InputError(f"there is no checkpoint {path} to resume from")
+    def _resume(self) -> None:
+        checkpoint = Checkpoint.load(self.folder / CHECKPOINT, self.config.to_dict(), self.device)
         try:
-            content: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        except Exception as error:  # torch raises errors of many kinds for files that are not its own
-            raise InputError(f"the checkpoint {path} cannot be read: {' '.join(str(error).split())[:200]}") from None
-        _check_same(content["config"], self.config.to_dict(), path)
-        self.weights.load_state_dict(content["weights"])
-        self.average.load_state_dict(content["average"])
-        self.best_weights = content["best_weights"]
-        self.optimizer.load_state_dict(content["optimizer"])
-        curve = [CurvePoint(**point) for point in content["progress"].pop("curve")]
-        self.progress = Progress(**content["progress"], curve=curve)
+            self.weights.load_state_dict(checkpoint.weights)
+            self.average.load_state_dict(checkpoint.average)
+            self.optimizer.load_state_dict(checkpoint.optimizer)
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"the checkpoint in {self.folder} does not fit the architecture: {reason}") from None
+        self.best_weights, self.progress = checkpoint.best_weights, checkpoint.progress
 
 
 def _copy_of(weights: nn.Module) -> dict[str, torch.Tensor]:
     return {name: value.detach().clone() for name, value in weights.state_dict().items()}
-
-
-def _check_same(stored: dict[str, Any], given: dict[str, Any], path: Path) -> None:
-    for table in given:
-        for name, value in given[table].items():
-            if stored[table].get(name) != value:
-                raise InputError(
-                    f"{path} belongs to a run with {name} = {stored[table].get(name)!r}, got {value!r}; "
-                    "a run is resumed with the settings it was begun with"
-                )

@@ -1,0 +1,19 @@
+"""What training minimizes: one class a loss, by name in :data:`LOSSES`."""
+
+from gnn_l2o.training.losses.area import Area
+from gnn_l2o.training.losses.base import LOSSES, RESOLUTION, MetaLoss, log_spaced
+from gnn_l2o.training.losses.log_area import LogArea, area_above_tolerance
+from gnn_l2o.training.losses.log_optimality_gap import LogOptimalityGap
+from gnn_l2o.training.losses.objective import Objective
+
+__all__ = [
+    "LOSSES",
+    "RESOLUTION",
+    "Area",
+    "LogArea",
+    "LogOptimalityGap",
+    "MetaLoss",
+    "Objective",
+    "area_above_tolerance",
+    "log_spaced",
+]

@@ -1,0 +1,84 @@
+"""What training does where nothing else is said, what the paper does, and how a model is trained further."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gnn_l2o._utils.errors import about
+from gnn_l2o.learned import Architecture, MiLoDoArchitecture, read_architecture
+from gnn_l2o.learned.model import model_folder, model_recipe
+from gnn_l2o.training.stages import DEFAULT_STAGES, FINE_TUNING_STAGES, GENERAL_STAGES, PAPER_STAGES, Stage
+
+DEFAULT_ARCHITECTURE = MiLoDoArchitecture(accelerated=True, edge_weights="edge", warmup=12)
+"""What is trained if no architecture is named."""
+
+_DEFAULTS: Mapping[str, Any] = {"loss": "log_area", "batch_size": 6, "ema": 0.98, "stages": DEFAULT_STAGES}
+_GENERAL: Mapping[str, Any] = {"loss": "log_gap", "batch_size": 16, "ema": 0.0, "stages": GENERAL_STAGES}
+
+
+def defaults_for(architecture: Architecture[Any]) -> Mapping[str, Any]:
+    """Return the training settings whose default depends on the architecture.
+
+    MiLoDo in its scale-free parametrization trains as the released models did, every other architecture in the way
+    that suited all of them.
+    """
+    scale_free = isinstance(architecture, MiLoDoArchitecture) and architecture.parametrization == "scale_free"
+    return _DEFAULTS if scale_free else _GENERAL
+
+
+def tables(stages: Sequence[Stage]) -> list[dict[str, Any]]:
+    """Return stages as the tables of a recipe."""
+    return [dataclasses.asdict(stage) for stage in stages]
+
+
+PAPER_RECIPE: Mapping[str, Any] = {
+    "architecture": {
+        "kind": MiLoDoArchitecture.name,
+        "parametrization": "paper",
+        "symmetrize": "mean",
+        "hidden_features": 20,
+        "warmup": 0,
+        "recompute_every": 1,
+    },
+    "training": {
+        "loss": "objective",
+        "init": "special",
+        "batch_size": 16,
+        "ema": 0.0,
+        "stages": tables(PAPER_STAGES),
+    },
+}
+"""The settings of He et al. 2024, as the tables of a recipe."""
+
+
+def fine_tuning(name: str) -> dict[str, Any]:
+    """Return the tables of a recipe that trains a model further: on its own mixture, briefly and at low rates.
+
+    Args:
+        name: the model, as :func:`~gnn_l2o.learned.load_model` takes it.
+
+    Raises:
+        InputError: there is no such model, or it has no readable recipe.
+    """
+    with about(pretrained=name):
+        recipe = model_recipe(model_folder(name))
+        architecture = read_architecture(recipe.get("architecture", {})).to_dict()
+    training = without_initialization(recipe.get("training", {}))
+    changes = {"loss": "log_area", "stages": tables(FINE_TUNING_STAGES), "pretrained": name}
+    return {"architecture": architecture, "training": {**training, **changes}}
+
+
+RENAMED: Mapping[str, str] = {
+    "lr_init": "initial_step_size",
+    "start_from": "pretrained",
+    "start_fingerprint": "pretrained_fingerprint",
+}
+"""Names of training settings in recipes before version 0.5, with the names of today."""
+
+
+def without_initialization(training: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the ``[training]`` of a recipe without what decides the first weights."""
+    decide = {"init", "initial_step_size", "pretrained", "pretrained_fingerprint", *RENAMED}
+    return {name: value for name, value in training.items() if name not in decide}

@@ -1,0 +1,72 @@
+"""Stages of training, and the sequences of them that training follows if no other is given."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.training.settings import PositiveInt, settings
+
+
+@settings("stage setting")
+class Stage:
+    """One stage of truncated back-propagation through time, (K_T, K) in the words of He et al. 2024, Section 5.
+
+    Attributes:
+        lr: learning rate of Adam.
+        truncation_length: K_T, iterations that are differentiated together, one update after each. A segment
+            throughout which the preconditioners are frozen is run, but has no gradient; then take K_T = K.
+        iterations: K, iterations of a batch.
+        epochs: passes over the training problems.
+    """
+
+    lr: Annotated[float, Field(gt=0)]
+    truncation_length: PositiveInt
+    iterations: PositiveInt
+    epochs: PositiveInt
+
+    def __post_init__(self) -> None:
+        if self.iterations % self.truncation_length:
+            raise InputError(
+                f"a stage's iterations are a multiple of its truncation_length, "
+                f"got {self.iterations} and {self.truncation_length}"
+            )
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Any:
+        """Return the stage that a table describes; what is no table is returned as it is.
+
+        Raises:
+            InputError: a setting is unknown, missing, of the wrong type or out of bounds.
+        """
+        return cls(**values) if isinstance(values, Mapping) else values
+
+
+PAPER_STAGES = (
+    Stage(5e-4, 5, 10, 20),
+    Stage(1e-4, 10, 20, 10),
+    Stage(5e-5, 20, 40, 10),
+    Stage(1e-5, 40, 80, 10),
+    Stage(1e-5, 20, 100, 5),
+)  # He et al. 2024, Section 5 and E.3
+
+DEFAULT_STAGES = (
+    Stage(4e-3, 250, 250, 8),
+    Stage(2e-3, 400, 400, 7),
+    Stage(6e-4, 600, 600, 5),
+)  # models/milodo_gnn had twice these rates; with another seed, training made no progress from a poor value
+
+GENERAL_STAGES = (
+    Stage(1e-3, 100, 100, 2),
+    Stage(1e-3, 200, 200, 5),
+    Stage(5e-4, 400, 400, 8),
+    Stage(2e-4, 400, 400, 5),
+)  # back-propagated whole: frozen preconditioners make long horizons cheap
+
+FINE_TUNING_STAGES = (
+    Stage(2e-3, 400, 400, 4),
+    Stage(5e-4, 500, 500, 3),
+)  # the weights are good already: long horizons from the beginning, and rates that do not throw them back
