@@ -2,8 +2,8 @@
 
 Run it with ``python benchmarks/neural_gradients.py``. Ten nodes, 100 samples each, the MLP of 13,002 parameters. The
 loop copies the module for every node, fills it and differentiates its loss; the second one fills the same module again.
-Below them what an iteration of methods takes that use these gradients, on a ring. All take turns; the ratios are
-medians over the turns.
+"not recorded" are the gradients of all nodes where torch cannot record their operations. The last lines are iterations
+of methods that use these gradients, on a ring. All take turns; the ratios are medians over the turns.
 """
 
 import copy
@@ -33,7 +33,7 @@ METHODS: dict[str, Algorithm[Any]] = {
 
 
 def seconds(function: Callable[[], object], times: int = 5) -> float:
-    """Return the seconds of one call on one thread, in which what else the machine does is not counted."""
+    """Return the processor time of one call in seconds, on one thread."""
     begin = time.process_time()
     for _ in range(times):
         function()
@@ -42,7 +42,7 @@ def seconds(function: Callable[[], object], times: int = 5) -> float:
 
 @torch.no_grad()
 def iterations(algorithm: Algorithm[Any], problem: NeuralNetwork) -> Callable[[], Tensor]:
-    """Return what takes one iteration after another."""
+    """Return a function that takes the next iteration in every call."""
     states = run(algorithm, problem, build_network("ring", NODES).to(dtype=torch.float32), problem.initial_point())
     next(states)
     return torch.no_grad()(lambda: next(states).x)
@@ -71,6 +71,7 @@ def main(turns: int = 40) -> None:
 
     functions: dict[str, Callable[[], Tensor]] = {
         "all nodes at once": batched,
+        "the same, not recorded": lambda: problem.gradient(x),  # as ever where autograd is enabled
         "loop, copying the module": lambda: loop(lambda: copy.deepcopy(module)),
         "loop, filling one module": lambda: loop(lambda: module),
     }
