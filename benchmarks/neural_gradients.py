@@ -1,9 +1,9 @@
-"""What the gradients of a network at all nodes cost, next to a loop over the nodes, in one run.
+"""Time of the gradients of a neural network at all nodes, compared with loops over the nodes in the same process.
 
-Run it with ``python benchmarks/neural_gradients.py``. Ten nodes, 100 samples each, the MLP of 13,002 parameters. The
-loop copies the module for every node, fills it and differentiates its loss; the second one fills the same module again.
-"not recorded" are the gradients of all nodes where torch cannot record their operations. The last lines are iterations
-of methods that use these gradients, on a ring. All take turns; the ratios are medians over the turns.
+Run it with ``python benchmarks/neural_gradients.py``. There are ten nodes with 100 samples each and the MLP of 13,002
+parameters. The first loop copies the module for every node, sets its parameters and differentiates its loss; the second
+loop sets the parameters of one module. The last rows are iterations of methods with these gradients, on a ring. All
+variants run in turn; the ratios are medians over the turns.
 """
 
 import copy
@@ -71,7 +71,7 @@ def main(turns: int = 40) -> None:
 
     functions: dict[str, Callable[[], Tensor]] = {
         "all nodes at once": batched,
-        "the same, not recorded": lambda: problem.gradient(x),  # as ever where autograd is enabled
+        "the same, not recorded": lambda: problem.gradient(x),  # operations are recorded only without autograd
         "loop, copying the module": lambda: loop(lambda: copy.deepcopy(module)),
         "loop, filling one module": lambda: loop(lambda: module),
     }
