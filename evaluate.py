@@ -16,16 +16,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
-from gnn_l2o.evaluation import Results, evaluate, notes, overview, overview_report, ranking, summary
-from gnn_l2o.evaluation.contestants import GROUPS, METHODS
+from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.evaluation import METRICS, Plan, Results, evaluate, notes, overview, overview_report, ranking, summary
 from gnn_l2o.evaluation.plan import DTYPES
 from gnn_l2o.evaluation.presets import available_presets, load_preset
 from gnn_l2o.evaluation.record import TOLERANCES
+from gnn_l2o.evaluation.selection import GROUPS, members
 from gnn_l2o.learned import available_models
 
 SPEC = "NAME[:KEY=VALUE,...]"
 NOT_IN_PRESETS = {"list", "preset", "quick", "full", "output", "overwrite", "resume"}
-WORST = 5  # cells that the overview on the screen has; its file has more
+WORST = 5  # cases in the overview on the screen; its file has more
 
 
 class Call(NamedTuple):
@@ -46,34 +47,37 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
-    add("--list", action="store_true", help="list all that can be named, with parameters, and exit")
-    add("--preset", metavar="NAME", help="run what a file of presets/ says; flags given beside it override it")
+    add("--list", action="store_true", help="list everything that can be named, with parameters, and exit")
+    add("--preset", metavar="NAME", help="run the evaluations of a file in presets/; other flags override its settings")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="run the preset at its small size, which is the default")
     size.add_argument("--full", action="store_true", help="run the preset at its full size")
-    add("--model", nargs="+", default=["milodo_gnn"], metavar="NAME", help="trained optimizers; 'none' for none")
+    add("--model", nargs="+", default=["milodo_gnn"], metavar="NAME", help="trained optimizers, or 'none'")
     groups = ", ".join(f"'{group}'" for group in GROUPS)
-    add("--algorithms", nargs="+", default=["all"], metavar="NAME", help=f"methods; {groups} or 'none' of them")
-    add("--dataset", nargs="+", default=["lasso"], metavar=SPEC, help="what the problems are drawn from")
+    methods = f"methods to tune and run: names, Python files, the groups {groups}, or 'none'"
+    add("--algorithms", nargs="+", default=["all"], metavar="NAME", help=methods)
+    add("--references", nargs="+", default=["prox_ed"], metavar="NAME", help="methods that tables compare models with")
+    add("--metrics", nargs="+", default=list(_default("metrics")), metavar="NAME", help="metrics or Python files")
+    add("--dataset", nargs="+", default=["lasso"], metavar=SPEC, help="distributions of problems")
     add("--topology", nargs="+", default=["ring"], metavar=SPEC, help="kinds of networks")
-    add("--nodes", nargs="+", type=int, default=[10], metavar="N", help="sizes of networks")
+    add("--nodes", nargs="+", type=int, default=[10], metavar="N", help="numbers of nodes of the networks")
     add("--mixing", default="metropolis", metavar="NAME", help="mixing weights")
     add("--instances", type=int, default=5, metavar="N", help="problems for each dataset, topology and size")
-    add("--iterations", type=int, default=2000, metavar="N", help="length of each run")
-    add("--batch_size", type=int, default=None, metavar="N", help="samples that a node draws for a gradient, else all")
-    add("--seed", type=int, default=0, metavar="N", help="of everything")
+    add("--iterations", type=int, default=2000, metavar="N", help="iterations of each run")
+    add("--batch_size", type=int, default=None, metavar="N", help="samples of each node in a gradient; default: all")
+    add("--seed", type=int, default=0, metavar="N", help="seed of problems, networks and mini-batches")
     add("--dtype", default="float64", choices=list(DTYPES), help="precision of the runs; optima are float64")
     add("--tuning_budget", type=int, default=24, metavar="N", help="settings tried for each method")
-    add("--tuning_instances", type=int, default=3, metavar="N", help="problems they are tried on")
+    add("--tuning_instances", type=int, default=3, metavar="N", help="problems that settings are tried on")
     add(
         "--tuning_tolerance",
         type=float,
         choices=TOLERANCES,
         default=1e-4,
         metavar="GAP",
-        help="relative gap that methods are tuned to reach soon, and that the overview compares at",
+        help="relative optimality gap that methods are tuned to reach in the fewest rounds; the overview compares there",
     )
-    add("--threads", type=int, default=None, metavar="N", help="CPU threads, else as many as PyTorch takes")
+    add("--threads", type=int, default=None, metavar="N", help="CPU threads; default: the choice of PyTorch")
     add("--output", type=Path, metavar="DIR", help="folder for results, tables, report.md, figures/ and the overview")
     add("--overwrite", action="store_true", help="replace the results in the output folder")
     add("--resume", action="store_true", help="continue the results in the output folder")
@@ -84,9 +88,14 @@ def build_parser() -> argparse.ArgumentParser:
         choices=TOLERANCES,
         default=[1e-3, 1e-4],
         metavar="GAP",
-        help="relative gaps in the tables, of 1e-1, 1e-2, ... 1e-15; optima are certified to 1e-12",
+        help="relative optimality gaps in the tables: 1e-1, 1e-2, ... 1e-15; optima are certified to 1e-12",
     )
     return parser
+
+
+def _default(setting: str) -> tuple[str, ...]:
+    """Return the default of a list among the settings of a plan."""
+    return tuple(inspect.signature(Plan).parameters[setting].default)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -103,7 +112,7 @@ def main(argv: list[str] | None = None) -> int:
         console.width = 160  # into a file or a pipe, where nothing says how wide a line may be
     try:
         calls = expand(parser, args, argv)
-        if len(calls) > 1:  # a mistake in the last is better found before the first has run
+        if len(calls) > 1:  # so that a mistake in the last is found before the first has run
             for call in calls:
                 run(call.args, command, check_only=True)
         found = []
@@ -150,7 +159,7 @@ def preset_flags(parser: argparse.ArgumentParser) -> set[str]:
 
 
 def run(args: argparse.Namespace, command: str, *, check_only: bool = False) -> Results:
-    """Evaluate what the arguments ask for, showing progress on stderr."""
+    """Run the evaluation that the arguments describe, showing progress on stderr."""
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
@@ -161,21 +170,7 @@ def run(args: argparse.Namespace, command: str, *, check_only: bool = False) -> 
             progress.update(task, description=what, completed=done)
 
         return evaluate(
-            [] if args.model == ["none"] else args.model,
-            args.dataset,
-            args.topology,
-            args.nodes,
-            algorithms=[] if args.algorithms == ["none"] else args.algorithms,
-            instances=args.instances,
-            iterations=args.iterations,
-            seed=args.seed,
-            mixing=args.mixing,
-            dtype=args.dtype,
-            batch_size=args.batch_size,
-            tuning_budget=args.tuning_budget,
-            tuning_instances=args.tuning_instances,
-            tuning_tolerance=args.tuning_tolerance,
-            tolerances=args.tolerance,
+            make_plan(args),
             output=args.output,
             overwrite=args.overwrite,
             resume=args.resume,
@@ -185,12 +180,39 @@ def run(args: argparse.Namespace, command: str, *, check_only: bool = False) -> 
         )
 
 
+def make_plan(args: argparse.Namespace) -> Plan:
+    """Return the settings that the arguments give.
+
+    Raises:
+        InputError: one of them is wrong.
+    """
+    return Plan(
+        models=[] if args.model == ["none"] else args.model,
+        datasets=args.dataset,
+        topologies=args.topology,
+        nodes=args.nodes,
+        algorithms=[] if args.algorithms == ["none"] else args.algorithms,
+        references=args.references,
+        metrics=args.metrics,
+        instances=args.instances,
+        iterations=args.iterations,
+        seed=args.seed,
+        mixing=args.mixing,
+        dtype=args.dtype,
+        batch_size=args.batch_size,
+        tuning_budget=args.tuning_budget,
+        tuning_instances=args.tuning_instances,
+        tuning_tolerance=args.tuning_tolerance,
+        tolerances=args.tolerance,
+    )
+
+
 def show(console: Console, results: Results, args: argparse.Namespace, heading: str) -> None:
-    """Print the tables and what the reader should know about them."""
+    """Print the tables and the notes below them."""
     if heading:
         console.print(f"\n{heading}", style="bold", highlight=False)
-    for cell in results.cells:
-        console.print(ranking(results, cell, args.tolerance).rich())
+    for case in results.cases:
+        console.print(ranking(results, case, args.tolerance).rich())
     console.print(summary(results, args.tolerance).rich())
     for line in (notes.KEY, *notes.in_short(results, named=[*results.models, *args.algorithms])):
         console.print(line, highlight=False)
@@ -199,10 +221,10 @@ def show(console: Console, results: Results, args: argparse.Namespace, heading: 
 
 
 def show_overview(console: Console, found: list[overview.Entry], output: Path | None, command: str) -> None:
-    """Print what all evaluations found together, and write it into the folder."""
+    """Print the overview of all evaluations, and write it into the folder."""
     console.print()
     console.print(overview_report.totals(found).rich())
-    console.print(overview_report.worst_cells(found, WORST).rich())
+    console.print(overview_report.worst_cases(found, WORST).rich())
     for line in overview_report.firsts(found):
         console.print(line, highlight=False)
     if output:
@@ -211,15 +233,19 @@ def show_overview(console: Console, found: list[overview.Entry], output: Path | 
 
 
 def listing(parser: argparse.ArgumentParser) -> str:
-    """Return all that may be named on the command line, with parameters and a line of description."""
+    """Return everything that can be named on the command line, with parameters and a line of description."""
     lines = [plugins.overview()]
     for group in ("handcrafted", "tuned"):
-        about_each = {name: (inspect.getdoc(METHODS[name]) or "").split("\n")[0] for name in GROUPS[group]}
-        lines += ["", f"{group} methods:", *(f"  {name}\n      {line}" for name, line in about_each.items())]
+        lines += ["", f"{group} methods:", *(_described(name, METHODS[name]) for name in members(group))]
+    lines += ["", "metrics:", *(_described(name, METRICS[name]) for name in METRICS.names())]
     lines += ["", "models:", *(f"  {name}" for name in available_models()), "", "presets:"]
     for name in available_presets():
         lines.append(f"  {name}\n      {load_preset(name, preset_flags(parser)).headline}")
     return "\n".join(lines)
+
+
+def _described(name: str, kind: type) -> str:
+    return f"  {name}\n      {(inspect.getdoc(kind) or '').partition(chr(10))[0]}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from gnn_l2o.evaluation.contestants import METHODS
+from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.evaluation.selection import members
 from gnn_l2o.learned import MiLoDoArchitecture, save_weights
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -84,16 +85,16 @@ def test_the_command_works(model: Path, tmp_path: Path, capsys: pytest.CaptureFi
     printed = capsys.readouterr().out
     for word in ("mine", "Prox-DGD", "PG-EXTRA", "Prox-ED", "real:name=topozoo/Abilene", str(out)):
         assert word in printed
-    assert printed.count("rank") == 3  # a ranking for each cell, then
+    assert printed.count("rank") == 3  # a ranking for each case, then
     assert "over Prox-ED" in printed.split("rank")[-1]  # the summary
     content = json.loads((out / "results.json").read_text())
-    cells = list(dict.fromkeys((r["topology"], r["nodes"]) for r in content["runs"]))
-    assert cells == [("erdos_renyi:p=0.7", 4), ("erdos_renyi:p=0.7", 6), ("real:name=topozoo/Abilene", 11)]
+    cases = list(dict.fromkeys((r["topology"], r["nodes"]) for r in content["runs"]))
+    assert cases == [("erdos_renyi:p=0.7", 4), ("erdos_renyi:p=0.7", 6), ("real:name=topozoo/Abilene", 11)]
     assert {r["algorithm"] for r in content["runs"]} == {"mine", *methods[1:]}
     assert content["command"].startswith("python evaluate.py --dataset lasso:features=6,samples=4")
     figures = {ending: {p.stem for p in (out / "figures").glob(f"*.{ending}")} for ending in ("png", "svg")}
     assert figures["png"] == figures["svg"] and len(figures["png"]) == 4
-    assert "overview" in figures["png"]  # the others are a cell each
+    assert "overview" in figures["png"]  # the others are a case each
     assert "Speed-ups in rounds" in printed and (out / "overview.md").exists()
     assert (out / "summary.csv").read_text().count("\n") == 1 + 3 * 8
 
@@ -109,16 +110,16 @@ def test_all_methods_take_part_where_they_apply(tmp_path: Path, capsys: pytest.C
     assert main([*TINY, "--tuning_budget", "1", "--tuning_instances", "1", *NONE, "--output", str(tmp_path)]) == 0
     content = json.loads((tmp_path / "results.json").read_text())
     ran, skipped = ({entry["algorithm"] for entry in content[part]} for part in ("runs", "skipped"))
-    assert ran | skipped == set(METHODS) and not ran & skipped
-    assert skipped >= {name for name, method in METHODS.items() if not method.composite}
+    assert ran | skipped == set(members("all")) and not ran & skipped
+    assert skipped >= {name for name in members("all") if not METHODS[name].composite}
     printed = capsys.readouterr().out
     if skipped:
         assert printed.count("note: left out where they do not apply: ") == 1
         assert "is left out" not in printed
 
 
-def test_who_was_named_and_does_not_apply_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    name = next(name for name, method in METHODS.items() if not method.composite)
+def test_what_was_named_and_does_not_apply_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    name = next(name for name in members("all") if not METHODS[name].composite)
     assert main([*TINY, *TUNED, *NONE, "--algorithms", "prox_ed", name]) == 0
     assert f"note: {name} is left out everywhere: " in capsys.readouterr().out
 
@@ -139,7 +140,7 @@ def test_baselines_and_models_may_be_left_out(model: Path, capsys: pytest.Captur
 def test_the_table_has_the_tolerances_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [*TINY, *TUNED, "--model", "none", "--algorithms", "prox_ed", "--tolerance", "1e-1"]
     assert main(arguments) == 0
-    assert "gap of 1e-1," in capsys.readouterr().out
+    assert "optimality gap of 1e-1," in capsys.readouterr().out
 
 
 def test_list_prints_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,6 +155,8 @@ def test_list_prints_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         "  prox_ed",
         "tuned methods:",
         "  tuned_momentum",
+        "metrics:",
+        "  optimality_gap",
         "models:",
         "  milodo_gnn",
         "presets:",
@@ -187,6 +190,8 @@ def test_list_prints_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         (["--tolerance", "0.5"], "argument --tolerance: invalid choice: 0.5"),
         (["--algorithms", "none"], "nothing to evaluate; expected a model or a method"),
         (["--batch_size", "0"], "--batch_size 0: expected at least 1, got 0"),
+        (["--references", "prox_e"], "--references prox_e: unknown method 'prox_e'; did you mean 'prox_ed'?"),
+        (["--metrics", "gap"], "--metrics gap: unknown metric 'gap'"),
         (["--full"], "--full: needs a preset"),
         (["--quick"], "--quick: needs a preset"),
         (["--resume", "--overwrite"], "--resume: cannot be combined with overwrite"),
@@ -221,7 +226,7 @@ def test_a_network_in_parts_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
         ),
         (
             "return LeastSquares.from_nodes([np.full((2, 3), 1e200)] * nodes, [np.ones(2) * 1e200] * nodes, L1(0.1))",
-            "the losses are not finite at the start",
+            "the losses are not finite at the initial point",
         ),
         (
             "return LeastSquares.from_nodes([np.ones((2, 3))] * 7, [np.ones(2)] * 7, L1(0.1))",

@@ -24,11 +24,18 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_text
 from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms.base import Algorithm, Cost
+from gnn_l2o.algorithms import driver
 from gnn_l2o.algorithms.driver import run
+from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.algorithms.stopping import Below, MaxRounds
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.evaluation import (
+    Case,
     Instance,
+    Metric,
     Metrics,
+    Plan,
+    Reference,
     Results,
     Run,
     Trace,
@@ -36,18 +43,19 @@ from gnn_l2o.evaluation import (
     figures,
     measure,
     notes,
+    cases as cases_module,
     plan as plan_module,
     ranking,
-    runner,
     save_figures,
     summary,
 )
-from gnn_l2o.evaluation.contestants import ALIASES, GROUPS, METHODS, choose_methods
 from gnn_l2o.evaluation.figures import OTHERS, choose, draw, file_name
-from gnn_l2o.evaluation.record import TOLERANCES, Cell, tolerance_key
+from gnn_l2o.evaluation.metrics import ConsensusError, OptimalityGap, has_diverged
+from gnn_l2o.evaluation.record import TOLERANCES, tolerance_key
 from gnn_l2o.evaluation.report import report
 from gnn_l2o.evaluation.results import SUMMARIZED
 from gnn_l2o.evaluation.runner import checkpoints
+from gnn_l2o.evaluation.selection import ALIASES, GROUPS, choose_methods, members
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED, ProxED
 from gnn_l2o.handcrafted.prox_ed import ProxEDState
@@ -67,8 +75,20 @@ def instance(seed: int = 0, *, nodes: int = 5, dim: int = 4, regularizer: Regula
     return Instance(problem, Network.from_networkx(nx.cycle_graph(nodes)), solution.x, solution.value)
 
 
-def traced(algorithm: Algorithm[Any], on: Instance, iterations: int) -> Trace:
-    return measure(algorithm, on.problem, on.network, on.x0, metrics=on.metrics(torch.float64), iterations=iterations)
+def metrics(on: Instance, dtype: torch.dtype = torch.float64) -> Metrics:
+    return Metrics(on.reference(dtype), [OptimalityGap(), ConsensusError()])
+
+
+def traced(algorithm: Algorithm[Any], on: Instance, iterations: int, **rules: Any) -> Trace:
+    options = {"metrics": metrics(on), "iterations": iterations, **rules}
+    return measure(algorithm, on.problem, on.network, on.x0, **options)
+
+
+def measured(on: Instance, x: Tensor, dtype: torch.dtype = torch.float64) -> SimpleNamespace:
+    values = metrics(on, dtype)(x)
+    gap = values["optimality_gap"]
+    diverged = has_diverged(on.reference(dtype), x, gap)
+    return SimpleNamespace(gap=gap, consensus=values["consensus_error"], diverged=diverged)
 
 
 def relative(method: type[Tunable[Any]], on: Instance, step: float) -> Tunable[Any]:
@@ -78,7 +98,7 @@ def relative(method: type[Tunable[Any]], on: Instance, step: float) -> Tunable[A
 # --- metrics
 
 
-def test_gap_and_consensus_are_what_their_formulas_say() -> None:
+def test_optimality_gap_and_consensus_are_what_their_formulas_say() -> None:
     on, x = instance(), torch.randn(5, 4)
     a, b = on.problem.features.numpy(), on.problem.targets.numpy()
 
@@ -89,55 +109,54 @@ def test_gap_and_consensus_are_what_their_formulas_say() -> None:
     mean, best = x.numpy().mean(axis=0), on.solution.numpy()[0]
     gap = (objective(mean) - objective(best)) / (objective(np.zeros(4)) - objective(best))
     consensus = np.linalg.norm(x.numpy() - mean) / (np.sqrt(5) * np.linalg.norm(best))
-    measured = on.metrics(torch.float64)(x)
-    assert measured.gap.item() == pytest.approx(gap, rel=1e-12)
-    assert measured.consensus.item() == pytest.approx(consensus, rel=1e-12)
-    assert not measured.diverged.item()
+    found = measured(on, x)
+    assert found.gap.item() == pytest.approx(gap, rel=1e-12)
+    assert found.consensus.item() == pytest.approx(consensus, rel=1e-12)
+    assert not found.diverged.item()
 
 
 def test_problems_side_by_side_are_measured_one_by_one() -> None:
     parts = [instance(1, nodes=4), instance(2, nodes=6)]
     x = torch.randn(10, 4)
-    together = Instance.concatenate(parts).metrics(torch.float64)(x)
+    together = measured(Instance.concatenate(parts), x)
     for k, (part, rows) in enumerate(zip(parts, (x[:4], x[4:]), strict=True)):
-        alone = part.metrics(torch.float64)(rows)
+        alone = measured(part, rows)
         assert together.gap[k] == pytest.approx(alone.gap.item(), rel=1e-12)
         assert together.consensus[k] == pytest.approx(alone.consensus.item(), rel=1e-12)
 
 
-def test_a_start_that_is_optimal_or_infeasible_is_no_yardstick() -> None:
+def test_a_start_that_is_optimal_or_infeasible_is_no_reference_scale() -> None:
     at_zero = instance(regularizer=L1(100.0))  # x* = 0 = x0
     assert at_zero.solution.abs().max() == 0
     x = torch.ones(5, 4)
-    measured = at_zero.metrics(torch.float64)(x)
+    found = measured(at_zero, x)
     excess = at_zero.problem.objective(torch.ones(1, 4)) - at_zero.value
-    assert measured.gap.item() == pytest.approx((excess / at_zero.value.abs().clamp(min=1)).item())
+    assert found.gap.item() == pytest.approx((excess / at_zero.value.abs().clamp(min=1)).item())
     apart = torch.randn(5, 4)
     absolute = (apart - apart.mean(dim=0)).norm() / 5**0.5
-    assert at_zero.metrics(torch.float64)(apart).consensus.item() == pytest.approx(absolute.item())
+    assert measured(at_zero, apart).consensus.item() == pytest.approx(absolute.item())
 
     outside = instance(regularizer=Box(1.0, 2.0))
-    feasible = outside.metrics(torch.float64)(torch.full((5, 4), 1.5)).gap
+    feasible = measured(outside, torch.full((5, 4), 1.5)).gap
     assert torch.isfinite(feasible).all() and (feasible > 0).all()
 
 
 def test_divergence_is_told_from_leaving_the_domain() -> None:
-    boxed = instance(regularizer=Box(-1.0, 1.0)).metrics(torch.float64)
-    outside = boxed(torch.full((5, 4), 1.1))
+    outside = measured(instance(regularizer=Box(-1.0, 1.0)), torch.full((5, 4), 1.1))
     assert torch.isinf(outside.gap).all() and not outside.diverged.any()
-    free = instance().metrics(torch.float64)
     for bad in (float("nan"), float("inf"), 1e6, 1e200):
-        assert free(torch.full((5, 4), bad)).diverged.all(), bad
+        assert measured(instance(), torch.full((5, 4), bad)).diverged.all(), bad
     problem = LeastSquares.from_nodes([[[2.0, 2.0]]], [[1.0]], L1(0.1))
-    alone = Metrics(problem, torch.zeros(1, 2), torch.zeros(1), torch.zeros(1, 2))
-    overflow = alone(torch.tensor([[1e308, -1e308]]))  # inf - inf
+    alone = Instance(problem, Network.from_edges([], 1), torch.zeros(1, 2), torch.zeros(1))
+    overflow = measured(alone, torch.tensor([[1e308, -1e308]]))  # inf - inf
     assert overflow.gap.isnan().all() and overflow.diverged.all()
 
 
 def test_single_precision_is_measured_in_double() -> None:
     on, x = instance(), torch.randn(5, 4).float()
-    assert on.metrics(torch.float32)(x).gap.dtype == torch.float64
-    torch.testing.assert_close(on.metrics(torch.float32)(x).gap, on.metrics(torch.float64)(x.double()).gap)
+    single, double = measured(on, x, torch.float32).gap, measured(on, x.double()).gap
+    assert single.dtype == torch.float64
+    torch.testing.assert_close(single, double)
 
 
 def test_what_has_no_optimum_is_measured_in_the_precision_of_the_run() -> None:
@@ -145,7 +164,7 @@ def test_what_has_no_optimum_is_measured_in_the_precision_of_the_run() -> None:
     problem = NeuralNetwork.from_nodes(torch.nn.Linear(2, 2), torch.nn.functional.cross_entropy, shards)
     found = solve(problem)
     on, x = Instance(problem, Network.from_edges([(0, 1), (1, 2), (2, 3)], 4), found.x, found.value), torch.randn(4, 6)
-    single, double = (on.metrics(dtype)(x).gap for dtype in (torch.float32, torch.float64))
+    single, double = (measured(on, x, dtype).gap for dtype in (torch.float32, torch.float64))
     assert (single.dtype, double.dtype) == (torch.float32, torch.float64)
     torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=0)
 
@@ -168,9 +187,9 @@ def test_a_trace_is_what_the_run_did() -> None:
     trace = traced(algorithm, on, 250)
     assert trace.iteration == list(checkpoints(250))
     states = run(algorithm, on.problem, on.network, on.x0)
-    gaps = [on.metrics(torch.float64)(next(states).x).gap.item() for _ in range(251)]
-    assert trace.gap == [gaps[k] for k in trace.iteration]
-    assert trace.gap[0] == pytest.approx(1)
+    gaps = [measured(on, next(states).x).gap.item() for _ in range(251)]
+    assert trace.optimality_gap == [gaps[k] for k in trace.iteration]
+    assert trace.optimality_gap[0] == pytest.approx(1)
     first = next(k for k, gap in enumerate(gaps) if gap <= 1e-3)
     assert trace.iteration[trace.reached(1e-3)] == first  # type: ignore[index]
     assert trace.reached(-1.0) is None
@@ -182,7 +201,7 @@ def test_a_run_that_diverges_stops() -> None:
     trace = traced(relative(ProxED, on, 50.0), on, 10_000)
     assert trace.diverged
     assert trace.iteration[-1] < 100
-    assert not trace.gap[-1] <= 1e6
+    assert not trace.optimality_gap[-1] <= 1e6
 
 
 def test_the_clock_runs_during_steps_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -202,10 +221,10 @@ def test_the_clock_runs_during_steps_only(monkeypatch: pytest.MonkeyPatch) -> No
             clock[0] += 100
             return super().__call__(x)
 
-    monkeypatch.setattr(runner, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(driver, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     on = instance()
-    metrics = SlowMetrics(on.problem, on.solution, on.value, on.x0)
-    trace = measure(relative(Clocked, on, 0.5), on.problem, on.network, on.x0, metrics=metrics, iterations=30)
+    slow = SlowMetrics(on.reference(torch.float64), [OptimalityGap()])
+    trace = traced(relative(Clocked, on, 0.5), on, 30, metrics=slow)
     assert trace.seconds == list(range(31))
 
 
@@ -241,7 +260,7 @@ def fresh(on: Instance) -> Instance:
 SMOOTH = instance(3, nodes=10, dim=10, regularizer=Zero())  # for methods and models that want it so
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", members("all"))
 def test_every_method_spends_what_it_declares(name: str) -> None:
     on = fresh(SMOOTH)
     algorithm = METHODS[name].from_setting(on.problem, METHODS[name].settings(1)[0])
@@ -268,9 +287,9 @@ def test_only_the_run_itself_is_counted() -> None:
             return super().__call__(x)
 
     on.network.mix(on.x0)  # what happened before the run does not count either
-    metrics = Nosy(on.problem, on.solution, on.value, on.x0)
+    nosy = Nosy(on.reference(torch.float64), [OptimalityGap()])
     algorithm = relative(ProxED, on, 0.5)
-    trace = measure(algorithm, on.problem, on.network, on.x0, metrics=metrics, iterations=300)
+    trace = traced(algorithm, on, 300, metrics=nosy)
     assert trace.spent == [Cost(k, k, k, k) for k in trace.iteration]
 
 
@@ -304,7 +323,7 @@ def test_memory_does_not_grow_with_iterations() -> None:
 # --- results
 
 
-RING = Cell("lasso", "ring", 10)
+RING = Case("lasso", "ring", 10)
 
 
 def made_up(
@@ -316,8 +335,14 @@ def made_up(
     if diverged:
         gap[-1] = float("nan")
     spent = [Cost(cost * k, 2 * cost * k, k + 1, k) for k in iterations]
-    trace = Trace(iterations, gap, [0.0, 0.1, 0.2, 1e-4], [0.0, 0.1, 0.2, 0.3], spent, diverged)
-    return Run.from_trace(trace, Cost(cost, 2 * cost), algorithm=algorithm, cell=RING, instance=instance, **chosen)
+    trace = Trace(
+        iterations,
+        {"optimality_gap": gap, "consensus_error": [0.0, 0.1, 0.2, 1e-4]},
+        [0.0, 0.1, 0.2, 0.3],
+        spent,
+        diverged,
+    )
+    return Run.from_trace(trace, Cost(cost, 2 * cost), algorithm=algorithm, case=RING, instance=instance, **chosen)
 
 
 def empty(models: list[str], handcrafted: list[str], tuned: list[str] = []) -> Results:  # noqa: B006
@@ -355,25 +380,29 @@ def test_summary_rows_compare_medians(results: Results) -> None:
         "speedup_rounds": pytest.approx(400 / 120),
         "prox_ed_rounds": 400,
         "speedup_vs_prox_ed": pytest.approx(400 / 120),
-        "best_rival": None,
-        "best_rival_rounds": None,
-        "speedup_vs_rival": None,
+        "best_learned_baseline": None,
+        "best_learned_baseline_rounds": None,
+        "speedup_vs_learned_baseline": None,
     }
     missing = ("model_rounds", "best_handcrafted", "best_handcrafted_rounds", "speedup_rounds", "prox_ed_rounds")
     assert all(rows[1e-4][name] is None for name in missing)
 
 
-def test_tuned_constants_and_other_models_are_rivals_and_no_handcrafted_methods(results: Results) -> None:
+def test_tuned_constants_and_other_models_are_learned_baselines_and_no_handcrafted_methods(results: Results) -> None:
     results.settings["tuned"] = ["tuned_constants"]
     results.settings["models"]["theirs"] = "1"
     for k in range(3):
         results.runs += [made_up("tuned_constants", k, 60), made_up("theirs", k, 200)]
     ours, theirs = results.compare(RING, 1e-3, "ours"), results.compare(RING, 1e-3, "theirs")
     assert ours["best_handcrafted"] == theirs["best_handcrafted"] == "prox_ed"
-    assert (ours["best_rival"], ours["best_rival_rounds"], ours["speedup_vs_rival"]) == ("tuned_constants", 60, 0.5)
+    assert (
+        ours["best_learned_baseline"],
+        ours["best_learned_baseline_rounds"],
+        ours["speedup_vs_learned_baseline"],
+    ) == ("tuned_constants", 60, 0.5)
     results.runs = [r for r in results.runs if r.algorithm != "tuned_constants"]
-    assert results.compare(RING, 1e-3, "ours")["best_rival"] == "theirs"
-    assert results.compare(RING, 1e-3, "theirs")["best_rival"] == "ours"
+    assert results.compare(RING, 1e-3, "ours")["best_learned_baseline"] == "theirs"
+    assert results.compare(RING, 1e-3, "theirs")["best_learned_baseline"] == "ours"
 
 
 def test_a_median_that_was_not_reached_is_null(results: Results) -> None:
@@ -395,9 +424,9 @@ def test_reaching_takes_what_was_counted() -> None:
 
 
 def test_the_ranking_goes_by_the_tightest_gap_first() -> None:
-    found = empty(["late"], ["lost", "far", "near", "quick", "nearer"])
+    found = empty(["late"], ["diverging", "far", "near", "quick", "nearer"])
     for name, gaps, diverged in (
-        ("lost", [0.5, float("nan")], True),
+        ("diverging", [0.5, float("nan")], True),
         ("far", [0.5, 0.4], False),
         ("near", [0.5, 0.3], False),
         ("quick", [1e-3, 5e-4], False),  # soon at 1e-3, never at 1e-4
@@ -405,10 +434,10 @@ def test_the_ranking_goes_by_the_tightest_gap_first() -> None:
         ("nearer", [0.5, 1e-3], False),
     ):
         spent = [Cost(rounds=10), Cost(rounds=20)]
-        trace = Trace([10, 20], gaps, [0.1, 0.1], [0.1, 0.2], spent, diverged)
-        found.runs.append(Run.from_trace(trace, Cost(1, 1), algorithm=name, cell=RING, instance=0))
-    assert found.ranking(RING, (1e-3, 1e-4)) == ["late", "quick", "nearer", "near", "far", "lost"]
-    assert found.ranking(RING, (1e-3,)) == ["quick", "late", "nearer", "near", "far", "lost"]
+        trace = Trace([10, 20], {"optimality_gap": gaps}, [0.1, 0.2], spent, diverged)
+        found.runs.append(Run.from_trace(trace, Cost(1, 1), algorithm=name, case=RING, instance=0))
+    assert found.ranking(RING, (1e-3, 1e-4)) == ["late", "quick", "nearer", "near", "far", "diverging"]
+    assert found.ranking(RING, (1e-3,)) == ["quick", "late", "nearer", "near", "far", "diverging"]
 
 
 def test_results_survive_the_disk(results: Results, tmp_path: Path) -> None:
@@ -499,20 +528,21 @@ def test_a_figure_of_one_run_that_only_diverged_can_be_drawn(tmp_path: Path) -> 
 def test_the_ranking_says_what_it_took(results: Results) -> None:
     for ed in results.select(RING, "prox_ed"):
         ed.parameters["step_size"] = 1.9312
-    rows = ranking(results, RING, timed=True).rows
+    rows = ranking(results, RING, details=True).rows
     assert [row["algorithm"] for row in rows] == ["ours (model)", "Prox-ED", "Prox-DGD"]
     assert rows[1] == {
         **{"rank": "2", "algorithm": "Prox-ED", "iterations": "200 / -", "rounds": "400 / -", "vectors": "800 / -"},
-        **{"gradients": "201 / -", "seconds": "0.3 / -", "ms / iteration": "1.5", "final gap": "1.0e-03"},
+        **{"gradients": "201 / -", "seconds": "0.3 / -", "ms / iteration": "1.5", "final optimality gap": "1.0e-03"},
+        **{"final consensus error": "0.0001"},
         "tuned setting": "step_size 1.93/L",
     }
     assert rows[2]["rounds"] == "900 / -"
-    assert rows[2]["final gap"] == "1.0e-03!"  # a run of Prox-DGD diverged
+    assert rows[2]["final optimality gap"] == "1.0e-03!"  # a run of Prox-DGD diverged
     results.runs = [r for r in results.runs if r.algorithm == "prox_dgd" and r.diverged]
-    assert ranking(results, RING).rows[0]["final gap"] == "!"
+    assert ranking(results, RING).rows[0]["final optimality gap"] == "!"
 
 
-def test_the_summary_says_who_was_faster(results: Results) -> None:
+def test_the_summary_says_which_was_faster(results: Results) -> None:
     (row,) = summary(results).rows
     assert row == {
         **{"dataset": "lasso", "topology": "ring", "nodes": "10", "model": "ours", "rounds": "120 / -"},
@@ -538,12 +568,12 @@ def test_tables_can_be_printed_and_written(results: Results) -> None:
     assert "(figures/lasso_ring_10.png)" in page
 
 
-def test_notes_tell_who_was_left_out_and_why(results: Results) -> None:
-    other = Cell("lasso", "star", 4)
+def test_notes_tell_which_algorithms_were_left_out_and_why(results: Results) -> None:
+    other = Case("lasso", "star", 4)
     results.skipped = [
-        {"algorithm": "d2", "cell": RING._asdict(), "reason": "it likes noise"},
-        {"algorithm": "d2", "cell": other._asdict(), "reason": "it likes noise"},
-        {"algorithm": "ours", "cell": other._asdict(), "reason": "bound to its graph"},
+        {"algorithm": "d2", "case": RING._asdict(), "reason": "it likes noise"},
+        {"algorithm": "d2", "case": other._asdict(), "reason": "it likes noise"},
+        {"algorithm": "ours", "case": other._asdict(), "reason": "bound to its graph"},
     ]
     assert notes.skipped(results) == [
         "d2 is left out everywhere: it likes noise",
@@ -586,12 +616,13 @@ def small(**changes: Any) -> Results:
 
 def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
     results = small(output=tmp_path / "out")
-    assert [c.nodes for c in results.cells] == [4, 6]
+    assert [c.nodes for c in results.cases] == [4, 6]
     names = [(r.nodes, r.instance, r.algorithm) for r in results.runs]
     assert names == [(n, k, a) for n in (4, 6) for k in (0, 1) for a in ("prox_ed", "pg_extra", "learned")]
     content = json.loads((tmp_path / "out/results.json").read_text())
     assert set(content) == {
-        *("schema", "command", "seed", "versions", "settings", "tuning", "skipped", "sources", "runs", "summary")
+        *("schema", "command", "seed", "versions", "settings", "methods", "metrics", "tuning", "skipped", "sources"),
+        *("runs", "summary"),
     }
     assert set(content["runs"][0]) == {
         *("algorithm", "dataset", "topology", "nodes", "instance", "step_size", "parameters", "diverged", "final_gap"),
@@ -606,13 +637,13 @@ def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
     assert files == sorted(
         [*(f"{s}.{e}" for s in stems for e in ("png", "svg")), "report.md", "results.json", "summary.csv"]
     )
-    tuned = [(t["algorithm"], t["cell"]["nodes"]) for t in content["tuning"]]
+    tuned = [(t["algorithm"], t["case"]["nodes"]) for t in content["tuning"]]
     assert tuned == [(a, n) for n in (4, 6) for a in ("prox_ed", "pg_extra")]
     assert all(len(t["trials"]) == 6 + len(t["warnings"]) for t in content["tuning"])
     for r in content["runs"]:
         if r["algorithm"] != "learned":
             chosen = next(
-                t for t in content["tuning"] if (t["algorithm"], t["cell"]["nodes"]) == (r["algorithm"], r["nodes"])
+                t for t in content["tuning"] if (t["algorithm"], t["case"]["nodes"]) == (r["algorithm"], r["nodes"])
             )
             assert r["parameters"] == chosen["setting"]
             assert r["step_size"] != chosen["setting"]["step_size"]  # the one is absolute, the other times L
@@ -645,14 +676,14 @@ def test_single_precision_runs() -> None:
 
 def test_instances_differ_in_graph_and_data_and_never_meet_those_of_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[int, str]] = []
-    original = plan_module.build_network
+    original = cases_module.build_network
 
     def watched(*args: Any, seed: int, **kwargs: Any) -> Network:
         network = original(*args, seed=seed, **kwargs)
         seen.append((seed, str(network.link_index.tolist())))
         return network
 
-    monkeypatch.setattr(plan_module, "build_network", watched)
+    monkeypatch.setattr(cases_module, "build_network", watched)
     results = small(nodes=[8], instances=3)
     seeds, graphs = zip(*seen, strict=True)
     assert len(set(seeds)) == len(seeds) == 5  # three to evaluate on, two to tune on
@@ -676,9 +707,9 @@ class Killed(Exception):
 def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write files where figures would be, without drawing."""
 
-    def save(results: Results, folder: Path, cells: list[Cell], *, tolerances: Sequence[float]) -> None:
-        for cell in cells:
-            write_text(folder / f"figures/{file_name(cell)}.png", "a figure")
+    def save(results: Results, folder: Path, cases: list[Case], *, tolerances: Sequence[float]) -> None:
+        for case in cases:
+            write_text(folder / f"figures/{file_name(case)}.png", "a figure")
 
     monkeypatch.setattr(experiment, "save_figures", save)
 
@@ -775,12 +806,13 @@ class Picky(Learned):
 
 @dataclass(frozen=True, eq=False)
 class Smooth(ProxED):
+    name = "smooth"
     composite = False
 
 
 @pytest.mark.usefixtures("quick_figures")
-def test_who_does_not_apply_is_left_out_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(METHODS, "smooth", Smooth)  # type: ignore[call-overload]
+def test_what_does_not_apply_is_left_out_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METHODS._members, "smooth", Smooth)
     results = small(
         models=[Picky(torch.tensor(0.9), name="picky")],
         datasets=["linear:features=4", SMALL],
@@ -797,8 +829,8 @@ def test_who_does_not_apply_is_left_out_with_the_reason(tmp_path: Path, monkeypa
         (SMALL, 4): ["prox_ed", "picky"],
         (SMALL, 6): ["prox_ed"],
     }
-    cells = [(s["algorithm"], s["cell"]["dataset"], s["cell"]["nodes"]) for s in results.skipped]
-    assert cells == [
+    cases = [(s["algorithm"], s["case"]["dataset"], s["case"]["nodes"]) for s in results.skipped]
+    assert cases == [
         ("picky", "linear:features=4", 6),
         ("smooth", SMALL, 4),
         ("smooth", SMALL, 6),
@@ -817,7 +849,7 @@ def test_if_nothing_applies_anywhere_that_is_an_error(tmp_path: Path) -> None:
 
 
 def test_methods_for_stochastic_gradients_take_part_only_with_such() -> None:
-    stochastic = [name for name, method in METHODS.items() if method.stochastic]
+    stochastic = [name for name in members("all") if METHODS[name].stochastic]
     results = small(nodes=[4], algorithms=["prox_ed", *stochastic], instances=1)
     assert {s["algorithm"] for s in results.skipped} == set(stochastic)
     assert all("exact" in s["reason"] for s in results.skipped)
@@ -835,10 +867,10 @@ def test_gradients_may_come_from_a_few_samples() -> None:
 
 
 def test_groups_stand_for_methods() -> None:
-    assert list(choose_methods(["all"])) == [*HANDCRAFTED, *TUNED] == list(METHODS)
+    assert list(choose_methods(["all"])) == [*HANDCRAFTED, *TUNED] == list(members("all"))
     assert list(choose_methods(["tuned", "prox_ed"])) == [*TUNED, "prox_ed"]
     assert list(choose_methods(["prox_ed", "handcrafted"])) == ["prox_ed", *(n for n in HANDCRAFTED if n != "prox_ed")]
-    assert not set(GROUPS) & set(METHODS)
+    assert not set(GROUPS) & set(METHODS.names())
     assert choose_methods([]) == {}
 
 
@@ -853,7 +885,7 @@ def test_checking_only_writes_and_runs_nothing(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.usefixtures("quick_figures")
 def test_the_report_shows_the_gaps_asked_for(tmp_path: Path) -> None:
     small(nodes=[4], algorithms=["prox_ed"], output=tmp_path, tolerances=[1e-2, 1e-9])
-    assert "relative gap of 1e-2 / 1e-9" in (tmp_path / "report.md").read_text()
+    assert "relative optimality gap of 1e-2 / 1e-9" in (tmp_path / "report.md").read_text()
     with pytest.raises(InputError, match="expected one of 1e-1"):
         small(tolerances=[0.5])
 
@@ -912,5 +944,5 @@ def test_tolerances_have_keys() -> None:
 
 def test_methods_answer_to_their_names_without_a_regularizer() -> None:
     assert list(choose_methods(["dgd", "extra", "prox_dgd"])) == ["prox_dgd", "pg_extra"]
-    assert set(ALIASES.values()) <= set(METHODS)
-    assert not set(ALIASES) & {*METHODS, *GROUPS}
+    assert set(ALIASES.values()) <= set(METHODS.names())
+    assert not set(ALIASES) & {*METHODS.names(), *GROUPS}

@@ -1,4 +1,4 @@
-"""What several evaluations found together: percentiles, bounds where runs ended too early, tables, heat maps."""
+"""Several evaluations together: percentiles, bounds where runs ended too early, tables, heat maps."""
 
 import csv
 import dataclasses
@@ -19,17 +19,17 @@ from gnn_l2o.evaluation import Results, Run, Trace
 from gnn_l2o.evaluation.heat_map import COLOURS, draw_heat_map
 from gnn_l2o.evaluation.overview import Entry, Rounds, Speedup, entries, is_worthwhile, total, worst
 from gnn_l2o.evaluation.overview_report import (
-    all_cells,
+    all_cases,
     alone,
     firsts,
     overview_page,
     save_overview,
     totals,
-    worst_cells,
+    worst_cases,
 )
-from gnn_l2o.evaluation.record import Cell
+from gnn_l2o.evaluation.record import Case
 
-RING, STAR, PATH = Cell("lasso", "ring", 10), Cell("lasso", "star", 10), Cell("linear", "path", 50)
+RING, STAR, PATH = Case("lasso", "ring", 10), Case("lasso", "star", 10), Case("linear", "path", 50)
 NEVER = math.inf
 HORIZON = 1000  # iterations
 
@@ -39,13 +39,13 @@ def results(*models: str, handcrafted: Sequence[str] = ("prox_ed", "dapg")) -> R
     return Results("a test", 0, {**names, "iterations": HORIZON, "tuning_tolerance": 1e-4})
 
 
-def add(found: Results, cell: Cell, algorithm: str, rounds: Sequence[int | None], *, each: int = 1) -> None:
+def add(found: Results, case: Case, algorithm: str, rounds: Sequence[int | None], *, each: int = 1) -> None:
     """Add an instance for each of these rounds to a gap of 1e-4: ``None`` for never, negative for divergence there."""
     for number, spent in enumerate(rounds):
         last, gap = (HORIZON, 2e-4) if spent is None else (abs(spent) // each, 1e-4 if spent > 0 else math.nan)
         costs = [Cost(0), Cost(each * last)]
-        trace = Trace([0, last], [1.0, gap], [0.0, 0.0], [0.0, 1.0], costs, diverged=math.isnan(gap))
-        found.runs.append(Run.from_trace(trace, Cost(each, each), algorithm=algorithm, cell=cell, instance=number))
+        trace = Trace([0, last], {"optimality_gap": [1.0, gap]}, [0.0, 1.0], costs, diverged=math.isnan(gap))
+        found.runs.append(Run.from_trace(trace, Cost(each, each), algorithm=algorithm, case=case, instance=number))
 
 
 def entry(model: float, best: float | None, prox_ed: float | None = None, **changes: object) -> Entry:
@@ -56,7 +56,9 @@ def entry(model: float, best: float | None, prox_ed: float | None = None, **chan
 
     name = "prox_ed" if best not in (None, NEVER) else None
     mine = Rounds(model, model, HORIZON)
-    made = Entry("", RING, "ours", HORIZON, 1e-4, 3, 0, 1e-9, mine, name, rounds(best), rounds(prox_ed))
+    made = Entry("", RING, "ours", HORIZON, 1e-4, 3, 0, 1e-9, mine, name, rounds(best))
+    references = {"prox_ed": rounds(prox_ed)}
+    made = dataclasses.replace(made, references=references, labels={"prox_ed": "Prox-ED"})
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -92,15 +94,15 @@ def test_an_entry_has_the_best_handcrafted_method_and_prox_ed() -> None:
     add(found, RING, "ruled", [1, 1, 1])  # tuned constants are no handcrafted method
     add(found, RING, "ours", [100, 110, -50])
     (made,) = entries(found, "small")
-    assert (made.run, made.cell, made.model, made.iterations) == ("small", RING, "ours", HORIZON)
+    assert (made.run, made.case, made.model, made.iterations) == ("small", RING, "ours", HORIZON)
     assert made.best == "dapg"
     assert made.best_rounds == Rounds(330, 390, 3 * HORIZON)
-    assert made.prox_ed_rounds == Rounds(500, 600, HORIZON)
+    assert made.references["prox_ed"] == Rounds(500, 600, HORIZON)
     assert made.rounds == Rounds(110, NEVER, HORIZON)
     assert (made.instances, made.diverged) == (3, 1)
     assert made.final_gap == 1e-4  # of those that did not diverge
     assert made.over_best == Speedup(3.0, 3.0)
-    assert made.over_prox_ed == Speedup(500 / 110, 500 / 110)
+    assert made.over("prox_ed") == Speedup(500 / 110, 500 / 110)
 
 
 def test_where_no_method_gets_there_the_shortest_horizon_is_the_bound() -> None:
@@ -110,7 +112,7 @@ def test_where_no_method_gets_there_the_shortest_horizon_is_the_bound() -> None:
     add(found, RING, "ours", [100, 100, 200])
     (made,) = entries(found)
     assert made.best is None
-    assert made.over_best == made.over_prox_ed == Speedup(HORIZON / 100, math.inf)
+    assert made.over_best == made.over("prox_ed") == Speedup(HORIZON / 100, math.inf)
 
 
 def test_who_did_not_run_has_no_speed_up() -> None:
@@ -120,8 +122,8 @@ def test_who_did_not_run_has_no_speed_up() -> None:
     add(found, STAR, "theirs", [50])
     add(found, STAR, "dapg", [200])
     alone_, ours, theirs = entries(found)
-    assert (alone_.over_best, alone_.over_prox_ed) == (None, None)
-    assert (ours.over_best, ours.over_prox_ed) == (Speedup(2, 2), None)
+    assert (alone_.over_best, alone_.over("prox_ed")) == (None, None)
+    assert (ours.over_best, ours.over("prox_ed")) == (Speedup(2, 2), None)
     assert (theirs.model, theirs.over_best) == ("theirs", Speedup(4, 4))
 
 
@@ -144,16 +146,16 @@ def test_a_speed_up_is_bounded_where_runs_end_too_early(
     model: float, other: float, speedup: tuple[float, float], text: str, is_behind: bool
 ) -> None:
     found = Speedup.of(Rounds(model, model, HORIZON), Rounds(other, other, HORIZON))
-    assert (found.least, found.most) == speedup
+    assert (found.min, found.max) == speedup
     assert str(found) == text
     assert found.is_behind == is_behind
     assert found.is_exact == (speedup[0] == speedup[1])
 
 
-# --- over the cells
+# --- over the cases
 
 
-def test_totals_are_medians_and_counts_over_the_cells() -> None:
+def test_totals_are_medians_and_counts_over_the_cases() -> None:
     found = [
         entry(100, 50, 200, diverged=1),
         entry(100, 300, NEVER),  # 3x, >10x
@@ -162,29 +164,29 @@ def test_totals_are_medians_and_counts_over_the_cells() -> None:
         entry(NEVER, 700, NEVER),  # <0.7x, nobody
     ]
     over = total(found)
-    assert (over.cells, over.behind_best, over.behind_prox_ed) == (4, 2, 0)
+    assert (over.best.cases, over.best.behind, over.references["prox_ed"].behind) == (4, 2, 0)
     assert (over.runs, over.diverged) == (14, 3)
     # Over the best: 0.5, 3, 4 and at most 0.7. The median is in the middle of the second and the third.
-    assert over.over_best == Speedup((0.5 + 3) / 2, (0.7 + 3) / 2)
-    assert str(over.over_best) == "1.8x to 1.9x"
-    # Over Prox-ED: 2, at least 10, 9 and anything.
-    assert over.over_prox_ed == Speedup((2 + 9) / 2, math.inf)
-    assert str(over.over_prox_ed) == ">5.5x"
-    assert total(found[3:4]).over_best is None
+    assert over.best.speedup == Speedup((0.5 + 3) / 2, (0.7 + 3) / 2)
+    assert str(over.best.speedup) == "1.8x to 1.9x"
+    # Over Prox-ED: 2, at min 10, 9 and anything.
+    assert over.references["prox_ed"].speedup == Speedup((2 + 9) / 2, math.inf)
+    assert str(over.references["prox_ed"].speedup) == ">5.5x"
+    assert total(found[3:4]).best.speedup is None
 
 
 def test_a_median_that_no_bound_can_move_is_exact() -> None:
-    assert total([entry(100, 200), entry(100, 300), entry(100, NEVER)]).over_best == Speedup(3, 3)
+    assert total([entry(100, 200), entry(100, 300), entry(100, NEVER)]).best.speedup == Speedup(3, 3)
 
 
-def test_the_worst_cells_come_first() -> None:
+def test_the_worst_cases_come_first() -> None:
     found = [entry(100, 400), entry(100, 50), entry(NEVER, 100), entry(NEVER, NEVER), entry(1, None), entry(100, 300)]
     assert worst(found, 3) == [found[2], found[1], found[5]]
     assert worst(found, 9) == [found[2], found[1], found[5], found[0]]
 
 
-def test_an_overview_is_of_several_cells() -> None:
-    one, other, by_itself = entry(1, 2), entry(1, 2, cell=STAR), entry(1, None, cell=PATH)
+def test_an_overview_is_of_several_cases() -> None:
+    one, other, by_itself = entry(1, 2), entry(1, 2, case=STAR), entry(1, None, case=PATH)
     assert not is_worthwhile([one, by_itself])
     assert not is_worthwhile([one, dataclasses.replace(one, model="theirs")])
     assert is_worthwhile([one, other])
@@ -210,8 +212,9 @@ def found() -> list[Entry]:
     return [*entries(small, "small"), *entries(large, "large"), *entries(horizon, "horizon")]
 
 
-def test_totals_are_over_all_cells_and_for_each_dataset(found: list[Entry]) -> None:
-    names = ("dataset", "cells", "over best handcrafted", "behind", "over Prox-ED", "behind it", "runs", "diverged")
+def test_totals_are_over_all_cases_and_for_each_dataset(found: list[Entry]) -> None:
+    names = ("dataset", "cases", "over best handcrafted", "behind best handcrafted", "over Prox-ED")
+    names += ("behind Prox-ED", "runs", "diverged")
     assert [tuple(row[name] for name in names) for row in totals(found).rows] == [
         # over Prox-ED: 4.4 on the ring, 2 on the path, on the star nobody knows
         ("all", "3", "2.0x", "1", "2.0x to 4.4x", "0", "7", "2"),
@@ -222,8 +225,8 @@ def test_totals_are_over_all_cells_and_for_each_dataset(found: list[Entry]) -> N
     assert [row["dataset"] for row in totals(found[:2]).rows] == ["all"]  # of the one there is
 
 
-def test_cells_have_medians_and_percentiles(found: list[Entry]) -> None:
-    ring, star, path = all_cells(found).rows
+def test_cases_have_medians_and_percentiles(found: list[Entry]) -> None:
+    ring, star, path = all_cases(found).rows
     assert ring == {
         **{"dataset": "lasso", "topology": "ring", "nodes": "10", "model": "ours", "rounds": "102.5 / 105"},
         **{"best handcrafted": "DAPG: 225 / 300", "Prox-ED": "450 / 500"},
@@ -232,22 +235,26 @@ def test_cells_have_medians_and_percentiles(found: list[Entry]) -> None:
     assert (star["rounds"], star["best handcrafted"], star["Prox-ED"]) == ("- / -!", "DAPG: 60 / 60", "- / -")
     assert (star["over best handcrafted"], star["over Prox-ED"], star["diverged"]) == ("<0.06x", "-", "1 of 2")
     assert path["best handcrafted"] == "Prox-ED: 100 / 100"
-    assert [row["topology"] for row in worst_cells(found, 2).rows] == ["star", "path"]
+    assert [row["topology"] for row in worst_cases(found, 2).rows] == ["star", "path"]
     assert alone(found).rows == [
         {
             **{"dataset": "lasso", "topology": "ring", "nodes": "10", "model": "ours", "iterations": "1000"},
-            **{"runs": "2", "diverged": "1", "largest final gap": "1.0e-04"},
+            **{"runs": "2", "diverged": "1", "largest final optimality gap": "1.0e-04"},
         }
     ]
-    assert firsts(found) == ["First of the handcrafted methods: DAPG in 2, Prox-ED in 1 of 3 cells."]
+    assert firsts(found) == ["First of the handcrafted methods: DAPG in 2, Prox-ED in 1 of 3 cases."]
     assert firsts(found[3:]) == []
 
 
 def test_the_page_holds_the_tables_and_the_heat_map(found: list[Entry]) -> None:
     page = overview_page(found, "python evaluate.py --preset mine")
     for text in (
-        *("    python evaluate.py --preset mine\n", "to a relative gap of 1e-4", "![ours](figures/overview.png)"),
-        *("| **ours** | **all** | **3** |", "## The cells where the model does worst", "## All cells"),
+        *(
+            "    python evaluate.py --preset mine\n",
+            "to a relative optimality gap of 1e-4",
+            "![ours](figures/overview.png)",
+        ),
+        *("| **ours** | **all** | **3** |", "## The cases where the model does worst", "## All cases"),
         *("## The model alone", "| lasso | ring | 10 | ours | 1000 | 2 | 1 | 1.0e-04 |"),
     ):
         assert text in page, text
@@ -263,7 +270,7 @@ def test_the_files_of_an_overview(found: list[Entry], tmp_path: Path) -> None:
     assert (tmp_path / "figures/overview.png").read_bytes().startswith(b"\x89PNG")
     svg = (tmp_path / "figures/overview_theirs.svg").read_text()
     assert xml.etree.ElementTree.fromstring(svg).tag.endswith("svg")
-    assert "theirs: how many times fewer rounds to a gap of 1e-4" in svg
+    assert "theirs: how many times fewer rounds to an optimality gap of 1e-4" in svg
     assert "(figures/overview_theirs.png)" in (tmp_path / "overview.md").read_text()
 
 
@@ -276,13 +283,13 @@ def test_the_values_can_be_read_by_a_machine(found: list[Entry], tmp_path: Path)
         **dict(iterations="1000", instances="2", diverged="0", final_gap="0.0001", best_handcrafted="dapg"),
         **dict(model_rounds="102.5", model_rounds_90="105", best_handcrafted_rounds="225.0"),
         **dict(best_handcrafted_rounds_90="300", prox_ed_rounds="450.0", prox_ed_rounds_90="500"),
-        **dict.fromkeys([f"speedup_vs_best_handcrafted_{end}" for end in ("least", "most")], str(225 / 102.5)),
-        **dict.fromkeys([f"speedup_vs_prox_ed_{end}" for end in ("least", "most")], str(450 / 102.5)),
+        **dict.fromkeys([f"speedup_vs_best_handcrafted_{end}" for end in ("min", "max")], str(225 / 102.5)),
+        **dict.fromkeys([f"speedup_vs_prox_ed_{end}" for end in ("min", "max")], str(450 / 102.5)),
     }
     assert (star["model_rounds"], star["model_rounds_90"], star["diverged"]) == ("", "", "1")
-    assert (star["speedup_vs_best_handcrafted_least"], star["speedup_vs_best_handcrafted_most"]) == ("0.0", "0.06")
-    assert (star["speedup_vs_prox_ed_least"], star["speedup_vs_prox_ed_most"]) == ("0.0", "")
-    assert (horizon["run"], horizon["best_handcrafted_rounds"], horizon["speedup_vs_prox_ed_least"]) == (
+    assert (star["speedup_vs_best_handcrafted_min"], star["speedup_vs_best_handcrafted_max"]) == ("0.0", "0.06")
+    assert (star["speedup_vs_prox_ed_min"], star["speedup_vs_prox_ed_max"]) == ("0.0", "")
+    assert (horizon["run"], horizon["best_handcrafted_rounds"], horizon["speedup_vs_prox_ed_min"]) == (
         *("horizon", "", ""),
     )
 
@@ -291,7 +298,7 @@ def test_the_values_can_be_read_by_a_machine(found: list[Entry], tmp_path: Path)
 
 
 def texts(ax: Axes) -> dict[tuple[str, str], str]:
-    """Return what is written in the cells of a panel, by the labels of row and column."""
+    """Return what is written in the cases of a panel, by the labels of row and column."""
     first = ax.figure.axes[0]  # the other panel has the same rows, and no labels
     columns, rows = ([label.get_text() for label in axis.get_ticklabels()] for axis in (ax.xaxis, first.yaxis))
     places = ((text.get_position(), text.get_text()) for text in ax.texts)
@@ -299,12 +306,12 @@ def texts(ax: Axes) -> dict[tuple[str, str], str]:
 
 
 def hatched(ax: Axes) -> set[tuple[int, int]]:
-    """Return rows and columns of the hatched cells of a panel."""
+    """Return rows and columns of the hatched cases of a panel."""
     patches = [patch for patch in ax.patches if isinstance(patch, Rectangle) and patch.get_hatch()]
     return {(round(patch.get_y() + 0.5), round(patch.get_x() + 0.5)) for patch in patches}
 
 
-def test_a_heat_map_has_the_speed_ups_in_their_cells(found: list[Entry]) -> None:
+def test_a_heat_map_has_the_speed_ups_in_their_cases(found: list[Entry]) -> None:
     best, prox_ed, *_ = draw_heat_map(found).axes
     assert best.get_title() == "over the best tuned handcrafted method"
     assert prox_ed.get_title() == "over tuned Prox-ED"
@@ -323,37 +330,37 @@ def test_a_heat_map_has_the_speed_ups_in_their_cells(found: list[Entry]) -> None
 
 
 def test_the_colours_are_centred_at_one_and_end_somewhere() -> None:
-    cells = [entry(1, 1), entry(1, 200, cell=STAR), entry(100, 105, cell=PATH)]
-    ax = draw_heat_map(cells).axes[0]
+    cases = [entry(1, 1), entry(1, 200, case=STAR), entry(100, 105, case=PATH)]
+    ax = draw_heat_map(cases).axes[0]
     image = ax.images[0]
     assert image.get_clim() == (-5, 5)
     white, strong, _ = (to_hex(image.cmap(image.norm(value))) for value in (0.0, math.log2(200), 0.0))
     assert white == to_hex(mpl.colormaps[COLOURS](0.5))
     assert strong == to_hex(mpl.colormaps[COLOURS](1.0))
     assert [text.get_color() for text in ax.texts] == ["black", "white", "black"]
-    faint = draw_heat_map([cells[0], cells[2]])
+    faint = draw_heat_map([cases[0], cases[2]])
     assert faint.axes[0].images[0].get_clim() == (-1, 1)
     assert [label.get_text() for label in faint.axes[-1].xaxis.get_ticklabels()] == ["1/2x", "1x", "2x"]
 
 
 def test_bounds_are_hatched() -> None:
-    cells = [entry(1, 2), entry(1, NEVER, cell=STAR), entry(NEVER, 1, cell=PATH), entry(1, 4, cell=Cell("x", "x", 1))]
-    ax = draw_heat_map(cells).axes[0]
+    cases = [entry(1, 2), entry(1, NEVER, case=STAR), entry(NEVER, 1, case=PATH), entry(1, 4, case=Case("x", "x", 1))]
+    ax = draw_heat_map(cases).axes[0]
     assert list(texts(ax).values()) == ["2.0", ">1000", "<0.00", "4.0"]
     assert hatched(ax) == {(1, 0), (2, 1)}
 
 
 def test_rows_are_sorted_by_size_within_a_topology() -> None:
-    cells = [Cell("a", "star", 50), Cell("a", "ring", 100), Cell("b", "ring", 9), Cell("a", "star", 10)]
-    ax = draw_heat_map([entry(1, 2, cell=cell) for cell in cells]).axes[0]
+    cases = [Case("a", "star", 50), Case("a", "ring", 100), Case("b", "ring", 9), Case("a", "star", 10)]
+    ax = draw_heat_map([entry(1, 2, case=case) for case in cases]).axes[0]
     labels = [label.get_text() for label in ax.yaxis.get_ticklabels()]
     assert labels == ["star, 10", "star, 50", "ring, 9", "ring, 100"]
-    assert texts(ax).keys() == {(f"{cell.topology}, {cell.nodes}", cell.dataset) for cell in cells}
+    assert texts(ax).keys() == {(f"{case.topology}, {case.nodes}", case.dataset) for case in cases}
 
 
 def test_the_same_cell_in_two_runs_has_two_columns() -> None:
-    cells = [entry(1, 2, run="metropolis"), entry(1, 3, run="fastest"), entry(1, 4, run="fastest", cell=PATH)]
-    ax = draw_heat_map(cells).axes[0]
+    cases = [entry(1, 2, run="metropolis"), entry(1, 3, run="fastest"), entry(1, 4, run="fastest", case=PATH)]
+    ax = draw_heat_map(cases).axes[0]
     assert texts(ax) == {
         ("ring, 10", "lasso\nmetropolis"): "2.0",
         ("ring, 10", "lasso\nfastest"): "3.0",
@@ -362,5 +369,5 @@ def test_the_same_cell_in_two_runs_has_two_columns() -> None:
 
 
 def test_without_prox_ed_there_is_one_panel() -> None:
-    panel, _ = draw_heat_map([entry(1, 2), entry(1, 2, cell=STAR)]).axes  # and the colour bar
+    panel, _ = draw_heat_map([entry(1, 2), entry(1, 2, case=STAR)]).axes  # and the colour bar
     assert panel.get_title() == "over the best tuned handcrafted method"

@@ -12,8 +12,8 @@ import pytest
 from evaluate import build_parser, main, preset_flags
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.evaluation.contestants import choose_methods
 from gnn_l2o.evaluation.presets import available_presets, load_preset
+from gnn_l2o.evaluation.selection import choose_methods
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.learned import available_models
 from tests.small_data import image_folder
@@ -192,7 +192,7 @@ def test_what_several_runs_found_of_a_model_is_shown_together(
     out, flags = tmp_path / "out", ["--iterations", "10", "--dataset", "linear:features=3", "--model", "milodo_gnn"]
     assert main(["--preset", str(preset), "--output", str(out), *flags]) == 0
     printed = capsys.readouterr().out
-    assert "Speed-ups in rounds to a gap of 1e-4" in printed
+    assert "Speed-ups in rounds to an optimality gap of 1e-4" in printed
     assert printed.rstrip().endswith(f"the overview is in {out}/overview.md")
     with (out / "overview.csv").open() as file:
         rows = list(csv.DictReader(file))

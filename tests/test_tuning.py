@@ -13,8 +13,9 @@ from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm, Cost
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
-from gnn_l2o.evaluation import Instance, Trace, measure, tune, tuning as tuning_module, tuning_cache
-from gnn_l2o.evaluation.tuning import Tuning
+from gnn_l2o.evaluation import Instance, Metrics, Trace, measure, tune, tuning_cache, tuning_race
+from gnn_l2o.evaluation.metrics import OptimalityGap
+from gnn_l2o.evaluation.tuning import Tuning, settle
 from gnn_l2o.evaluation.tuning_cache import tune_or_recall
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import ProxDGD, ProxED
@@ -33,7 +34,8 @@ def instance(seed: int = 0, *, nodes: int = 5) -> Instance:
 
 
 def traced(algorithm: Algorithm[Any], on: Instance, iterations: int) -> Trace:
-    return measure(algorithm, on.problem, on.network, on.x0, metrics=on.metrics(torch.float64), iterations=iterations)
+    metrics = Metrics(on.reference(torch.float64), [OptimalityGap()])
+    return measure(algorithm, on.problem, on.network, on.x0, metrics=metrics, iterations=iterations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ def exhaustive(
         reached = [t.reached(tolerance) for t in traces]
         needed = [np.inf if k is None else t.iteration[k] * c for k, t, c in zip(reached, traces, costs, strict=True)]
         rounds.append(statistics.median(needed))
-        gap = statistics.median([np.inf if t.diverged else t.gap[-1] for t in traces])
+        gap = statistics.median([np.inf if t.diverged else t.optimality_gap[-1] for t in traces])
         scores.append((rounds[-1], gap if np.isinf(rounds[-1]) else 0.0, setting["step_size"]))
     return settings[scores.index(min(scores))], rounds
 
@@ -87,7 +89,7 @@ def exhaustive(
 def test_tuning_picks_what_exhaustive_search_picks(
     method: type[Tunable[Any]], iterations: int, count: int, cached: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tuning_module, "CACHED", cached)
+    monkeypatch.setattr(tuning_race, "CACHED", cached)
     on = [instance(k) for k in range(count)]
     found = tune(method, on, iterations=iterations, budget=9)
     settings = [t.setting for t in found.trials]
@@ -100,7 +102,7 @@ def test_tuning_picks_what_exhaustive_search_picks(
         assert trial.rounds in (expected, np.inf)  # those that were stopped are not said to have got there
 
 
-def test_the_tolerance_decides_who_is_first() -> None:
+def test_the_tolerance_decides_which_is_first() -> None:
     on = [instance(k) for k in range(2)]
     for tolerance in (1e-1, 1e-8):
         found = tune(Gossip, on, iterations=400, budget=9, tolerance=tolerance)
@@ -150,26 +152,26 @@ class Scripted:
 
     def __post_init__(self) -> None:
         self.shape = len(self.reach), len(self.reach[0])
-        self.alive = list(range(len(self.reach)))
+        self.active = list(range(len(self.reach)))
 
     def advance(self, iteration: int) -> None:
         self.iteration = iteration
 
     def measure(self) -> tuple[np.ndarray, np.ndarray]:
-        done = np.array([self.reach[k] for k in self.alive]) <= self.iteration
+        done = np.array([self.reach[k] for k in self.active]) <= self.iteration
         return np.where(done, 1e-5, 1.0), np.zeros(done.shape, dtype=bool)
 
-    def keep(self, alive: list[int]) -> None:
-        self.alive = alive
+    def select(self, active: list[int]) -> None:
+        self.active = active
 
 
 def test_a_median_of_two_instances_can_be_overtaken() -> None:
     runs: Any = Scripted([[50, 50], [10, 60], [200, 200]])
-    reached, _ = tuning_module._first(runs, 1000, 1e-4)
+    reached, _ = tuning_race.find_first(runs, 1000, 1e-4)
     assert reached.tolist() == [50, 35, np.inf]
     assert runs.iteration == 60
     runs = Scripted([[50, 50], [30, 90], [200, 200]])  # the second is at 60 in the end; from 70 it cannot be below 50
-    tuning_module._first(runs, 1000, 1e-4)
+    tuning_race.find_first(runs, 1000, 1e-4)
     assert runs.iteration == 70
 
 
@@ -181,7 +183,7 @@ def test_a_setting_with_more_rounds_an_iteration_gets_fewer_iterations() -> None
             taken.append(self.mixings)
             return super().step(problem, network, state)
 
-    race = tuning_module._Race(Spy, instance(), 1000, 1e-4, torch.float64)
+    race = tuning_race.Race(Spy, instance(), 1000, 1e-4, torch.float64)
     race.run([{"step_size": 1e-3, "mixings": m} for m in (1, 2)], limit=20)
     assert (taken.count(1), taken.count(2)) == (20, 10)
 
@@ -230,7 +232,7 @@ class AgingState(ProxEDState):
 
 @dataclass(frozen=True, eq=False)
 class Aging(ProxED):
-    """Exact diffusion that, with steps above 1/(2L), leaves the solution after 200 iterations and is lost after 400."""
+    """Exact diffusion that, with steps above 1/(2L), leaves the solution after 200 iterations and diverges after 400."""
 
     name = "aging"
 
@@ -248,20 +250,20 @@ class Aging(ProxED):
 @pytest.mark.parametrize(("horizon", "stable"), [(190, True), (300, False), (500, False)])
 def test_a_setting_that_does_not_keep_the_tolerance_is_passed_over(horizon: int, stable: bool) -> None:
     settings = [{"step_size": s} for s in (0.05, 0.2, 0.4, 0.8)]
-    race = tuning_module._Race(Aging, instance(), horizon, 1e-4, torch.float64)
+    race = tuning_race.Race(Aging, instance(), horizon, 1e-4, torch.float64)
     trials = race.run(settings)
     assert min(trials, key=lambda t: t.rounds).setting == {"step_size": 0.8}
-    found = tuning_module._settle(race, trials, [])
+    found = settle(race, trials, [])
     assert found.setting == {"step_size": 0.8 if stable else 0.4}
-    assert [t.lost for t in found.trials] == [False, False, False, not stable]
+    assert [t.unstable for t in found.trials] == [False, False, False, not stable]
     assert found.warnings == [] if stable else ["aging: step_size 0.8 was faster, but not stable"]
     chosen = next(t for t in found.trials if t.setting == found.setting)
     assert np.isfinite(chosen.rounds)
 
 
 def test_where_no_setting_is_stable_the_fastest_is_taken_and_said_so() -> None:
-    race = tuning_module._Race(Aging, instance(), 300, 1e-4, torch.float64)
-    found = tuning_module._settle(race, race.run([{"step_size": s} for s in (0.6, 0.8)]), [])
+    race = tuning_race.Race(Aging, instance(), 300, 1e-4, torch.float64)
+    found = settle(race, race.run([{"step_size": s} for s in (0.6, 0.8)]), [])
     assert found.setting == {"step_size": 0.8}
     assert found.warnings == ["aging: no setting tried is stable to the horizon"]
 
@@ -325,12 +327,12 @@ def test_what_was_tuned_is_recalled(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     assert len(calls) == 8
 
 
-def test_a_damaged_cache_is_made_anew_with_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_damaged_cache_is_computed_again_with_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("GNN_L2O_CACHE", str(tmp_path))
     first = tune_or_recall(ProxED, [instance()], iterations=20, budget=3)
     (file,) = tmp_path.rglob("*.json")
     file.write_text("{")
-    with pytest.warns(UserWarning, match="cannot be read and is made anew"):
+    with pytest.warns(UserWarning, match="cannot be read and is computed again"):
         assert tune_or_recall(ProxED, [instance()], iterations=20, budget=3) == first
     assert tune_or_recall(ProxED, [instance()], iterations=20, budget=3) == first
 
@@ -340,7 +342,7 @@ def test_a_cache_that_cannot_be_written_is_said_so(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("GNN_L2O_CACHE", str(tmp_path / "file"))
     with pytest.warns(UserWarning) as caught:
         tune_or_recall(ProxED, [instance()], iterations=20, budget=3)
-    assert "tuning cannot be kept" in str(caught[-1].message)
+    assert "tuning cannot be stored" in str(caught[-1].message)
 
 
 def test_a_small_budget_takes_values_from_the_longest_range() -> None:

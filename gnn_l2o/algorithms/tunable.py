@@ -1,4 +1,4 @@
-"""What every method with parameters declares, so that all of them are tuned alike."""
+"""Methods with parameters: the grid that each declares, so that all of them are tuned alike."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Range:
         low: the smallest value.
         high: the largest value.
         spacing: ``"log"``, ``"linear"``, or ``"log_from_one"``: log-spaced in the distance from 1, for a momentum.
-        points: how many values; ``None``: as many as the budget leaves.
-        unit: what the values are multiples of; L is the largest L_i of the problem.
-        below: what the parameter must stay below.
+        points: how many values; with ``None`` as many as the budget leaves.
+        unit: the unit of the values; L is the largest L_i of the problem.
+        below: an upper bound that the parameter stays below.
         open: the ends are guesses, so where the best value lies at one of them, values beyond it are tried as well.
     """
 
@@ -76,7 +76,10 @@ class Choice:
 
 
 STEP_SIZE = Range(0.02, 20.0, unit="1/L")
-"""The steps that every method of one parameter is tuned over: far below what any condition asks for to far above it."""
+"""The step sizes that every method of one parameter is tuned over.
+
+They reach from far below to far above the bounds of all convergence conditions.
+"""
 
 
 class Tunable(Algorithm[State]):
@@ -89,10 +92,10 @@ class Tunable(Algorithm[State]):
         grid: the values of each parameter that are tried. In the method itself a parameter of a :class:`Range` is a
             number, or ``(N, 1)`` with the value of every node (equal within a problem), which runs many settings side
             by side as one batch.
-        composite: whether it can handle a regularizer; methods for smooth problems only cannot.
-        exact: whether with parameters that do not change it converges to the solution, at every node; others stop or
-            wander at a distance from it that depends on the parameters.
-        stochastic: made for stochastic gradients: it takes part in "all" only where gradients are stochastic.
+        composite: whether the method applies to problems with a regularizer.
+        exact: whether the method with constant parameters converges to the solution at every node. Other methods
+            converge to a neighbourhood of the solution, whose size depends on the parameters.
+        stochastic: whether the method is for stochastic gradients only; it is left out where gradients are exact.
     """
 
     label: ClassVar[str]
@@ -118,8 +121,8 @@ class Tunable(Algorithm[State]):
     def settings(cls, budget: int) -> list[Setting]:
         """Return at most ``budget`` settings, the product of the values of all parameters, ascending in each.
 
-        Parameters that do not say how many values they want share what is left of the budget evenly; where it does not
-        suffice for the others, the ranges with the most values give some up.
+        Parameters without a declared number of values share the rest of the budget evenly. Where the budget does not
+        suffice for the declared numbers, the ranges with the most values have fewer.
         """
         points = {name: _fixed_points(axis) for name, axis in cls.grid.items()}
         flexible = [name for name, count in points.items() if not count]
@@ -152,7 +155,7 @@ class Tunable(Algorithm[State]):
 
 
 def _fixed_points(axis: Range | Choice) -> int:
-    """Return how many values the axis asks for; 0 where it takes what the budget leaves."""
+    """Return the declared number of values; 0 where the budget decides."""
     return len(axis.values) if isinstance(axis, Choice) else axis.points or 0
 
 

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.driver import run
-from gnn_l2o.evaluation.contestants import ALIASES, METHODS
+from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.evaluation.selection import ALIASES
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import load_model
 from gnn_l2o.problems import NeuralNetwork, Problem, Stochastic
@@ -125,7 +126,9 @@ def _algorithm(optimizer: str | Path | Algorithm[Any], parameters: Mapping[str, 
     name = ALIASES.get(str(optimizer), str(optimizer))
     if isinstance(optimizer, Algorithm) or name not in METHODS:
         if parameters is not None:
-            raise InputError(f"parameters are for methods that are named ({', '.join(METHODS)}), not for {optimizer}")
+            raise InputError(
+                f"parameters are for methods that are named ({', '.join(METHODS.names())}), not for {optimizer}"
+            )
         algorithm = optimizer if isinstance(optimizer, Algorithm) else load_model(optimizer)
         return algorithm.to(dtype=DTYPE) if hasattr(algorithm, "to") else algorithm
     method, given = METHODS[name], dict(parameters or {})

@@ -3,17 +3,22 @@
 from gnn_l2o.evaluation.experiment import evaluate
 from gnn_l2o.evaluation.figures import save_figures
 from gnn_l2o.evaluation.instances import Instance
-from gnn_l2o.evaluation.metrics import Metrics
-from gnn_l2o.evaluation.record import Cell, Run
+from gnn_l2o.evaluation.metrics import METRICS, Metric, Metrics, Reference
+from gnn_l2o.evaluation.plan import Plan
+from gnn_l2o.evaluation.record import Case, Run
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.runner import Trace, measure
 from gnn_l2o.evaluation.tables import Table, ranking, summary
 from gnn_l2o.evaluation.tuning import Tuning, tune
 
 __all__ = [
-    "Cell",
+    "METRICS",
+    "Case",
     "Instance",
+    "Metric",
     "Metrics",
+    "Plan",
+    "Reference",
     "Results",
     "Run",
     "Table",

@@ -1,4 +1,4 @@
-"""A heat map of the speed-ups of a model over all cells of one or several evaluations."""
+"""A heat map of the speed-ups of a model over all cases of one or several evaluations."""
 
 from __future__ import annotations
 
@@ -13,64 +13,72 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
 
-from gnn_l2o.evaluation.overview import Entry, Speedup, tolerances
+from gnn_l2o.evaluation.overview import Entry, Speedup, references, tolerances
 from gnn_l2o.evaluation.tables import gaps
 
 Key = tuple[str, str]  # row and column
 
-PANELS: Mapping[str, Callable[[Entry], Speedup | None]] = {
-    "over the best tuned handcrafted method": lambda entry: entry.over_best,
-    "over tuned Prox-ED": lambda entry: entry.over_prox_ed,
-}
+Measure = Callable[[Entry], Speedup | None]
+
 # Brown where the model is slower, blue-green where it is faster; told apart by colour-blind readers, white at 1x.
 COLOURS = "BrBG"
 DEEPEST = 5.0  # |log2| of the strongest colour: 32 times
-FAINTEST = 1.0  # so that speed-ups near to 1 do not look strong
+FAINTEST = 1.0  # keeps speed-ups close to 1 pale
 DARK = 0.6  # share of the strongest colour from which on the text is white
 
 
 def draw_heat_map(entries: Sequence[Entry]) -> Figure:
     """Return a heat map of the speed-ups of one model.
 
-    Rows are topologies and sizes, columns datasets; left the best handcrafted method is the measure, right Prox-ED. The
-    colour is log2 of the speed-up, the number itself stands in the cell, with ``>`` or ``<`` where it is a bound and
-    ``!`` where a run of the model diverged. Hatched: a run diverged, or one side did not get there.
+    Rows are topologies and sizes, columns datasets. The first panel compares with the best handcrafted method, the
+    others with the reference methods. The colour is log2 of the speed-up. The number itself stands in its square, with
+    ``>`` or ``<`` where it is a bound and ``!`` where a run of the model diverged. Squares are hatched where a run
+    diverged or one of the algorithms did not reach the gap.
     """
     shown = [entry for entry in entries if entry.over_best is not None]
     keys = _keys(shown)
     rows, columns = _rows(shown), list(dict.fromkeys(column for _, column in keys))
-    panels = [title for title, measure in PANELS.items() if any(measure(entry) for entry in shown)]
+    panels = {title: measure for title, measure in _panels(shown).items() if any(measure(entry) for entry in shown)}
     size = 3.0 + 1.25 * len(columns) * len(panels), 2.2 + 0.3 * len(rows)
     figure = Figure(figsize=size, layout="constrained")
-    limit = _limit([PANELS[title](entry) for title in panels for entry in shown])
-    for ax, title in zip(figure.subplots(1, len(panels), sharey=True, squeeze=False)[0], panels, strict=True):
-        image = _panel(ax, dict(zip(keys, shown, strict=True)), rows, columns, PANELS[title], limit)
+    limit = _limit([measure(entry) for measure in panels.values() for entry in shown])
+    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+    for ax, (title, measure) in zip(axes, panels.items(), strict=True):
+        image = _panel(ax, dict(zip(keys, shown, strict=True)), rows, columns, measure, limit)
         ax.set_title(title, fontsize=10)
     bar = figure.colorbar(image, ax=figure.axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)
     powers = range(-math.floor(limit), math.floor(limit) + 1)
     bar.set_ticks(list(powers), labels=[f"{2**k}x" if k >= 0 else f"1/{2**-k}x" for k in powers])
-    figure.suptitle(f"{shown[0].model}: how many times fewer rounds to a gap of {gaps(tolerances(shown))}")
+    figure.suptitle(f"{shown[0].model}: how many times fewer rounds to an optimality gap of {gaps(tolerances(shown))}")
     return figure
 
 
+def _panels(entries: Sequence[Entry]) -> dict[str, Measure]:
+    """Return the speed-ups that panels show, by the title of the panel."""
+    panels: dict[str, Measure] = {"over the best tuned handcrafted method": lambda entry: entry.over_best}
+    for name, label in references(entries).items():
+        panels[f"over tuned {label}"] = lambda entry, name=name: entry.over(name)  # type: ignore[misc]
+    return panels
+
+
 def _keys(entries: Sequence[Entry]) -> list[Key]:
-    """Return the place of each entry; where two runs have the same cell, each gets a column of its own."""
-    times = Counter(entry.cell for entry in entries)
-    shared = {cell.dataset for cell, count in times.items() if count > 1}
+    """Return the place of each entry; where two runs have the same case, each gets a column of its own."""
+    times = Counter(entry.case for entry in entries)
+    shared = {case.dataset for case, count in times.items() if count > 1}
     return [
-        (_row(entry), f"{entry.cell.dataset},{entry.run}" if entry.cell.dataset in shared else entry.cell.dataset)
+        (_row(entry), f"{entry.case.dataset},{entry.run}" if entry.case.dataset in shared else entry.case.dataset)
         for entry in entries
     ]
 
 
 def _row(entry: Entry) -> str:
-    return f"{entry.cell.topology}, {entry.cell.nodes}"
+    return f"{entry.case.topology}, {entry.case.nodes}"
 
 
 def _rows(entries: Sequence[Entry]) -> list[str]:
     """Return the rows: topologies in the order in which they first appear, each from small to large."""
-    order = list(dict.fromkeys(entry.cell.topology for entry in entries))
-    ranked = sorted(entries, key=lambda entry: (order.index(entry.cell.topology), entry.cell.nodes))
+    order = list(dict.fromkeys(entry.case.topology for entry in entries))
+    ranked = sorted(entries, key=lambda entry: (order.index(entry.case.topology), entry.case.nodes))
     return list(dict.fromkeys(map(_row, ranked)))
 
 
@@ -85,7 +93,7 @@ def _panel(
     places: Mapping[Key, Entry],
     rows: Sequence[str],
     columns: Sequence[str],
-    measure: Callable[[Entry], Speedup | None],
+    measure: Measure,
     limit: float,
 ) -> AxesImage:
     colours = np.full((len(rows), len(columns)), np.nan)

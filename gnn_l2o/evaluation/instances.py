@@ -9,7 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from gnn_l2o.evaluation.metrics import Metrics
+from gnn_l2o.evaluation.metrics import Reference
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
@@ -22,7 +22,8 @@ class Instance:
         problem: the losses and r.
         network: the graphs.
         solution: ``(B, d)``, x*.
-        value: ``(B,)``, F*; where it cannot be had, a lower bound of F, and the solution is the start.
+        value: ``(B,)``, F*. Where the minimum cannot be found, the value is a lower bound of F, and the solution is the
+            initial point.
     """
 
     problem: Problem
@@ -32,20 +33,20 @@ class Instance:
 
     @property
     def x0(self) -> Tensor:
-        """Return where every run starts: ``(N, d)``."""
+        """Return the initial point of every run: ``(N, d)``."""
         return self.problem.initial_point().to(self.solution)
 
-    def metrics(self, dtype: torch.dtype) -> Metrics:
-        """Return what measures runs on this instance.
+    def reference(self, dtype: torch.dtype) -> Reference:
+        """Return what runs on this instance are measured against.
 
         Args:
-            dtype: precision of the runs. Their distance from a certified solution is measured in float64 whatever it
-                is; where F* is but a lower bound there are no digits to lose, and it is measured in theirs.
+            dtype: precision of the runs. The distance from a certified solution is measured in float64 whatever the
+                precision of the run is; where F* is only a lower bound, the precision of the run is enough.
         """
         if self.problem.lower_bound() is None:
             dtype = torch.float64
         problem, _, x0 = self.cast(dtype)
-        return Metrics(problem, self.solution.to(dtype), self.value.to(dtype), x0)
+        return Reference(problem, self.solution.to(dtype), self.value.to(dtype), x0)
 
     def cast(self, dtype: torch.dtype) -> tuple[Problem, Network, Tensor]:
         """Return what an algorithm runs on, in a precision of its own: problem, network and x0."""

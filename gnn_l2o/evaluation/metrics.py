@@ -1,69 +1,214 @@
-"""How far the nodes are from the solution and from each other. No algorithm measures itself."""
+"""Metrics: what is measured at the iterates of a run. No algorithm measures itself."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.registry import Registry
 from gnn_l2o.problems import Problem
 
 DIVERGED = 1e6
-"""A run whose relative gap exceeds this is lost: none that went so far was seen to come back."""
+"""A run whose relative optimality gap exceeds this bound has diverged: of all runs seen, none came back from there."""
 
 
-class Measured(NamedTuple):
-    """What :class:`Metrics` finds at some iterates."""
+@dataclass(frozen=True, eq=False)
+class Reference:
+    r"""What iterates are measured against: a problem, or B problems side by side, with the solutions.
 
-    gap: Tensor  # (B,), infinite where the average lies outside the domain of r
-    consensus: Tensor  # (B,)
-    diverged: Tensor  # (B,), bool: iterates are no numbers, or the gap is above DIVERGED inside the domain of r
+    Problem and tensors have the precision in which metrics are computed, whatever that of the iterates is. For problems
+    whose minimum cannot be found (neural networks), :math:`F^*` is a lower bound and :math:`x^*` the initial point.
+
+    Attributes:
+        problem: the losses and r.
+        solution: :math:`x^*`, ``(B, d)``.
+        value: :math:`F^*`, ``(B,)``.
+        x0: the initial point, ``(N, d)``.
+    """
+
+    problem: Problem
+    solution: Tensor
+    value: Tensor
+    x0: Tensor
+
+    @cached_property
+    def gap_scale(self) -> Tensor:
+        r"""The reference scale of the optimality gap, ``(B,)``: :math:`F(x^0) - F^*`.
+
+        Where the initial point is optimal already or outside the domain of r, it is :math:`\max(1, |F^*|)`.
+        """
+        excess = self.problem.objective(self.problem.average(self.x0)) - self.value
+        magnitude = self.value.abs().clamp(min=1)
+        return torch.where(excess.isfinite() & (excess > 1e-12 * magnitude), excess, magnitude)
+
+    @cached_property
+    def solution_norm(self) -> Tensor:
+        r"""The norm :math:`\|x^*\|`, ``(B,)``, and 1 where that is 0."""
+        norm = self.solution.norm(dim=1)
+        return torch.where(norm > 0, norm, 1.0)
+
+    def convert(self, x: Tensor) -> Tensor:
+        """Return iterates in the precision of the reference."""
+        return x.to(self.value.dtype)
+
+
+class Metric(ABC):
+    """One number for each problem, measured at the iterates of a run. Subclasses need no arguments to be made.
+
+    A metric of your own takes part where its class is named: ``gnn_l2o.evaluate(..., metrics=["optimality_gap",
+    "path/to/file.py"])``. :func:`gnn_l2o.register` makes it known by its name.
+
+    Attributes:
+        name: of the column in ``results.json``, ``"support"``.
+        label: what tables and figures call it, in words.
+        formula: what figures print behind the label, in mathtext.
+        scale: of the axis in figures.
+
+    Example:
+        >>> class Support(Metric):
+        ...     name = "support"
+        ...     label = "nonzero coordinates of the average"
+        ...
+        ...     def values(self, reference, x):
+        ...         return (reference.problem.average(x) != 0).sum(dim=1)
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    formula: ClassVar[str] = ""
+    scale: ClassVar[Literal["linear", "log"]] = "linear"
+
+    def applies(self, reference: Reference) -> bool:
+        """Tell whether the metric is defined for these problems."""
+        return True
+
+    @abstractmethod
+    def values(self, reference: Reference, x: Tensor) -> Tensor:
+        """Return the metric of every problem.
+
+        Args:
+            reference: the problems and their solutions.
+            x: ``(N, d)``, the iterates of all nodes, in the precision of the reference. ``reference.problem.average(x)``
+                is the average over the nodes of each problem, ``(B, d)``.
+
+        Returns:
+            ``(B,)``.
+        """
+
+
+METRICS: Registry[Metric] = Registry("metric", Metric)  # type: ignore[type-abstract]
+"""The metrics that are known by name."""
+
+
+@METRICS.register
+class OptimalityGap(Metric):
+    r"""The relative optimality gap of the average of the nodes, infinite where that lies outside the domain of r.
+
+    .. math::
+        \frac{F(\bar x) - F^*}{F(x^0) - F^*}, \qquad \bar x = \tfrac1N \sum_i x_i
+
+    The denominator is :attr:`Reference.gap_scale`. For a neural network, whose :math:`F^*` is the lower bound 0, this is
+    the training loss relative to that of the initial point.
+    """
+
+    name = "optimality_gap"
+    label = "optimality gap"
+    formula = r"$(F(\bar x) - F^*) \,/\, (F(x^0) - F^*)$"
+    scale = "log"
+
+    def values(self, reference: Reference, x: Tensor) -> Tensor:
+        mean = reference.problem.average(x)
+        return (reference.problem.objective(mean) - reference.value) / reference.gap_scale
+
+
+@METRICS.register
+class ConsensusError(Metric):
+    r"""The distance of the nodes from their average, relative to the solution; absolute where :math:`x^* = 0`.
+
+    .. math::
+        \frac{\|X - \mathbf 1 \bar x^\top\|_F}{\sqrt N \, \|x^*\|}
+    """
+
+    name = "consensus_error"
+    label = "consensus error"
+    formula = r"$\|X - \mathbf{1} \bar x^T\|_F \,/\, (\sqrt{N} \|x^*\|)$"
+    scale = "log"
+
+    def values(self, reference: Reference, x: Tensor) -> Tensor:
+        problem = reference.problem
+        deviation = (x - problem.spread(problem.average(x))).square().sum(dim=1, keepdim=True)
+        return problem.average(deviation).squeeze(1).sqrt() / reference.solution_norm
+
+
+@METRICS.register
+class Accuracy(Metric):
+    """The share of test samples that the average of the nodes gets right, where there are test samples."""
+
+    name = "accuracy"
+    label = "test accuracy"
+
+    def applies(self, reference: Reference) -> bool:
+        problem = reference.problem
+        return problem.accuracy(problem.average(reference.x0)) is not None
+
+    def values(self, reference: Reference, x: Tensor) -> Tensor:
+        accuracy = reference.problem.accuracy(reference.problem.average(x))
+        assert accuracy is not None  # else the metric does not apply
+        return accuracy
 
 
 class Metrics:
-    r"""Distances from the solution, for one problem or several side by side, in the solution's precision.
-
-    .. math::
-        \text{gap}       &= \frac{F(\bar x) - F^*}{F(x^0) - F^*}, \qquad \bar x = \tfrac1N \sum_i x_i \\
-        \text{consensus} &= \frac{\|X - \mathbf 1 \bar x^\top\|_F}{\sqrt N \, \|x^*\|}
-
-    Where the start is no yardstick, being optimal already or outside the domain of r, the gap is relative to
-    :math:`\max(1, |F^*|)`; where :math:`x^* = 0` the consensus is absolute. For problems without a solution that can be
-    had (neural networks), :math:`F^*` is a lower bound and :math:`x^*` the start: with the bound 0 the gap is the
-    training loss relative to that of the start.
+    """Measures iterates by several metrics.
 
     Args:
-        problem: in the precision of the solution, whatever that of the iterates is.
-        solution: ``(B, d)``, x*.
-        value: ``(B,)``, F*.
-        x0: ``(N, d)``, where the runs start.
-
-    Shape:
-        N nodes, B problems, d coordinates.
+        reference: what the iterates are measured against.
+        metrics: those that do not apply are left out.
     """
 
-    def __init__(self, problem: Problem, solution: Tensor, value: Tensor, x0: Tensor) -> None:
-        self.problem = problem
-        self.value = value
-        excess = problem.objective(problem.average(x0.to(solution))) - value
-        magnitude = value.abs().clamp(min=1)
-        is_yardstick = excess.isfinite() & (excess > 1e-12 * magnitude)
-        self.yardstick = torch.where(is_yardstick, excess, magnitude)
-        size = solution.norm(dim=1)
-        self.size = torch.where(size > 0, size, 1.0)
+    def __init__(self, reference: Reference, metrics: Sequence[Metric]) -> None:
+        self.reference = reference
+        self.metrics = tuple(metric for metric in metrics if metric.applies(reference))
 
-    def accuracy(self, x: Tensor) -> Tensor | None:
-        """Return the share of test samples that the average of the iterates gets right, ``(B,)``, if there are any."""
-        return self.problem.accuracy(self.problem.average(x.to(self.value.dtype)))
+    def __call__(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the values of all metrics at x, ``(N, d)``: ``(B,)`` by the name of the metric.
 
-    def __call__(self, x: Tensor) -> Measured:
-        """Measure the iterates x, ``(N, d)``."""
-        x = x.to(self.value.dtype)
-        mean = self.problem.average(x)
-        gap = (self.problem.objective(mean) - self.value) / self.yardstick
-        deviation = (x - self.problem.spread(mean)).square().sum(dim=1, keepdim=True)
-        consensus = self.problem.average(deviation).squeeze(1).sqrt() / self.size
-        outside = self.problem.regularizer.value(mean).isinf()
-        diverged = ~mean.isfinite().all(dim=1) | gap.isnan() | ((gap > DIVERGED) & ~outside)
-        return Measured(gap, consensus, diverged)
+        Raises:
+            InputError: a metric has values of another shape.
+        """
+        x = self.reference.convert(x)
+        return {metric.name: self._values(metric, x) for metric in self.metrics}
+
+    def _values(self, metric: Metric, x: Tensor) -> Tensor:
+        values = metric.values(self.reference, x)
+        if values.shape != self.reference.value.shape:
+            expected = tuple(self.reference.value.shape)
+            raise InputError(
+                f"metric {metric.name!r} needs a value for each problem, shape {expected}; got {tuple(values.shape)}"
+            )
+        return values
+
+
+def has_diverged(reference: Reference, x: Tensor, gap: Tensor) -> Tensor:
+    """Tell of every problem whether the run has diverged.
+
+    It has where the average is not finite, or the optimality gap is no number, or above :data:`DIVERGED` inside the
+    domain of r.
+
+    Args:
+        reference: what the iterates are measured against.
+        x: the iterates, ``(N, d)``.
+        gap: the optimality gap there, ``(B,)``.
+
+    Returns:
+        ``(B,)``, bool.
+    """
+    mean = reference.problem.average(reference.convert(x))
+    outside = reference.problem.regularizer.value(mean).isinf()
+    return ~mean.isfinite().all(dim=1) | gap.isnan() | ((gap > DIVERGED) & ~outside)

@@ -1,13 +1,13 @@
-"""What a reader of an evaluation's tables should know besides, in lines of text."""
+"""Notes that a reader of the tables of an evaluation needs, in lines of text."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Sequence
 
-from gnn_l2o.evaluation.record import Cell
+from gnn_l2o.evaluation.record import Case
 from gnn_l2o.evaluation.results import Results
 
-KEY = "'-' means not reached, '!' that a run diverged; 'a / b' stands for one number for each gap."
+KEY = "'-' means not reached, '!' that a run diverged; 'a / b' stands for one number for each optimality gap."
 
 
 def sources(results: Results) -> list[str]:
@@ -19,27 +19,27 @@ def skipped(results: Results, names: Container[str] | None = None) -> list[str]:
     """Return a line for each algorithm and each reason for which it was left out.
 
     Args:
-        results: what was found.
-        names: of whom; by default of all.
+        results: of the evaluation.
+        names: the algorithms; by default all.
     """
-    places: dict[tuple[str, str], list[Cell]] = {}
+    places: dict[tuple[str, str], list[Case]] = {}
     for entry in results.skipped:
         if names is None or entry["algorithm"] in names:
-            places.setdefault((entry["algorithm"], entry["reason"]), []).append(Cell(**entry["cell"]))
-    return [f"{name} is left out {_where(results, cells)}: {reason}" for (name, reason), cells in places.items()]
+            places.setdefault((entry["algorithm"], entry["reason"]), []).append(Case(**entry["case"]))
+    return [f"{name} is left out {_where(results, cases)}: {reason}" for (name, reason), cases in places.items()]
 
 
 def tuning(results: Results) -> list[str]:
-    """Return a line for each thing that tuning found worth a warning, and the cells where it did."""
-    places: dict[str, list[Cell]] = {}
+    """Return a line for each warning of the tuning, with the cases that it is about."""
+    places: dict[str, list[Case]] = {}
     for entry in results.tuning:
         for warning in entry["warnings"]:
-            places.setdefault(warning, []).append(Cell(**entry["cell"]))
-    return [f"{warning} ({_where(results, cells)})" for warning, cells in places.items()]
+            places.setdefault(warning, []).append(Case(**entry["case"]))
+    return [f"{warning} ({_where(results, cases)})" for warning, cases in places.items()]
 
 
 def in_short(results: Results, named: Container[str]) -> list[str]:
-    """Return what to say besides the tables on a screen: all about those who were named, the rest summed up."""
+    """Return the notes below the tables on a screen: in full for algorithms that were named, summed up for the rest."""
     lines = [f"note: {line}" for line in (*sources(results), *skipped(results, named))]
     others = [entry["algorithm"] for entry in results.skipped if entry["algorithm"] not in named]
     if others:
@@ -54,5 +54,5 @@ def _join(names: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(names))
 
 
-def _where(results: Results, cells: Sequence[Cell]) -> str:
-    return "everywhere" if set(cells) >= set(results.cells) else "on " + "; on ".join(map(str, cells))
+def _where(results: Results, cases: Sequence[Case]) -> str:
+    return "everywhere" if set(cases) >= set(results.cases) else "on " + "; on ".join(map(str, cases))

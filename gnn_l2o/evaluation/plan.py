@@ -1,28 +1,28 @@
-"""What an evaluation is going to do: every argument checked, before anything is computed or written."""
+"""What an evaluation consists of. Every setting is checked before anything is computed or written."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+import operator
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
 
-from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about, unknown
 from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms.base import Algorithm
-from gnn_l2o.algorithms.tunable import Tunable
-from gnn_l2o.evaluation.contestants import refusal
-from gnn_l2o.evaluation.instances import Instance
-from gnn_l2o.evaluation.record import Cell
-from gnn_l2o.graph.build import build_network, expand
+from gnn_l2o.algorithms.stopping import StoppingRule
+from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, Metric, OptimalityGap
+from gnn_l2o.evaluation.record import TOLERANCES
+from gnn_l2o.evaluation.selection import Method, choose_methods, choose_metrics, choose_models, choose_references
+from gnn_l2o.evaluation.tables import SHOWN
+from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE
 from gnn_l2o.graph.mixing import MIXING
-from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted import HANDCRAFTED
-from gnn_l2o.problems import Problem, Solution, Stochastic, solve
+from gnn_l2o.learned import TUNED
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
@@ -33,206 +33,199 @@ TUNING_SEEDS = 2**31 + 2**30
 INSTANCES = 1000
 SEEDS = 2**20
 
+_LIMITS: dict[str, tuple[int, int | None]] = {
+    "instances": (1, INSTANCES),
+    "iterations": (1, None),
+    "seed": (0, SEEDS - 1),
+    "batch_size": (1, None),
+    "tuning_budget": (1, None),
+    "tuning_instances": (1, INSTANCES),
+}
+_LISTS = ("models", "datasets", "topologies", "nodes", "algorithms", "references", "metrics", "stop", "tolerances")
+
 
 @dataclass(frozen=True)
 class Plan:
-    """Which algorithms run on which problems over which networks.
+    """The settings of an evaluation: which algorithms run on which problems over which networks, and what is measured.
+
+    An algorithm runs in every case, a dataset on a topology of one size. Every instance has data of its own and, where
+    its topology is random, a graph of its own. Algorithms that do not apply to a case are left out there, and the
+    results say why.
 
     Attributes:
-        models: the learned optimizers, by name.
-        methods: what is tuned for every cell, by name.
-        datasets, topologies, nodes, mixing: what the instances are made of, see :func:`~gnn_l2o.evaluate`.
-        instances: problems for each cell.
+        models: names or paths of trained optimizers, or algorithms of any kind; models are not tuned. Those with a
+            method ``to`` run as a copy in ``dtype``.
+        datasets: specs, ``"lasso:features=300"``.
+        topologies: specs, ``"erdos_renyi:p=0.3"``.
+        nodes: sizes; a topology of fixed size is run once, at its own.
+        algorithms: what is tuned in every case: names of methods, or of groups of them
+            (:data:`~gnn_l2o.evaluation.selection.GROUPS`), paths of Python files that define a method, or classes; all
+            methods by default.
+        references: the methods that every table compares models with, beside the best handcrafted method; given by name
+            or path or as a class.
+        metrics: what is measured at the checkpoints: names, paths of Python files that define a
+            :class:`~gnn_l2o.evaluation.Metric`, or objects. The optimality gap is measured in any case, since rounds
+            are counted to it.
+        stop: rules that end a run before its last iteration; tuning does without them.
+        instances: problems in each case.
         iterations: of each run.
         seed: of everything.
-        dtype: precision of the runs.
-        batch_size: samples that a node draws for a gradient; ``None`` for all it has.
+        mixing: the mixing weights of all networks.
+        dtype: precision of the runs, ``"float64"`` or ``"float32"``. Distances from an optimum are measured in float64.
+        batch_size: samples that a node draws for a gradient; ``None`` for all it has. Methods are tuned and run with
+            such gradients, and measured on the whole problem.
         tuning_budget: settings tried for each method.
-        tuning_instances: problems they are tried on.
-        tuning_tolerance: the gap that they race for.
+        tuning_instances: problems in each case that settings are tried on; they differ from those that are evaluated.
+        tuning_tolerance: the relative optimality gap that methods are tuned to reach in the fewest rounds. The overview
+            compares the rounds to this gap.
+        tolerances: the relative optimality gaps that the tables show.
 
     Raises:
-        InputError: a number is out of its range, or a name unknown.
+        InputError: a number is out of its range, or a name unknown; ``given`` says which.
     """
 
-    models: Mapping[str, Algorithm[Any]]
-    methods: Mapping[str, type[Tunable[Any]]]
-    datasets: tuple[str, ...]
-    topologies: tuple[str, ...]
-    nodes: tuple[int, ...]
-    instances: int
-    iterations: int
-    seed: int
-    mixing: str
-    dtype: str
-    batch_size: int | None
-    tuning_budget: int
-    tuning_instances: int
-    tuning_tolerance: float
+    models: Sequence[str | Path | Algorithm[Any]] = ()
+    datasets: Sequence[str] = ("lasso",)
+    topologies: Sequence[str] = ("ring",)
+    nodes: Sequence[int] = (10,)
+    algorithms: Sequence[str | Method] = ("all",)
+    references: Sequence[str | Method] = ("prox_ed",)
+    metrics: Sequence[str | Metric] = (OptimalityGap.name, ConsensusError.name, Accuracy.name)
+    stop: Sequence[StoppingRule] = ()
+    instances: int = 5
+    iterations: int = 2000
+    seed: int = 0
+    mixing: str = "metropolis"
+    dtype: str = "float64"
+    batch_size: int | None = None
+    tuning_budget: int = BUDGET
+    tuning_instances: int = 3
+    tuning_tolerance: float = TOLERANCE
+    tolerances: Sequence[float] = SHOWN
 
     def __post_init__(self) -> None:
-        limits = {
-            "instances": (1, INSTANCES),
-            "iterations": (1, None),
-            "seed": (0, SEEDS - 1),
-            "batch_size": (1, None),
-            "tuning_budget": (1, None),
-            "tuning_instances": (1, INSTANCES),
-        }
-        for name, (low, high) in limits.items():
+        for name in _LISTS:
             value = getattr(self, name)
-            if value is not None and (value < low or (high is not None and value > high)):
-                upper = "" if high is None else f" and at most {high}"
-                with about(**{name: value}):
-                    raise InputError(f"expected at least {low}{upper}, got {value}")
+            if isinstance(value, str) or not isinstance(value, Iterable):
+                raise InputError(f"{name} must be a list, got {value!r}")
+            object.__setattr__(self, name, tuple(value))
+        for name in ("datasets", "topologies", "nodes"):
+            object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
+        self._check_numbers()
+        self._check_tolerances()
         for name, known in (("mixing", MIXING), ("dtype", DTYPES)):
             if getattr(self, name) not in known:
                 with about(**{name: getattr(self, name)}):
                     raise unknown(name, getattr(self, name), known)
-        if not self.models and not self.methods:
+        for rule in self.stop:
+            if not isinstance(rule, StoppingRule):
+                raise InputError(f"stop must be a list of stopping rules, such as MaxRounds(100), got {rule!r}")
+        _ = self.chosen_references, self.chosen_metrics
+        if not self.participants:
             raise InputError("nothing to evaluate; expected a model or a method")
 
-    @property
-    def contestants(self) -> dict[str, Algorithm[Any] | type[Tunable[Any]]]:
-        """Return all that run, by name, the methods first."""
-        return {**self.methods, **self.models}
+    def _check_numbers(self) -> None:
+        for name, (low, high) in _LIMITS.items():
+            value = getattr(self, name)
+            if value is None and name == "batch_size":
+                continue
+            with about(**{name: value}):
+                _check_whole(value)
+                if value < low or (high is not None and value > high):
+                    upper = "" if high is None else f" and at most {high}"
+                    raise InputError(f"expected at least {low}{upper}, got {value}")
+        for nodes in self.nodes:
+            with about(nodes=nodes):
+                _check_whole(nodes)
+
+    def _check_tolerances(self) -> None:
+        named = [("tuning_tolerance", self.tuning_tolerance), *(("tolerance", t) for t in self.tolerances)]
+        for name, tolerance in named:
+            if tolerance not in TOLERANCES:
+                with about(**{name: tolerance}):
+                    raise InputError(f"expected one of 1e-1, 1e-2, ... 1e-15, got {tolerance}")
+
+    @cached_property
+    def chosen_models(self) -> dict[str, Algorithm[Any]]:
+        """The learned optimizers, by name."""
+        return choose_models(self.models)
+
+    @cached_property
+    def chosen_methods(self) -> dict[str, Method]:
+        """The methods that are tuned in every case, by name."""
+        return choose_methods(self.algorithms)
+
+    @cached_property
+    def chosen_references(self) -> tuple[str, ...]:
+        """The names of the reference methods."""
+        return choose_references(self.references)
+
+    @cached_property
+    def chosen_metrics(self) -> dict[str, Metric]:
+        """The metrics, by name."""
+        return choose_metrics(self.metrics)
+
+    @cached_property
+    def participants(self) -> dict[str, Algorithm[Any] | Method]:
+        """All algorithms that run, by name, the methods first."""
+        for name in self.chosen_models:
+            if name in self.chosen_methods:
+                with about(model=name):
+                    raise InputError(f"two algorithms are called {name!r}; expected different names")
+        return {**self.chosen_methods, **self.chosen_models}
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Return all that decides the outcome, as JSON can hold it."""
-        values = {
-            f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name not in ("models", "methods")
+        """All that decides the outcome, as JSON can hold it."""
+        given = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        for name in ("models", "algorithms", "tolerances"):
+            del given[name]
+        given |= {
+            "references": self.chosen_references,
+            "metrics": tuple(self.chosen_metrics),
+            "stop": tuple(map(repr, self.stop)),
         }
         return {
-            "models": {name: fingerprint(model)[:16] for name, model in self.models.items()},
-            "handcrafted": [name for name in self.methods if name in HANDCRAFTED],
-            "tuned": [name for name in self.methods if name not in HANDCRAFTED],
-            **{name: list(value) if isinstance(value, tuple) else value for name, value in values.items()},
+            "models": {name: fingerprint(model)[:16] for name, model in self.chosen_models.items()},
+            "handcrafted": [name for name in self.chosen_methods if name not in TUNED],
+            "tuned": [name for name in self.chosen_methods if name in TUNED],
+            **{name: list(value) if isinstance(value, tuple) else value for name, value in given.items()},
         }
 
-    def sites(self) -> list[Site]:
-        """Return where the algorithms are compared, after building all networks and solving a problem on each kind.
-
-        Raises:
-            InputError: a topology or dataset cannot be had, or nothing runs on any of them.
-        """
-        datasets = {}
-        for spec in self.datasets:
-            with about(dataset=spec):
-                datasets[spec] = plugins.load("dataset", spec)
-        networks = self._networks()
-        sites = [
-            Site(self, dataset, Cell(spec, topology, nodes), graphs)
-            for spec, dataset in datasets.items()
-            for (topology, nodes), graphs in networks.items()
-        ]
-        reasons = [reason for site in sites for reason in site.refusals.values()]
-        if len(reasons) == len(sites) * len(self.contestants):
-            raise InputError(f"nothing to evaluate: {'; '.join(dict.fromkeys(reasons))}")
-        return sites
-
-    def _networks(self) -> dict[tuple[str, int], dict[int, Network]]:
-        """Return the networks of all seeds, for each topology and size."""
-        pairs = []
-        for topology in self.topologies:
-            with about(topology=topology):
-                pairs += expand([topology], self.nodes)
-        networks = {}
-        for topology, nodes in pairs:
-            with about(topology=topology, nodes=nodes):
-                networks[topology, nodes] = {
-                    seed: build_network(topology, nodes, seed=seed, mixing=self.mixing) for seed in self._seeds()
-                }
-        return networks
-
     def evaluation_seed(self, instance: int) -> int:
-        """Return the seed of an instance that is evaluated on."""
+        """Return the seed of an instance that is evaluated."""
         return EVALUATION_SEEDS + INSTANCES * self.seed + instance
 
     def tuning_seed(self, instance: int) -> int:
-        """Return the seed of an instance that is tuned on."""
+        """Return the seed of an instance that settings are tried on."""
         return TUNING_SEEDS + INSTANCES * self.seed + instance
 
-    def _seeds(self) -> Iterator[int]:
-        yield from map(self.evaluation_seed, range(self.instances))
-        if self.methods:
-            yield from map(self.tuning_seed, range(self.tuning_instances))
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of all instances of a case."""
+        tuning = range(self.tuning_instances if self.chosen_methods else 0)
+        return [*map(self.evaluation_seed, range(self.instances)), *map(self.tuning_seed, tuning)]
 
 
-@dataclass(frozen=True)
-class Site:
-    """A cell of an evaluation, and how to make its instances.
-
-    Attributes:
-        plan: of which it is a part.
-        dataset: samples the problems.
-        cell: its name.
-        networks: the network of every seed.
-        solutions: those found so far, by seed; they are small, and the data is sampled anew more quickly than solved.
-    """
-
-    plan: Plan
-    dataset: plugins.Plugin
-    cell: Cell
-    networks: Mapping[int, Network]
-    solutions: dict[int, Solution] = field(default_factory=dict)
-
-    @cached_property
-    def source(self) -> str:
-        """Return where the data is from, as the first problem says."""
-        return self.instance(0).problem.source
-
-    @cached_property
-    def refusals(self) -> dict[str, str]:
-        """Return why algorithms do not apply here, by name.
-
-        They are asked for every network with the first problem: the others are of its kind.
-        """
-        problem = self.instance(0).problem
-        found = {}
-        for name, contestant in self.plan.contestants.items():
-            reasons = (
-                refusal(contestant, problem, network, stochastic=self.plan.batch_size is not None)
-                for network in self.networks.values()
-            )
-            reason = next((r for r in reasons if r is not None), None)
-            if reason is not None:
-                found[name] = reason
-        return found
-
-    def select(self, names: Iterable[str]) -> list[str]:
-        """Return those that apply here."""
-        return [name for name in names if name not in self.refusals]
-
-    def instance(self, number: int) -> Instance:
-        """Return an instance to evaluate on."""
-        return self._make(self.plan.evaluation_seed(number))
-
-    def tuning_instances(self) -> list[Instance]:
-        """Return the instances to tune on."""
-        return [self._make(self.plan.tuning_seed(k)) for k in range(self.plan.tuning_instances)]
-
-    def _make(self, seed: int) -> Instance:
-        network = self.networks[seed]
-        with about(dataset=self.cell.dataset):
-            problem = self.dataset(network, seed=seed)
-            _check(problem, network)
-            if seed not in self.solutions:
-                self.solutions[seed] = solve(problem)
-            if self.plan.batch_size is not None:
-                with about(batch_size=self.plan.batch_size):
-                    problem = Stochastic(problem, batch_size=self.plan.batch_size, seed=seed)
-        return Instance(problem, network, self.solutions[seed].x, self.solutions[seed].value)
-
-
-def _check(problem: Problem, network: Network) -> None:
-    """Catch what would make every run of a problem meaningless.
+def make_plan(plan: Plan | Sequence[str | Path | Algorithm[Any]] | None, settings: dict[str, Any]) -> Plan:
+    """Return a plan that is given whole, or by its models and other settings.
 
     Raises:
-        InputError: it does not fit the network or its own regularizer, or is not finite.
+        InputError: a plan has settings beside it, or a setting is unknown or wrong.
     """
-    if problem.num_nodes != network.num_nodes:
-        raise InputError(f"made losses for {problem.num_nodes} nodes; the network has {network.num_nodes}")
-    start = problem.prox(problem.initial_point().to(dtype=torch.float64), 1.0)
-    if not bool(problem.loss(start).isfinite().all() and problem.gradient(start).isfinite().all()):
-        raise InputError("the losses are not finite at the start; expected finite data of moderate size")
+    if isinstance(plan, Plan):
+        if settings:
+            raise InputError(f"a plan has all settings; expected none beside it, got {', '.join(settings)}")
+        return plan
+    known = [f.name for f in dataclasses.fields(Plan)]
+    for name in settings:
+        if name not in known:
+            raise unknown("setting of an evaluation:", name, known)
+    return Plan(**settings) if plan is None else Plan(models=plan, **settings)
+
+
+def _check_whole(value: Any) -> None:
+    try:
+        operator.index(value)
+    except TypeError:
+        raise InputError(f"expected a whole number, got {value!r}") from None

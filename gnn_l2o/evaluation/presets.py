@@ -1,4 +1,4 @@
-"""Evaluations under a name: files of ``presets/`` that hold what would else be typed on the command line."""
+"""Evaluations under a name: the files of ``presets/`` hold flags of the command line."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ class PresetRun:
     """One call of the command.
 
     Attributes:
-        name: of the folder that its results go to if there are several.
+        name: of the folder for its results, if a preset has several runs.
         flags: values by the names of the flags.
-        full: those that are others at full size.
+        full: the values that differ at full size.
     """
 
     name: str
@@ -38,12 +38,12 @@ class PresetRun:
 
 @dataclass(frozen=True)
 class Preset:
-    """What a file of ``presets/`` says.
+    """The content of a file of ``presets/``.
 
     Attributes:
         name: of the file, without its ending.
-        description: what it shows; the first line says it in short.
-        runs: one or several.
+        description: what the evaluations show; the first line is a summary.
+        runs: one or several evaluations.
     """
 
     name: str
@@ -69,7 +69,7 @@ def load_preset(name: str, flags: Collection[str]) -> Preset:
         flags: the flags that a run may set.
 
     Raises:
-        InputError: there is no such preset, or its file says what it may not.
+        InputError: there is no such preset, or its file has a wrong key or value.
     """
     path = _find(name)
     try:

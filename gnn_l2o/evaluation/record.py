@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.evaluation.metrics import ConsensusError, OptimalityGap
 from gnn_l2o.evaluation.runner import Trace
 
 TOLERANCES = tuple(float(f"1e-{k}") for k in range(1, 16))
-"""The gaps that a record knows when they were reached; optima are certified to 1e-12, below that is rounding."""
+"""The relative optimality gaps of which a record says when they were first reached.
+
+Optima are certified to 1e-12; below that is rounding.
+"""
+
+FILE_KEYS: Mapping[str, str] = {OptimalityGap.name: "gap", ConsensusError.name: "consensus"}
+"""The names of metrics in the results file, where they differ from their own."""
+
+TRACE_COLUMNS = ("iteration", *FILE_KEYS.values(), *(field.name for field in dataclasses.fields(Cost)))
+"""The columns of a trace that no metric of a user may be called."""
 
 
-class Cell(NamedTuple):
-    """Where runs are compared with each other: a dataset on a kind of network of one size."""
+class Case(NamedTuple):
+    """The runs that are compared with each other: a dataset on a topology of one size."""
 
     dataset: str
     topology: str
@@ -36,16 +47,16 @@ class Run:
         instance: number of the instance.
         step_size: alpha, for tuned methods that have one.
         parameters: the tuned setting, in the units of the method's grid (steps in units of 1/L).
-        diverged: whether the run was lost.
-        final_gap: relative gap where it ended.
-        final_consensus: relative consensus error there.
+        diverged: whether the run diverged.
+        final_gap: relative optimality gap at the end.
+        final_consensus: relative consensus error at the end; ``None`` where it is not measured.
         seconds: wall time of all steps.
         rounds_per_iteration: communication rounds of an iteration, as the algorithm declares them.
         vectors_per_edge_per_iteration: vectors sent along each edge in each direction an iteration, likewise.
-        reached: for each tolerance when the gap first was at most that: iterations, and the rounds, vectors, gradients
-            and proxes that network and problem counted until then, and seconds; or ``None``.
-        trace: at the checkpoints the iteration, gap and consensus (to six digits), rounds, vectors, gradients, proxes;
-            the accuracy, where there are test samples.
+        reached: for each tolerance when the optimality gap first was at most that: iterations, and the rounds, vectors,
+            gradients and proxes that network and problem counted until then, and seconds; or ``None``.
+        trace: at the checkpoints the iteration; the metrics to six digits, among them ``gap`` (optimality gap) and
+            ``consensus`` (consensus error); rounds, vectors, gradients, proxes.
     """
 
     algorithm: str
@@ -71,43 +82,48 @@ class Run:
         cost: Cost,
         *,
         algorithm: str,
-        cell: Cell,
+        case: Case,
         instance: int,
         step_size: float | None = None,
         parameters: Mapping[str, float] | None = None,
     ) -> Run:
         """Return the record of a run that was measured; ``cost`` is what the algorithm declares of an iteration."""
+        measures = {file_key(name): values for name, values in trace.measures.items()}
+        consensus = measures.get(file_key(ConsensusError.name))
         return cls(
             algorithm=algorithm,
-            **cell._asdict(),
+            **case._asdict(),
             instance=instance,
             step_size=step_size,
             parameters=dict(parameters or {}),
             diverged=trace.diverged,
-            final_gap=finite(trace.gap[-1]),
-            final_consensus=finite(trace.consensus[-1]),
+            final_gap=finite(trace.optimality_gap[-1]),
+            final_consensus=None if consensus is None else finite(consensus[-1]),
             seconds=trace.seconds[-1],
             rounds_per_iteration=cost.rounds,
             vectors_per_edge_per_iteration=cost.vectors,
             reached={tolerance_key(t): _reached(trace, t) for t in TOLERANCES},
             trace={
                 "iteration": trace.iteration,
-                "gap": [finite(v, digits=6) for v in trace.gap],
-                "consensus": [finite(v, digits=6) for v in trace.consensus],
-                **({"accuracy": [finite(v, digits=6) for v in trace.accuracy]} if trace.accuracy else {}),
+                **{key: [finite(v, digits=6) for v in values] for key, values in measures.items()},
                 **_columns(trace.spent),
             },
         )
 
     @property
-    def cell(self) -> Cell:
-        """Return where the run belongs."""
-        return Cell(self.dataset, self.topology, self.nodes)
+    def case(self) -> Case:
+        """Return the case that the run belongs to."""
+        return Case(self.dataset, self.topology, self.nodes)
 
     @property
     def iterations(self) -> int:
-        """Return how many iterations it made."""
+        """Return how many iterations the run made."""
         return int(self.trace["iteration"][-1])
+
+
+def file_key(metric: str) -> str:
+    """Return what a metric is called in the file, ``"gap"`` for ``"optimality_gap"``."""
+    return FILE_KEYS.get(metric, metric)
 
 
 def tolerance_key(tolerance: float) -> str:

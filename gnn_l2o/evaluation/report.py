@@ -30,9 +30,9 @@ def report(results: Results, tolerances: Sequence[float] = SHOWN) -> str:
         f"## {over.title}",
         over.markdown(),
     ]
-    for cell in results.cells:
-        ranks = ranking(results, cell, tolerances, timed=True)
-        parts += [f"## {ranks.title}", ranks.markdown(), f"![{cell}]({FOLDER}/{file_name(cell)}.png)"]
+    for case in results.cases:
+        ranks = ranking(results, case, tolerances, details=True)
+        parts += [f"## {ranks.title}", ranks.markdown(), f"![{case}]({FOLDER}/{file_name(case)}.png)"]
     said = {"Data": notes.sources, "Left out": notes.skipped, "Notes on tuning": notes.tuning}
     for title, lines in ((title, say(results)) for title, say in said.items()):
         parts += [f"## {title}", "\n".join(f"- {line}" for line in lines)] if lines else []
@@ -40,7 +40,7 @@ def report(results: Results, tolerances: Sequence[float] = SHOWN) -> str:
 
 
 def _setting(results: Results) -> str:
-    """Return under which conditions all of it was found."""
+    """Return the conditions of the evaluation in words."""
     settings = results.settings
     batch = settings["batch_size"]
     gradients = "exact gradients" if batch is None else f"gradients from {batch} samples of each node"
@@ -51,11 +51,13 @@ def _setting(results: Results) -> str:
     if results.handcrafted or results.tuned:
         text += (
             f" Each method was tuned on {settings['tuning_instances']} other instances of every dataset, topology and "
-            f"size, with {settings['tuning_budget']} settings, to reach {gaps([settings['tuning_tolerance']])} soon; "
-            "models were not."
+            f"size: of {settings['tuning_budget']} settings the one was chosen that reaches a relative optimality gap of "
+            f"{gaps([settings['tuning_tolerance']])} in the fewest rounds. Models were not tuned."
         )
+    if settings["stop"]:
+        text += f" Runs end where a rule holds: {', '.join(settings['stop'])}."
     return text + (
         " Rounds, vectors (sent along every edge in each direction) and gradients are what network and problem counted."
-        " The best handcrafted method is one of the handcrafted methods only; rivals are the other models and the"
-        " learned rule with tuned constants."
+        " The best handcrafted method is one of the handcrafted methods only; learned baselines are the other"
+        " models and MiLoDo's rule with tuned constants."
     )

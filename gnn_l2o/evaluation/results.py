@@ -1,28 +1,37 @@
-"""All that an evaluation found: the file it is kept in, medians over the instances, who was faster."""
+"""The results of an evaluation: the file that holds them, medians over the instances, comparisons of models."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import importlib.metadata
-import io
 import json
 import math
-import platform
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_text
-from gnn_l2o._version import __version__
-from gnn_l2o.evaluation.record import TOLERANCES, Cell, Run, finite, tolerance_key
+from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.evaluation.metrics import METRICS
+from gnn_l2o.evaluation.record import TOLERANCES, Case, Run, file_key, finite, tolerance_key
+from gnn_l2o.evaluation.results_file import (
+    DEFAULTS,
+    RESULTS,
+    SCHEMA,
+    SUMMARY,
+    describe_method,
+    describe_metric,
+    from_schema_3,
+    to_csv,
+    versions,
+)
 from gnn_l2o.evaluation.tuning import Tuning
 
-SCHEMA = 3
-RESULTS, SUMMARY = "results.json", "summary.csv"
+if TYPE_CHECKING:
+    from gnn_l2o.evaluation.plan import Plan
+
 SUMMARIZED = TOLERANCES[:8]  # those of which the summary has rows
 
 
@@ -34,21 +43,43 @@ class Results:
         command: what was called.
         seed: of everything.
         settings: all that decides the outcome; runs under different settings do not mix.
+        methods: for each method its label, and the units of its parameters: ``{"label", "units"}``.
+        metrics: for each metric its label, and what figures need: ``{"label", "formula", "scale"}``.
         versions: of the libraries.
-        tuning: for each tuned method and cell what was tried and chosen.
+        tuning: for each tuned method and case what was tried and chosen.
         sources: for each dataset of real data where it is from.
-        skipped: the algorithms that do not apply to a cell, with the reason: ``{"algorithm", "cell", "reason"}``.
+        skipped: the algorithms that do not apply to a case, with the reason: ``{"algorithm", "case", "reason"}``.
         runs: one record for each algorithm and instance.
     """
 
     command: str
     seed: int
     settings: dict[str, Any]
-    versions: dict[str, str] = field(default_factory=lambda: versions())
+    methods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=versions)
     tuning: list[dict[str, Any]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.settings = {**DEFAULTS, **self.settings}
+        known = {name for name in (*self.handcrafted, *self.tuned, *self.references) if name in METHODS}
+        self.methods = {**{name: describe_method(METHODS[name]) for name in sorted(known)}, **self.methods}
+        built_in = [METRICS[name]() for name in self.settings["metrics"] if name in METRICS]
+        self.metrics = {**{metric.name: describe_metric(metric) for metric in built_in}, **self.metrics}
+
+    @classmethod
+    def begin(cls, plan: Plan, command: str) -> Self:
+        """Return the results of a plan before anything has run."""
+        return cls(
+            command,
+            plan.seed,
+            plan.settings,
+            methods={name: describe_method(method) for name, method in plan.chosen_methods.items()},
+            metrics={name: describe_metric(metric) for name, metric in plan.chosen_metrics.items()},
+        )
 
     @property
     def models(self) -> list[str]:
@@ -66,105 +97,132 @@ class Results:
         return list(self.settings["tuned"])
 
     @property
-    def has_rivals(self) -> bool:
-        """Return whether there is something else to compare a model with than handcrafted methods."""
+    def references(self) -> list[str]:
+        """Return the names of the methods that every table compares models with."""
+        return list(self.settings["references"])
+
+    @property
+    def has_learned_baselines(self) -> bool:
+        """Return whether a model can be compared with other learned rules."""
         return bool(self.tuned) or len(self.models) > 1
 
     @property
-    def cells(self) -> list[Cell]:
-        """Return the cells that hold runs, in their order."""
-        return list(dict.fromkeys(run.cell for run in self.runs))
+    def cases(self) -> list[Case]:
+        """Return the cases that hold runs, in their order."""
+        return list(dict.fromkeys(run.case for run in self.runs))
 
-    def select(self, cell: Cell, algorithm: str) -> list[Run]:
-        """Return an algorithm's runs in a cell."""
-        return [r for r in self.runs if r.cell == cell and r.algorithm == algorithm]
+    def label(self, algorithm: str) -> str:
+        """Return what tables and figures call an algorithm."""
+        if algorithm in self.models:
+            return f"{algorithm} (model)"
+        return self.methods[algorithm]["label"] if algorithm in self.methods else algorithm
 
-    def find(self, cell: Cell, algorithm: str, instance: int) -> Run | None:
+    def select(self, case: Case, algorithm: str) -> list[Run]:
+        """Return the runs of an algorithm in a case."""
+        return [r for r in self.runs if r.case == case and r.algorithm == algorithm]
+
+    def find(self, case: Case, algorithm: str, instance: int) -> Run | None:
         """Return one run, if it was made."""
-        return next((r for r in self.select(cell, algorithm) if r.instance == instance), None)
+        return next((r for r in self.select(case, algorithm) if r.instance == instance), None)
 
-    def find_tuning(self, cell: Cell, algorithm: str) -> dict[str, Any] | None:
-        """Return what tuning a method in a cell found, if that was done."""
-        return next((t for t in self.tuning if t["algorithm"] == algorithm and Cell(**t["cell"]) == cell), None)
+    def find_tuning(self, case: Case, algorithm: str) -> dict[str, Any] | None:
+        """Return what tuning a method in a case found, if that was done."""
+        return next((t for t in self.tuning if t["algorithm"] == algorithm and Case(**t["case"]) == case), None)
 
-    def add_tuning(self, cell: Cell, algorithm: str, tuning: Tuning) -> None:
-        """Record what tuning a method in a cell found."""
+    def add_tuning(self, case: Case, algorithm: str, tuning: Tuning) -> None:
+        """Record what tuning a method in a case found."""
         self.tuning.append(
             {
                 "algorithm": algorithm,
-                "cell": cell._asdict(),
+                "case": case._asdict(),
                 "tolerance": self.settings["tuning_tolerance"],
                 **tuning.to_json(),
             }
         )
 
-    def median(self, cell: Cell, algorithm: str, tolerance: float, quantity: str = "rounds") -> float | None:
-        """Return what it took to reach a gap, the median over the instances; ``None`` where not reached.
+    def median(self, case: Case, algorithm: str, tolerance: float, quantity: str = "rounds") -> float | None:
+        """Return the cost of reaching an optimality gap, the median over the instances; ``None`` where not reached.
 
         Args:
-            cell: where.
-            algorithm: whose runs.
-            tolerance: the gap.
+            case: the case.
+            algorithm: the name.
+            tolerance: the relative optimality gap.
             quantity: ``"iterations"``, ``"rounds"``, ``"vectors"``, ``"gradients"``, ``"proxes"`` or ``"seconds"``.
         """
-        return finite(statistics.median(self.needed(cell, algorithm, tolerance, quantity) or [math.inf]))
+        return finite(statistics.median(self.needed(case, algorithm, tolerance, quantity) or [math.inf]))
 
-    def needed(self, cell: Cell, algorithm: str, tolerance: float, quantity: str = "rounds") -> list[float]:
-        """Return what each of the runs of :meth:`median` took; infinite where it did not get there."""
-        reached = [r.reached[tolerance_key(tolerance)] for r in self.select(cell, algorithm)]
+    def needed(self, case: Case, algorithm: str, tolerance: float, quantity: str = "rounds") -> list[float]:
+        """Return the cost of each of the runs of :meth:`median`; infinite where the tolerance was not reached."""
+        reached = [r.reached[tolerance_key(tolerance)] for r in self.select(case, algorithm)]
         return [math.inf if r is None else r[quantity] for r in reached]
 
-    def final_gap(self, cell: Cell, algorithm: str) -> float | None:
-        """Return the gap at the end, the median over the instances; ``None`` if most runs diverged."""
-        runs = self.select(cell, algorithm)
+    def final_gap(self, case: Case, algorithm: str) -> float | None:
+        """Return the optimality gap at the end, the median over the instances; ``None`` if most runs diverged."""
+        runs = self.select(case, algorithm)
         gaps = [math.inf if r.diverged or r.final_gap is None else r.final_gap for r in runs]
         return finite(statistics.median(gaps or [math.inf]))
 
-    def ranking(self, cell: Cell, tolerances: Sequence[float]) -> list[str]:
-        """Return all that ran in a cell, those that reach the tightest of the tolerances in the fewest rounds first.
+    def measures(self, metric: str) -> bool:
+        """Tell whether a metric was measured in any run."""
+        return any(file_key(metric) in run.trace for run in self.runs)
 
-        Who does not reach it stands behind, in the order of the next tolerance, and so on; then final gaps decide.
+    def final(self, case: Case, algorithm: str, metric: str) -> float | None:
+        """Return a metric at the end, the median over the instances that did not diverge; ``None`` if there is none."""
+        columns = [r.trace.get(file_key(metric), []) for r in self.select(case, algorithm) if not r.diverged]
+        values = [column[-1] for column in columns if column and column[-1] is not None]
+        return statistics.median(values) if values else None
+
+    def ranking(self, case: Case, tolerances: Sequence[float]) -> list[str]:
+        """Return the algorithms of a case, those that reach the tightest of the tolerances in the fewest rounds first.
+
+        Algorithms that do not reach it follow, in the order of the next tolerance, and so on; then final optimality
+        gaps decide.
         """
 
         def key(name: str) -> list[float]:
-            rounds = [self.median(cell, name, t) for t in sorted(tolerances)]
-            return [math.inf if v is None else v for v in (*rounds, self.final_gap(cell, name))]
+            rounds = [self.median(case, name, t) for t in sorted(tolerances)]
+            return [math.inf if v is None else v for v in (*rounds, self.final_gap(case, name))]
 
-        return sorted(dict.fromkeys(r.algorithm for r in self.runs if r.cell == cell), key=key)
+        return sorted(dict.fromkeys(r.algorithm for r in self.runs if r.case == case), key=key)
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return a row for each cell, tolerance and model: its rounds beside those of the best other algorithms."""
+        """Return a row for each case, tolerance and model: its rounds beside those of the best other algorithms."""
         models: list[str | None] = [*self.models] or [None]
         return [
-            self.compare(cell, tolerance, model) for cell in self.cells for tolerance in SUMMARIZED for model in models
+            self.compare(case, tolerance, model) for case in self.cases for tolerance in SUMMARIZED for model in models
         ]
 
-    def compare(self, cell: Cell, tolerance: float, model: str | None) -> dict[str, Any]:
-        """Return the row of the summary for a cell, a tolerance and a model.
+    def compare(self, case: Case, tolerance: float, model: str | None) -> dict[str, Any]:
+        """Return the row of the summary for a case, a tolerance and a model.
 
-        Rivals are what is neither the model nor handcrafted: the other models, and tuned constants.
+        Learned baselines are all algorithms that are neither the model nor handcrafted: the other models, and MiLoDo's
+        rule with tuned constants.
         """
-        rounds = self.median(cell, model, tolerance) if model else None
-        best, best_rounds = self._fastest(cell, tolerance, self.handcrafted)
-        rival, rival_rounds = self._fastest(cell, tolerance, [m for m in (*self.models, *self.tuned) if m != model])
-        prox_ed_rounds = self.median(cell, "prox_ed", tolerance)
-        return {
-            **cell._asdict(),
+        rounds = self.median(case, model, tolerance) if model else None
+        best, best_rounds = self._fastest(case, tolerance, self.handcrafted)
+        learned = [name for name in (*self.models, *self.tuned) if name != model]
+        baseline, baseline_rounds = self._fastest(case, tolerance, learned)
+        row = {
+            **case._asdict(),
             "tolerance": tolerance,
             "model": model,
             "model_rounds": rounds,
             "best_handcrafted": best,
             "best_handcrafted_rounds": best_rounds,
             "speedup_rounds": _ratio(best_rounds, rounds),
-            "prox_ed_rounds": prox_ed_rounds,
-            "speedup_vs_prox_ed": _ratio(prox_ed_rounds, rounds),
-            "best_rival": rival,
-            "best_rival_rounds": rival_rounds,
-            "speedup_vs_rival": _ratio(rival_rounds, rounds),
+        }
+        for name in self.references:
+            row[f"{name}_rounds"] = reference_rounds = self.median(case, name, tolerance)
+            row[f"speedup_vs_{name}"] = _ratio(reference_rounds, rounds)
+        return {
+            **row,
+            "best_learned_baseline": baseline,
+            "best_learned_baseline_rounds": baseline_rounds,
+            "speedup_vs_learned_baseline": _ratio(baseline_rounds, rounds),
         }
 
-    def _fastest(self, cell: Cell, tolerance: float, names: Sequence[str]) -> tuple[str | None, float | None]:
-        rounds = {name: self.median(cell, name, tolerance) for name in names}
+    def _fastest(self, case: Case, tolerance: float, names: Sequence[str]) -> tuple[str | None, float | None]:
+        rounds = {name: self.median(case, name, tolerance) for name in names}
         reached = {name: value for name, value in rounds.items() if value is not None}
         return min(reached.items(), key=lambda item: item[1]) if reached else (None, None)
 
@@ -177,6 +235,8 @@ class Results:
             "seed": self.seed,
             "versions": self.versions,
             "settings": self.settings,
+            "methods": self.methods,
+            "metrics": self.metrics,
             "tuning": self.tuning,
             "sources": self.sources,
             "skipped": self.skipped,
@@ -188,45 +248,26 @@ class Results:
 
     @classmethod
     def load(cls, folder: Path) -> Results:
-        """Return the results kept in a folder.
+        """Return the results that a folder holds, also those that releases up to 0.4 wrote.
 
         Raises:
-            InputError: it holds none, or they cannot be read.
+            InputError: there are none, or they cannot be read.
         """
         path = folder / RESULTS
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
+            if content["schema"] == SCHEMA - 1:
+                content = from_schema_3(content)
             if content["schema"] != SCHEMA:
                 raise InputError(f"{path} has schema {content['schema']}; this version reads {SCHEMA}")
             runs = [Run(**run) for run in content["runs"]]
-            kept = {f.name: content[f.name] for f in dataclasses.fields(cls) if f.name != "runs"}
+            rest = {f.name: content[f.name] for f in dataclasses.fields(cls) if f.name != "runs"}
         except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} is not a results file of this project ({type(error).__name__}: {error})"
             ) from None
-        return cls(**kept, runs=runs)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what computes."""
-    names = ["torch", "torch-geometric", "numpy", "scipy", "networkx"]
-    return {
-        "gnn-l2o": __version__,
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in names},
-    }
+        return cls(**rest, runs=runs)
 
 
 def _ratio(slow: float | None, fast: float | None) -> float | None:
     return slow / fast if slow is not None and fast else None
-
-
-def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:
-    """Return rows, the same columns in all, as a table of comma-separated values under a header."""
-    rows = list(rows)
-    text = io.StringIO()
-    if rows:
-        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    return text.getvalue()

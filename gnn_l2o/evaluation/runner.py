@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Algorithm, Cost, spent
-from gnn_l2o.algorithms.driver import run
-from gnn_l2o.evaluation.metrics import Metrics
+from gnn_l2o.algorithms.base import Algorithm, Cost
+from gnn_l2o.algorithms.driver import Driver, Standing
+from gnn_l2o.algorithms.stopping import StoppingRule
+from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, Reference, has_diverged
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
@@ -22,29 +22,45 @@ class Trace:
     """What was measured along a run.
 
     Attributes:
-        iteration: where: see :func:`checkpoints`.
-        gap: relative gap there.
-        consensus: relative consensus error there.
+        iteration: the checkpoints, see :func:`checkpoints`.
+        measures: the values there, by the name of the metric.
         seconds: wall time of the steps up to there, without setting up and without measuring.
         spent: what network and problem counted up to there, setting up included, measuring not.
-        diverged: the run was lost and stopped at the last checkpoint.
-        accuracy: on test samples, at the checkpoints; empty where there are none.
+        diverged: whether the run diverged, and therefore ended at the last checkpoint.
     """
 
     iteration: list[int] = field(default_factory=list)
-    gap: list[float] = field(default_factory=list)
-    consensus: list[float] = field(default_factory=list)
+    measures: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     spent: list[Cost] = field(default_factory=list)
     diverged: bool = False
-    accuracy: list[float] = field(default_factory=list)
+
+    @property
+    def optimality_gap(self) -> list[float]:
+        """The relative optimality gap at the checkpoints."""
+        return self.measures[OptimalityGap.name]
 
     def reached(self, tolerance: float) -> int | None:
-        """Return the position in the trace where the gap first is at most ``tolerance``, if it ever is.
+        """Return the first position in the trace where the optimality gap is at most ``tolerance``, if there is one.
 
         The iteration there is exact up to 200, and at most 1 % too large beyond.
         """
-        return next((k for k, gap in enumerate(self.gap) if gap <= tolerance), None)
+        return next((k for k, gap in enumerate(self.optimality_gap) if gap <= tolerance), None)
+
+
+@dataclass(frozen=True, eq=False)
+class Divergence(StoppingRule):
+    """Ends a run that has diverged, see :func:`~gnn_l2o.evaluation.metrics.has_diverged`.
+
+    Attributes:
+        reference: what the iterates are measured against.
+    """
+
+    reference: Reference
+
+    def holds(self, standing: Standing) -> bool:
+        gap = standing.measures[OptimalityGap.name]
+        return bool(has_diverged(self.reference, standing.state.x, gap).any())
 
 
 def checkpoints(iterations: int) -> Iterator[int]:
@@ -58,42 +74,37 @@ def checkpoints(iterations: int) -> Iterator[int]:
 
 @torch.no_grad()
 def measure(
-    algorithm: Algorithm[Any], problem: Problem, network: Network, x0: Tensor, *, metrics: Metrics, iterations: int
+    algorithm: Algorithm[Any],
+    problem: Problem,
+    network: Network,
+    x0: Tensor,
+    *,
+    metrics: Metrics,
+    iterations: int,
+    stop: Sequence[StoppingRule] = (),
 ) -> Trace:
-    """Run an algorithm and measure it at every checkpoint, until the end or until it diverges.
+    """Run an algorithm and measure it at every checkpoint, until the end, until it diverges or until a rule stops it.
 
     Only the current state is kept, and no history for back-propagation, so memory does not grow with the iterations.
 
     Args:
-        algorithm: what runs.
-        problem: one problem, in the precision in which it is to run; it and the network are used by nobody else while
-            the run goes on, as what they count is what the run has spent.
-        network: its graph.
-        x0: ``(N, d)``.
-        metrics: what measures the iterates.
+        algorithm: the algorithm.
+        problem: one problem, in the precision of the run. Nothing else may use it and the network while the run goes
+            on, as what they count is what the run has spent.
+        network: the graph of the problem.
+        x0: the initial point, ``(N, d)``.
+        metrics: measures the iterates; the optimality gap is among them.
         iterations: how many at most; an algorithm of limited depth ends there.
+        stop: rules that may end the run earlier.
     """
     trace = Trace()
-    states = run(algorithm, problem, network, x0)
-    before = spent(problem, network)
-    state = next(states)
-    done, seconds, cost = 0, 0.0, spent(problem, network) - before
-    for checkpoint in checkpoints(iterations if algorithm.depth is None else min(iterations, algorithm.depth)):
-        before, start = spent(problem, network), time.perf_counter()
-        for _ in range(checkpoint - done):
-            state = next(states)
-        seconds += time.perf_counter() - start
-        cost += spent(problem, network) - before
-        done = checkpoint
-        measured = metrics(state.x)
-        trace.iteration.append(done)
-        trace.gap.append(measured.gap.item())
-        trace.consensus.append(measured.consensus.item())
-        accuracy = metrics.accuracy(state.x)
-        if accuracy is not None:
-            trace.accuracy.append(accuracy.item())
-        trace.seconds.append(seconds)
-        trace.spent.append(cost)
-        if measured.diverged:
-            return replace(trace, diverged=True)
-    return trace
+    divergence = Divergence(metrics.reference)
+    last = iterations if algorithm.depth is None else min(iterations, algorithm.depth)
+    driver = Driver(algorithm, problem, network, x0)
+    for standing in driver.halts(checkpoints(last), measure=metrics, stop=(divergence, *stop)):
+        trace.iteration.append(standing.iteration)
+        trace.seconds.append(standing.seconds)
+        trace.spent.append(standing.cost)
+        for name, values in standing.measures.items():
+            trace.measures.setdefault(name, []).append(float(values.item()))
+    return replace(trace, diverged=divergence.holds(standing))

@@ -1,7 +1,8 @@
-"""Keeps what tuning found on disk, so that a second evaluation of the same is quick."""
+"""Stores tunings on disk, so that a second evaluation of the same is quick."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import warnings
 from collections.abc import Sequence
@@ -13,13 +14,14 @@ import torch
 from gnn_l2o._utils.cache import VARIABLE, cache_folder
 from gnn_l2o._utils.files import write_text
 from gnn_l2o._utils.fingerprint import fingerprint, source_code
-from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.evaluation.instances import Instance
+from gnn_l2o.evaluation.selection import Method
 from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE, Tuning, tune
 
 
 def tune_or_recall(
-    method: type[Tunable[Any]],
+    method: Method,
     instances: Sequence[Instance],
     *,
     iterations: int,
@@ -27,27 +29,43 @@ def tune_or_recall(
     tolerance: float = TOLERANCE,
     dtype: torch.dtype = torch.float64,
 ) -> Tuning:
-    """Return what :func:`~gnn_l2o.evaluation.tuning.tune` returns, from the cache if it was asked the same before.
+    """Return what :func:`~gnn_l2o.evaluation.tuning.tune` returns, from the cache if the same was tuned before.
 
-    The same means: the same method, problems, networks, horizon, budget, tolerance and precision, bit for bit, and the
-    same code of this library and version of torch.
+    The same means: the same method, problems, networks, horizon, budget, tolerance and precision, bit for bit, the same
+    version of torch, and the same code of the method and of all that tuning runs.
 
     Args:
-        method: what is tuned.
-        instances: on which.
+        method: the method.
+        instances: the problems that settings are tried on.
         iterations: the horizon.
         budget: how many settings are tried.
-        tolerance: the gap that they race for.
+        tolerance: the relative optimality gap.
         dtype: precision of the runs.
     """
     parts = [(i.problem, i.network) for i in instances]
-    key = fingerprint(method, parts, iterations, budget, tolerance, dtype, torch.__version__, source_code())
+    code = _code_of(method, *{type(i.problem) for i in instances})
+    key = fingerprint(method, parts, iterations, budget, tolerance, dtype, torch.__version__, code)
     path = cache_folder() / "tuning" / f"{method.name}_{key}.json"
-    kept = _read(path)
-    if kept is None:
-        kept = tune(method, instances, iterations=iterations, budget=budget, tolerance=tolerance, dtype=dtype)
-        _write(path, kept)
-    return kept
+    tuning = _read(path)
+    if tuning is None:
+        tuning = tune(method, instances, iterations=iterations, budget=budget, tolerance=tolerance, dtype=dtype)
+        _write(path, tuning)
+    return tuning
+
+
+def _code_of(method: Method, *problems: type[Any]) -> Any:
+    """Return what :func:`~gnn_l2o._utils.fingerprint.fingerprint` hashes of the code that decides a tuning."""
+    things = [*method.__mro__, *problems, tune, Driver]
+    files = {file for thing in things if (file := _file_of(thing)) is not None}
+    return tuple(sorted({*files, *source_code()}))
+
+
+def _file_of(thing: Any) -> Path | None:
+    try:
+        file = Path(inspect.getfile(thing))
+    except (TypeError, OSError):  # built in, or made at a prompt
+        return None
+    return file if file.is_file() else None
 
 
 def _read(path: Path) -> Tuning | None:
@@ -56,7 +74,7 @@ def _read(path: Path) -> Tuning | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
-        warnings.warn(f"{path} cannot be read and is made anew: {error}", stacklevel=3)
+        warnings.warn(f"{path} cannot be read and is computed again: {error}", stacklevel=3)
         return None
 
 
@@ -65,5 +83,5 @@ def _write(path: Path, tuning: Tuning) -> None:
         write_text(path, json.dumps(tuning.to_json(), allow_nan=False) + "\n")
     except OSError as error:
         warnings.warn(
-            f"tuning cannot be kept in {path.parent} (${VARIABLE} names another place): {error}", stacklevel=3
+            f"tuning cannot be stored in {path.parent} (${VARIABLE} names another place): {error}", stacklevel=3
         )

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.handcrafted.atc_tracking import ATCTracking
 from gnn_l2o.handcrafted.condat_vu import CondatVu
@@ -47,7 +48,7 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     ProxMudag,
 )
 
-HANDCRAFTED: dict[str, type[Tunable[Any]]] = {method.name: method for method in _METHODS}
+HANDCRAFTED: dict[str, type[Tunable[Any]]] = {method.name: METHODS.register(method) for method in _METHODS}
 
 __all__ = [
     "D2",

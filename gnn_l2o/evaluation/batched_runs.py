@@ -1,0 +1,82 @@
+"""Runs of several settings of a method on the same instances, side by side as one batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gnn_l2o.algorithms.base import select_rows
+from gnn_l2o.algorithms.driver import Driver
+from gnn_l2o.algorithms.tunable import Choice, Setting, Tunable
+from gnn_l2o.evaluation.instances import Instance
+from gnn_l2o.evaluation.metrics import OptimalityGap, Reference, has_diverged
+from gnn_l2o.evaluation.selection import Method
+from gnn_l2o.graph.network import Network
+from gnn_l2o.problems import Problem
+
+
+class BatchedRuns:
+    """Runs of several settings on the same instances, as one batch that may shrink on the way.
+
+    Args:
+        method: the method.
+        settings: equal in the parameters that are choices.
+        instances: the problems, side by side.
+        dtype: precision of the runs.
+
+    Attributes:
+        shape: how many settings and instances there were at the beginning.
+        active: positions of the settings that still run.
+        rounds: communication rounds of an iteration.
+    """
+
+    def __init__(self, method: Method, settings: list[Setting], instances: Instance, dtype: torch.dtype) -> None:
+        self._method, self._settings, self._instances, self._dtype = method, settings, instances, dtype
+        self._gap = OptimalityGap()
+        self.shape = len(settings), instances.problem.num_problems
+        self.active = list(range(len(settings)))
+        algorithm, problem, network, x0 = self._assemble()
+        self._driver: Driver[Any] = Driver(algorithm, problem, network, x0)
+        self.rounds = algorithm.cost.rounds
+
+    def advance(self, iteration: int) -> None:
+        """Take steps until so many were taken since the beginning."""
+        self._driver.advance(iteration)
+
+    def measure(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return optimality gap and divergence of the active settings on every instance."""
+        x = self._driver.state.x
+        gap = self._gap.values(self._reference, self._reference.convert(x))
+        diverged = has_diverged(self._reference, x, gap)
+        shape = len(self.active), -1
+        return gap.reshape(shape).numpy(), diverged.reshape(shape).numpy()
+
+    def select(self, active: list[int]) -> None:
+        """Go on with these settings only, which are among the active ones."""
+        position = torch.tensor([self.active.index(k) for k in active])
+        rows = (position.unsqueeze(1) * self._nodes + torch.arange(self._nodes)).flatten()
+        state = select_rows(self._driver.state, rows)
+        self.active = active
+        algorithm, problem, network, _ = self._assemble()
+        self._driver = Driver.resume(algorithm, problem, network, state, self._driver.iteration)
+
+    def _assemble(self) -> tuple[Tunable[Any], Problem, Network, Tensor]:
+        batch = self._instances.repeat(len(self.active))
+        self._reference: Reference = batch.reference(self._dtype)
+        problem, network, x0 = batch.cast(self._dtype)
+        setting = {name: self._values(name) for name in self._settings[0]}
+        return self._method.from_setting(problem, setting), problem, network, x0
+
+    def _values(self, name: str) -> float | Tensor:
+        values = [self._settings[k][name] for k in self.active]
+        if isinstance(self._method.grid[name], Choice):
+            return values[0]
+        return torch.tensor(values, dtype=self._dtype).repeat_interleave(self._nodes).unsqueeze(1)
+
+    @property
+    def _nodes(self) -> int:
+        """The nodes of all instances of one setting."""
+        return self._instances.problem.num_nodes

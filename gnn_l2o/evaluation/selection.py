@@ -1,0 +1,155 @@
+"""Which algorithms and metrics take part in an evaluation: by name, by path, or as objects."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gnn_l2o._utils.errors import InputError, about, unknown
+from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.evaluation.metrics import METRICS, Metric, OptimalityGap
+from gnn_l2o.evaluation.record import TRACE_COLUMNS
+from gnn_l2o.graph.network import Network
+from gnn_l2o.handcrafted import HANDCRAFTED
+from gnn_l2o.learned import TUNED, load_model
+from gnn_l2o.problems import Problem
+
+Method = type[Tunable[Any]]
+
+ALIASES: Mapping[str, str] = {
+    "atc": "diffusion",
+    "aug_dgm": "prox_atc",
+    "dgd": "prox_dgd",
+    "dlm": "inexact_admm",
+    "ed": "prox_ed",
+    "exact_diffusion": "prox_ed",
+    "extra": "pg_extra",
+    "mudag": "prox_mudag",
+}
+"""The names that methods have in the literature where there is no regularizer."""
+
+GROUPS = ("all", "handcrafted", "tuned")
+"""Names that stand for several methods, see :func:`members`."""
+
+
+def members(group: str) -> tuple[str, ...]:
+    """Return the names of the methods that a group stands for.
+
+    ``"tuned"`` is MiLoDo's rule with tuned constants, ``"handcrafted"`` all other methods, those that users registered
+    included; ``"all"`` is both.
+    """
+    others = tuple(name for name in METHODS.names() if name not in HANDCRAFTED and name not in TUNED)
+    return {
+        "all": (*HANDCRAFTED, *TUNED, *others),
+        "handcrafted": (*HANDCRAFTED, *others),
+        "tuned": tuple(TUNED),
+    }[group]
+
+
+def choose_models(models: Sequence[str | Path | Algorithm[Any]]) -> dict[str, Algorithm[Any]]:
+    """Return learned optimizers by name, loading those that are given by name or path.
+
+    Raises:
+        InputError: a model cannot be loaded, or two algorithms have the same name.
+    """
+    chosen: dict[str, Algorithm[Any]] = {}
+    for model in models:
+        with about(model=model):
+            algorithm = model if isinstance(model, Algorithm) else load_model(model)
+            if algorithm.name in chosen or algorithm.name in METHODS:
+                raise _taken(algorithm.name)
+            chosen[algorithm.name] = algorithm
+    return chosen
+
+
+def choose_methods(names: Sequence[str | Method]) -> dict[str, Method]:
+    """Return methods by name.
+
+    Args:
+        names: names of methods, of :data:`ALIASES` or of :data:`GROUPS`; paths of Python files that define a method; or
+            the classes themselves.
+
+    Raises:
+        InputError: a name is unknown, or two methods have the same name.
+    """
+    chosen: dict[str, Method] = {}
+    for name in names:
+        with about(algorithms=name):
+            for method in [METHODS[m] for m in members(name)] if name in GROUPS else [_method(name)]:
+                if not _same(chosen.setdefault(method.name, method), method):
+                    raise _taken(method.name)
+    return chosen
+
+
+def choose_references(names: Sequence[str | Method]) -> tuple[str, ...]:
+    """Return the names of reference methods, which may be given as methods are.
+
+    Raises:
+        InputError: a name is unknown.
+    """
+    chosen = []
+    for name in names:
+        with about(references=name):
+            chosen.append(_method(name).name)
+    return tuple(dict.fromkeys(chosen))
+
+
+def choose_metrics(names: Sequence[str | Metric]) -> dict[str, Metric]:
+    """Return metrics by name, the optimality gap among them in any case.
+
+    Args:
+        names: names of metrics, paths of Python files that define a metric, or objects.
+
+    Raises:
+        InputError: a name is unknown, or two columns of a trace would have the same name.
+    """
+    chosen: dict[str, Metric] = {}
+    for name in names:
+        with about(metrics=name):
+            metric = name if isinstance(name, Metric) else METRICS[name]()
+            if metric.name in chosen or metric.name in TRACE_COLUMNS:
+                raise InputError(f"two columns of the trace are called {metric.name!r}; expected different names")
+            chosen[metric.name] = metric
+    return chosen if OptimalityGap.name in chosen else {OptimalityGap.name: OptimalityGap(), **chosen}
+
+
+def why_not(algorithm: Algorithm[Any] | Method, problem: Problem, network: Network, *, stochastic: bool) -> str | None:
+    """Return why an algorithm, or a method whatever its parameters are, cannot run there; ``None`` if it can.
+
+    Args:
+        algorithm: the algorithm or method.
+        problem: in the form in which the algorithm sees it.
+        network: likewise.
+        stochastic: whether the gradients of the problem are.
+    """
+    if isinstance(algorithm, Algorithm):
+        return algorithm.refusal(problem, network)
+    if algorithm.stochastic and not stochastic:
+        return f"{algorithm.label} is for stochastic gradients; here they are exact"
+    return algorithm.from_setting(problem, algorithm.settings(1)[0]).refusal(problem, network)
+
+
+def _method(name: str | Method) -> Method:
+    """Return a method, whose name no other method has."""
+    if isinstance(name, str):
+        name = ALIASES.get(name, name)
+        if name not in METHODS and not name.partition("::")[0].endswith(".py"):
+            raise unknown("method", name, [*GROUPS, *METHODS.names()])
+        method = METHODS[name]
+    else:
+        method = name
+    if method.name in METHODS and not _same(METHODS[method.name], method):
+        raise _taken(method.name)
+    return method
+
+
+def _same(one: Method, other: Method) -> bool:
+    """Tell whether two classes are one, as it is when its file is executed again."""
+    return (one.__module__, one.__qualname__) == (other.__module__, other.__qualname__)
+
+
+def _taken(name: str) -> InputError:
+    return InputError(f"two algorithms are called {name!r}; expected different names")
