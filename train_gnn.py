@@ -60,7 +60,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     model = parser.add_argument_group("architecture", "which of these settings there are depends on the kind")
     add = model.add_argument
-    add("--architecture", choices=ARCHITECTURES, help=f"its kind (default: {MiLoDoArchitecture.kind})")
+    add("--architecture", choices=ARCHITECTURES, help=f"its kind (default: {MiLoDoArchitecture.name})")
     add("--parametrization", choices=get_args(Parametrization), help="how the networks' outputs become gains")
     add("--symmetrize", choices=get_args(Symmetrize), help="how the two ends of an edge come to the same gain")
     add("--hidden_features", type=int, help="width of the LSTMs")
@@ -135,8 +135,8 @@ def configuration(args: argparse.Namespace) -> TrainingConfig:
     if args.pretrained is not None:
         training = without_start(training)
     given = {k: v for k, v in vars(args).items() if v is not None}
-    kind = given.pop("architecture", architecture.get("kind", MiLoDoArchitecture.kind))
-    if kind != architecture.get("kind", MiLoDoArchitecture.kind):
+    kind = given.pop("architecture", architecture.get("kind", MiLoDoArchitecture.name))
+    if kind != architecture.get("kind", MiLoDoArchitecture.name):
         # The settings of one kind and its start say nothing about another.
         architecture, training = {}, {k: v for k, v in training.items() if k not in ("init", "initial_step_size")}
     architecture |= {"kind": kind} | {k: given[k] for k in architecture_settings() if k in given}
@@ -167,7 +167,7 @@ def first_settings(args: argparse.Namespace) -> Mapping[str, Any]:
         return fine_tuning(args.pretrained)
     if args.paper:
         return PAPER_RECIPE
-    is_default = args.architecture in (None, MiLoDoArchitecture.kind) and args.parametrization != "paper"
+    is_default = args.architecture in (None, MiLoDoArchitecture.name) and args.parametrization != "paper"
     return DEFAULT_RECIPE if is_default else {}
 
 

@@ -1,11 +1,11 @@
-"""How long an iteration of the handcrafted methods takes: whole-graph tensors against two other ways to write them.
+"""The time of an iteration of the handcrafted methods: whole-graph tensors, Python loops and numpy compared.
 
-The setting is LASSO (d = 300, m = 10) on an Erdos-Renyi graph of 100 nodes, in double precision, on one thread. The
-rivals are the same method whose mixing, gradients and proxes are Python loops over nodes and edges, and, for the
-methods with one parameter, the recursion of docs/methods.md written out in numpy with a dense W. Printed are how many
-times as long the loop takes as ours, and how many times as long ours takes as numpy. All run in one process, in turn,
-so that the ratios mean something on a noisy machine. Run it with
-``OPENBLAS_NUM_THREADS=1 python benchmarks/baselines.py``; it takes about a minute.
+The setting is LASSO (d = 300, m = 10) on an Erdos-Renyi graph of 100 nodes, in double precision, on one thread. Each
+method is compared with the same method whose mixing, gradients and proxes are Python loops over nodes and edges, and,
+if it has one parameter, with the recursion of docs/methods.md written in numpy with a dense W. The output is the time
+of the loop relative to ours, and our time relative to numpy. All variants run in one process, in turn, so that the
+ratios are meaningful on a machine with other load. Run it with ``OPENBLAS_NUM_THREADS=1 python
+benchmarks/baselines.py``; it takes about a minute.
 """
 
 import statistics
@@ -150,14 +150,14 @@ class Dense:
 
 def median_seconds(runs: dict[str, Iterator[Any]]) -> dict[str, float]:
     """Advance the runs in turn; return the median seconds of an iteration of each, the first turn not counted."""
-    times: dict[str, list[float]] = {rival: [] for rival in runs}
+    times: dict[str, list[float]] = {variant: [] for variant in runs}
     for _ in range(REPEATS + 1):
-        for rival, iterates in runs.items():
+        for variant, iterates in runs.items():
             begin = time.perf_counter()
             for _ in range(STEPS):
                 next(iterates)
-            times[rival].append((time.perf_counter() - begin) / STEPS)
-    return {rival: statistics.median(t[1:]) for rival, t in times.items()}
+            times[variant].append((time.perf_counter() - begin) / STEPS)
+    return {variant: statistics.median(t[1:]) for variant, t in times.items()}
 
 
 def main() -> None:

@@ -3,8 +3,8 @@
 import dataclasses
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer
 
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.data.splits import node_sizes, penalty, require_at_least, split, standardized
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Logistic
@@ -35,6 +35,8 @@ def sample(
         alpha: split by labels, see :func:`gnn_l2o.data.splits.split`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
     """
+    with optional("data"):
+        from sklearn.datasets import load_breast_cancer
     data, labels = load_breast_cancer(return_X_y=True)
     data = standardized(data)
     if samples is not None:

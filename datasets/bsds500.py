@@ -8,13 +8,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import sklearn
 import torch
-from PIL import Image
-from sklearn.decomposition import MiniBatchDictionaryLearning
-from sklearn.exceptions import ConvergenceWarning
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.data.sources import local, recall
 from gnn_l2o.data.splits import node_sizes, penalty, require_at_least
 from gnn_l2o.graph.network import Network
@@ -66,10 +63,10 @@ def sample(
     :math:`f_i(x) = \frac{1}{2 m_i} \|D_i x - b_i\|^2` and
     :math:`r(x) = \lambda_1 \|x\|_1 + \frac{\lambda_2}{2} \|x\|^2`; node i holds m_i of the pixels and their rows of D,
     chosen at random. On ten nodes this is LASSO(10, 200, 10, 0.05), as He et al. 2024, Fig. 4, have it with BSDS500
-    (Martin, Fowlkes, Tal, Malik 2001). They do not say how patches are prepared. Here the mean of a patch is removed,
+    (Martin, Fowlkes, Tal, Malik 2001). They do not state how patches are prepared. Here the mean of a patch is removed,
     its deviation is scaled to 1, patches that deviate by less than 5 grey levels of 255 are left out, and an atom has
     mean square 1, as the columns of a synthetic LASSO have. The dictionary is learned on patches of other images than
-    b's (Mairal, Bach, Ponce, Sapiro 2009), once, and kept in the cache folder; it does not depend on the seed.
+    b's (Mairal, Bach, Ponce, Sapiro 2009), once, and cached; it does not depend on the seed.
 
     Args:
         network: whose nodes hold the data.
@@ -108,6 +105,8 @@ def sample(
 
 @functools.lru_cache(maxsize=4)
 def _prepare(patch: int, atoms: int, path: str | None, file: Path | None) -> Coding:
+    with optional("data"):
+        import sklearn
     train, test, source = _patches(patch, path, file)
     examples = _normalized(train)
     # Scikit-learn is part of the key: its releases need not learn the same.
@@ -118,6 +117,9 @@ def _prepare(patch: int, atoms: int, path: str | None, file: Path | None) -> Cod
 
 def _learn(examples: np.ndarray, atoms: int) -> np.ndarray:
     """Return a dictionary in which patches, ``(n, pixels)``, are sparse: ``(pixels, atoms)``."""
+    with optional("data"):
+        from sklearn.decomposition import MiniBatchDictionaryLearning
+        from sklearn.exceptions import ConvergenceWarning
     size = np.sqrt(examples.shape[1])  # the norm of a patch whose pixels have mean square 1
     learning = MiniBatchDictionaryLearning(
         atoms, alpha=CODE_WEIGHT, batch_size=256, max_iter=2, fit_algorithm="cd", random_state=0
@@ -142,13 +144,20 @@ def _normalized(patches: np.ndarray) -> np.ndarray:
 def _patches(patch: int, path: str | None, file: Path | None) -> Patches:
     if path is None and file is not None:
         return _from_file(file, patch)
-    folder = Path(sklearn.__file__).parent / "datasets" / "images" if path is None else Path(path)
+    folder = _photographs() if path is None else Path(path)
     train, test = _in_folder(folder)
     return Patches(
         _cut(train, TRAIN_PATCHES, patch),
         _cut(test, TEST_PATCHES, patch),
         "scikit-learn's photographs, not BSDS500" if path is None else f"the images in {path}",
     )
+
+
+def _photographs() -> Path:
+    """Return the folder of the photographs that come with scikit-learn."""
+    with optional("data"):
+        import sklearn
+    return Path(sklearn.__file__).parent / "datasets" / "images"
 
 
 def _from_file(file: Path, patch: int) -> Patches:
@@ -198,6 +207,8 @@ def _cut_one(file: Path, number: int, patch: int, generator: np.random.Generator
 
 def _read(file: Path) -> np.ndarray:
     """Return a photograph in grey, ``(height, width)``."""
+    with optional("data"):
+        from PIL import Image
     try:
         with Image.open(file) as image:
             return np.asarray(image.convert("L"))

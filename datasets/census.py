@@ -4,16 +4,14 @@ import csv
 import dataclasses
 import functools
 import gzip
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from sklearn.datasets import load_breast_cancer
-from sklearn.utils import Bunch
 
 from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.data.sources import download, local
 from gnn_l2o.data.splits import node_sizes, penalty, require_at_least, split, standardized
 from gnn_l2o.graph.network import Network
@@ -29,13 +27,15 @@ class Pool(NamedTuple):
     data: np.ndarray
     labels: np.ndarray
     source: str
-    stand_in: bool = False
 
 
 COLUMNS = 14  # before the label
-STAND_IN_TRAIN = 400  # rows of the 569 of the data that stands in where the census cannot be had
+STAND_IN_TRAIN = 400  # rows of the 569 of the data that may stand in for the census
 FILE = "adult_{part}.csv.gz"
-WAYS = "give path=FILE, or set GNN_L2O_DATA to a folder with adult/adult_train.csv.gz, or connect to openml.org"
+WAYS = (
+    "give path=FILE, or set GNN_L2O_DATA to a folder with adult/adult_train.csv.gz, or connect to openml.org, "
+    "or stand_in=true runs on data on breast cancer"
+)
 
 # OpenML holds the rows of both parts, those of the test part first; the rows that earn more tell whether it still does.
 TEST_ROWS = 16_281
@@ -92,6 +92,7 @@ def sample(
     onehot: bool = False,
     part: Part = "train",
     path: str | None = None,
+    stand_in: bool = False,
 ) -> Logistic:
     r"""Census Income (real, 14 or 123 features): logistic regression of who earns more than 50,000 dollars a year.
 
@@ -117,14 +118,16 @@ def sample(
         path: of a CSV file with a header, 14 columns and the label, perhaps gzipped, which is then the training part;
             or of a folder with ``adult_train.csv.gz`` and ``adult_test.csv.gz``. By default
             ``$GNN_L2O_DATA/adult`` if it holds them; otherwise scikit-learn downloads the data from openml.org, once.
-            Where that fails too, a warning says so and the 569 rows of ``breast_cancer`` stand in: 14 of its columns,
-            or for every one of its 30 columns four of 0 and 1, between its quartiles.
+        stand_in: run on the 569 rows of ``breast_cancer`` instead, where the census cannot be had: on 14 of its
+            columns, or for every one of its 30 columns on four of 0 and 1, between its quartiles. Nodes hold fewer
+            samples where there are too few, which the problem's source says.
     """
     require_at_least(1, samples=samples)
     generator = np.random.default_rng(seed)
-    pool = _pool(_find(path), part, onehot)
-    data, labels, source = pool.data, pool.labels, pool.source
-    if pool.stand_in and network.num_nodes <= labels.size < network.num_nodes * samples:
+    if stand_in and path is not None:
+        raise InputError(f"expected either path={path} or stand_in=true, got both")
+    data, labels, source = _stand_in(part, onehot) if stand_in else _pool(_find(path), part, onehot)
+    if stand_in and network.num_nodes <= labels.size < network.num_nodes * samples:
         samples = labels.size // network.num_nodes
         source += f", {samples} rows a node, for there are no more"
     sizes = node_sizes(network.num_nodes * samples, network.num_nodes, imbalance, generator)
@@ -134,7 +137,7 @@ def sample(
 
 
 def _find(path: str | None) -> Path | None:
-    """Return the file or folder that holds the data; ``None``: it must be downloaded."""
+    """Return the file or folder that holds the data; ``None``: nothing does, it must be downloaded."""
     if path is not None:
         return Path(path)
     file = local(f"adult/{FILE.format(part='train')}")
@@ -143,18 +146,14 @@ def _find(path: str | None) -> Path | None:
 
 @functools.lru_cache(maxsize=2)
 def _pool(place: Path | None, part: Part, onehot: bool) -> Pool:
-    if place is None:
-        try:
-            _download()
-        except InputError as error:
-            warnings.warn(f"{error}; data on breast cancer stands in for the census", stacklevel=3)
-            return _stand_in(part, onehot)
     where = "openml.org" if place is None else "$GNN_L2O_DATA/adult" if place == _find(None) else str(place)
     return Pool(*_load(place, part, onehot), f"Census Income from {where}, {part} part")
 
 
 def _stand_in(part: Part, onehot: bool) -> Pool:
     """Return what comes with scikit-learn in the form of the census."""
+    with optional("data"):
+        from sklearn.datasets import load_breast_cancer
     columns, labels = load_breast_cancer(return_X_y=True)
     rows = slice(STAND_IN_TRAIN) if part == "train" else slice(STAND_IN_TRAIN, None)
     train = columns[:STAND_IN_TRAIN]
@@ -164,7 +163,7 @@ def _stand_in(part: Part, onehot: bool) -> Pool:
     else:
         data = standardized(columns, train)[:, :COLUMNS]
     source = f"scikit-learn's breast cancer data instead of Census Income, {part} part"
-    return Pool(data[rows], labels[rows].astype(np.float64), source, stand_in=True)
+    return Pool(data[rows], labels[rows].astype(np.float64), source)
 
 
 def _load(place: Path | None, part: Part, onehot: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -202,13 +201,8 @@ def _read(file: Path) -> list[Row]:
 
 
 @functools.lru_cache(maxsize=1)
-def _download() -> Bunch:
-    return download("adult", 2, ways=WAYS)
-
-
-@functools.lru_cache(maxsize=1)
 def _downloaded() -> dict[Part, list[Row]]:
-    bunch = _download()
+    bunch = download("adult", 2, ways=WAYS)
     columns = []
     for name, column in zip(bunch.feature_names, bunch.data.T, strict=True):
         words = bunch.categories.get(name)

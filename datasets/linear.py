@@ -4,8 +4,7 @@ import numpy as np
 
 from gnn_l2o.data.splits import linear_model, node_sizes, require_at_least
 from gnn_l2o.graph.network import Network
-from gnn_l2o.problems import LeastSquares
-from gnn_l2o.problems.regularizers import Zero
+from gnn_l2o.problems import LeastSquares, Zero
 
 
 def sample(

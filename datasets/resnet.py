@@ -5,7 +5,8 @@ import functools
 
 from torch import nn
 
-from gnn_l2o.data.images import Half, cifar10, shards
+from gnn_l2o.data.image_sources import cifar10, digits_for_cifar10
+from gnn_l2o.data.images import Half, shards
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import Normalization, ResNet
@@ -25,6 +26,7 @@ def sample(
     test_samples: int = 2000,
     half: Half | None = None,
     normalization: Normalization = "batch",
+    stand_in: bool = False,
 ) -> NeuralNetwork:
     r"""CIFAR-10 (real, 60,000 photographs): training a residual network, 78,042 parameters, no regularizer.
 
@@ -35,16 +37,18 @@ def sample(
 
     Args:
         network: whose nodes hold the data.
-        seed: of the draws and of the start; different seeds draw different samples.
+        seed: of the draws and of the initial parameters; different seeds draw different samples.
         samples: m, of a node on average.
         alpha: split by labels, see :func:`gnn_l2o.data.splits.split`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
         test_samples: test images, drawn at random, on which accuracy is measured; no node ever holds one.
-        half: of the training images, ``"first"`` or ``"second"``: one to train optimizers on, one to try them.
-        normalization: ``"batch"`` as in the paper, or ``"group"``, with which every sample is seen alone.
+        half: of the training images, ``"first"`` or ``"second"``: one to train optimizers on, one to test them.
+        normalization: ``"batch"`` as in the paper, or ``"group"``, with which the loss of a sample depends on no other.
+        stand_in: run on the small digits that come with scikit-learn instead of CIFAR-10, where that cannot be had; see
+            :func:`gnn_l2o.data.image_sources.digits_for_cifar10`.
     """
     data = shards(
-        cifar10,
+        digits_for_cifar10 if stand_in else cifar10,
         network.num_nodes,
         seed=seed,
         samples=samples,

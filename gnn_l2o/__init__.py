@@ -1,8 +1,8 @@
 """Learned decentralized optimization as a message-passing graph neural network.
 
 What users type: :class:`Network` and :func:`build_network`, :func:`load_model`, :func:`evaluate`, :func:`train_module`,
-and the modules ``nn``, ``problems`` and ``handcrafted``. Each is imported when it is first asked for, so that a plug-in
-that needs a single class does not import all the rest.
+:func:`register`, and the modules ``nn``, ``problems`` and ``handcrafted``. Each is imported when it is first asked for,
+so that a plug-in that needs a single class does not import all the rest.
 """
 
 import importlib
@@ -12,6 +12,7 @@ from gnn_l2o._version import __version__
 
 if TYPE_CHECKING:
     from gnn_l2o import handcrafted, nn, problems
+    from gnn_l2o._utils.registry import register
     from gnn_l2o.applications.module_training import train_module
     from gnn_l2o.evaluation import evaluate
     from gnn_l2o.graph import Network, build_network
@@ -26,6 +27,7 @@ __all__ = [
     "load_model",
     "nn",
     "problems",
+    "register",
     "train_module",
 ]
 
@@ -34,6 +36,7 @@ _HOMES = {
     "build_network": "gnn_l2o.graph",
     "evaluate": "gnn_l2o.evaluation",
     "load_model": "gnn_l2o.learned",
+    "register": "gnn_l2o._utils.registry",
     "train_module": "gnn_l2o.applications.module_training",
 }
 

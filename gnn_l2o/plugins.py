@@ -1,25 +1,30 @@
-"""Finds the files of ``topologies/``, ``datasets/``, ``models/`` and ``presets/``, and loads the first two, by path.
+"""Finds the content of ``topologies/``, ``datasets/``, ``models/`` and ``presets/``, and loads files of the first two.
 
-These folders hold content, not packages: dropping a file in is registering it. A file's one public function takes its
-parameters as keyword arguments with a type and a default; they are what may follow its name on the command line,
-``erdos_renyi:p=0.3``.
+These folders hold content, not packages: adding a file to one of them registers the file. The one public function of a
+topology or dataset takes its parameters as keyword arguments with a type and a default; the same parameters may follow
+the name on the command line, ``erdos_renyi:p=0.3``. A path stands for a file outside these folders.
+
+Listing reads the files and executes none of them.
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import inspect
+import dataclasses
+import tomllib
 import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o._utils.modules import load_module
+from gnn_l2o._utils.signature import REQUIRED, Signature, read_signature
 
 Kind = Literal["topology", "dataset"]
+Content = Literal["topology", "dataset", "model", "preset"]
 
 FOLDERS: Mapping[str, str] = {
     "topology": "topologies",
@@ -28,37 +33,67 @@ FOLDERS: Mapping[str, str] = {
     "preset": "presets",
 }
 FUNCTIONS: Mapping[Kind, str] = {"topology": "generate", "dataset": "sample"}
-PROJECT = Path(__file__).resolve().parent.parent
+
+PACKAGE = Path(__file__).resolve().parent
+PROJECT = PACKAGE.parent
 
 
 @dataclass(frozen=True)
-class Plugin:
-    """A plug-in's function together with the parameters chosen for it.
+class Entry:
+    """One line of a listing.
 
     Attributes:
-        spec: what named it, ``"erdos_renyi:p=0.3"``.
-        name: the file's name without its ending.
-        function: what the file defines, ``generate`` or ``sample``.
-        parameters: those that were given.
+        name: of the file or folder, without an ending.
+        path: of the file or folder.
+        description: one line, perhaps empty.
+        note: why the entry cannot be used as it is; empty if it can.
     """
 
-    spec: str
     name: str
-    function: Callable[..., Any]
-    parameters: Mapping[str, Any]
+    path: Path
+    description: str = ""
+    note: str = ""
+
+    @property
+    def usage(self) -> str:
+        """What to type, with all parameters at their defaults."""
+        return self.name
+
+
+@dataclass(frozen=True)
+class Plugin(Entry):
+    """A topology or dataset together with the parameters chosen for its function.
+
+    Attributes:
+        kind: ``"topology"`` or ``"dataset"``.
+        spec: what named the plug-in, ``"erdos_renyi:p=0.3"``.
+        parameters: those that were given.
+        signature: what the function declares; ``None`` if the file cannot be read, see ``note``.
+    """
+
+    kind: Kind = "topology"
+    spec: str = ""
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    signature: Signature | None = None
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.function(*args, **kwargs, **self.parameters)
 
-    @property
-    def description(self) -> str:
-        """The first line of the function's docstring."""
-        return (inspect.getdoc(self.function) or "").split("\n")[0]
+    @cached_property
+    def function(self) -> Callable[..., Any]:
+        """What the file defines, ``generate`` or ``sample``; the file is executed when this is first asked for.
+
+        Raises:
+            InputError: executing the file raises an exception.
+        """
+        function: Callable[..., Any] = getattr(load_module(self.kind, self.path), FUNCTIONS[self.kind])
+        return function
 
     @property
     def defaults(self) -> dict[str, Any]:
         """The parameters that may be given, with their defaults (``inspect.Parameter.empty``: must be given)."""
-        return {p.name: p.default for p in _parameters(self.function)}
+        declared = {} if self.signature is None else self.signature.defaults
+        return {name: default for name, default in declared.items() if name != "seed"}  # the seed has its own flag
 
     @property
     def usage(self) -> str:
@@ -67,49 +102,77 @@ class Plugin:
         return f"{self.name}:{values}" if values else self.name
 
 
-def folders(kind: str) -> list[Path]:
-    """Return where plug-ins of this kind are looked for: the working directory's folder, then the project's."""
-    places = [Path.cwd() / FOLDERS[kind], PROJECT / FOLDERS[kind]]
-    return [p for k, p in enumerate(places) if p.is_dir() and p not in places[:k]]
+def folders(kind: Content) -> list[Path]:
+    """Return where content of this kind is found by name: in the installed package, in a checkout beside it."""
+    inside = PACKAGE / "_content"
+    folder = (inside if inside.is_dir() else PROJECT) / FOLDERS[kind]
+    return [folder] if folder.is_dir() else []
 
 
-def available(kind: Kind) -> list[str]:
-    """Return the names of all plug-ins of this kind, sorted."""
-    return sorted({f.stem for folder in folders(kind) for f in folder.glob("*.py") if not f.stem.startswith("_")})
+def available(kind: Content) -> list[str]:
+    """Return the names of all content of this kind, sorted."""
+    return sorted(_paths(kind))
 
 
-def listing(kind: Kind) -> list[Plugin]:
-    """Return every plug-in of this kind with no parameters chosen, sorted by name: what ``--list`` shows.
+@typing.overload
+def listing(kind: Kind) -> list[Plugin]: ...
+@typing.overload
+def listing(kind: Literal["model", "preset"]) -> list[Entry]: ...
+def listing(kind: Content) -> list[Plugin] | list[Entry]:
+    """Return all content of this kind, sorted by name; plug-ins with no parameters chosen. Executes nothing.
+
+    What cannot be read has a :attr:`~Entry.note` that says why.
 
     Example:
         >>> [(p.usage, p.description[:4]) for p in listing("topology") if p.name == "grid"]
         [('grid:rows=none', 'Grid')]
     """
-    return [Plugin(name, name, _function(kind, _find(kind, name)), {}) for name in available(kind)]
+    paths = sorted(_paths(kind).items())
+    if kind == "topology" or kind == "dataset":
+        return [_listed(kind, path) for _, path in paths]
+    return [Entry(name, path, *_described(kind, path)) for name, path in paths]
 
 
-def overview() -> str:
-    """Return all topologies and datasets with their parameters and one line of description, as a text."""
+def overview(*kinds: Content) -> str:
+    """Return all content of these kinds with parameters and one line of description, as a text.
+
+    Args:
+        kinds: by default topologies and datasets.
+    """
     lines = []
-    for kind in FUNCTIONS:
-        lines += ["", f"{FOLDERS[kind]}:", *(f"  {p.usage}\n      {p.description}" for p in listing(kind))]
+    for kind in kinds or FUNCTIONS:
+        lines += ["", f"{FOLDERS[kind]}:"]
+        for entry in listing(kind):
+            text = f"cannot be used: {entry.note}" if entry.note else entry.description
+            lines.append(f"  {entry.usage}" + (f"\n      {text}" if text else ""))
     return "\n".join(lines[1:])
 
 
 def load(kind: Kind, spec: str) -> Plugin:
-    """Return the plug-in that ``spec`` names.
+    """Return the plug-in that ``spec`` names, after executing its file and no other.
 
     Args:
         kind: ``"topology"`` or ``"dataset"``.
         spec: a name or the path of a ``.py`` file, then perhaps ``:`` and parameters, ``name:key=value,key=value``.
 
     Raises:
-        InputError: there is no such plug-in, it has no such parameter, or a value does not fit.
+        InputError: there is no such plug-in, the file breaks the contract or raises an exception, the function has no
+            such parameter, or a value does not fit.
     """
     head, _, tail = spec.partition(":")
     path = _find(kind, head)
-    function = _function(kind, path)
-    return Plugin(spec, path.stem, function, _parse(kind, path.stem, function, tail))
+    signature = _checked(kind, path)
+    plugin = Plugin(path.stem, path, signature.doc.split("\n")[0], "", kind, spec, {}, signature)
+    loaded = dataclasses.replace(plugin, parameters=_parse(plugin, tail))
+    loaded.__dict__["function"] = plugin.function  # so that the file is executed once
+    return loaded
+
+
+def _paths(kind: Content) -> dict[str, Path]:
+    if kind == "model":
+        return {f.parent.name: f.parent for folder in folders(kind) for f in folder.glob("*/recipe.toml")}
+    ending = "toml" if kind == "preset" else "py"
+    return {f.stem: f for folder in folders(kind) for f in folder.glob(f"*.{ending}") if not f.stem.startswith("_")}
 
 
 def _find(kind: Kind, head: str) -> Path:
@@ -117,56 +180,86 @@ def _find(kind: Kind, head: str) -> Path:
         if not Path(head).is_file():
             raise InputError(f"there is no {kind} file {head}")
         return Path(head).resolve()
-    for folder in folders(kind):
-        if (folder / f"{head}.py").is_file() and not head.startswith("_"):
-            return folder / f"{head}.py"
-    raise unknown(kind, head, available(kind))
+    paths = _paths(kind)
+    if head in paths:
+        return paths[head]
+    near = Path(FOLDERS[kind]) / f"{head}.py"
+    if head and near.is_file():
+        raise InputError(f"unknown {kind} {head!r}; did you mean the file {near}? A file outside is given by its path")
+    raise unknown(kind, head, paths)
 
 
-def _function(kind: Kind, path: Path) -> Callable[..., Any]:
-    function = getattr(_load_module(path), FUNCTIONS[kind], None)
-    if not callable(function):
-        raise InputError(f"{path} does not define {FUNCTIONS[kind]}(); every {kind} file must")
-    if "seed" not in inspect.signature(function).parameters:
-        raise InputError(f"{FUNCTIONS[kind]}() in {path} must take a seed, as in {FUNCTIONS[kind]}(..., *, seed: int)")
-    for parameter in _parameters(function):
-        if parameter.annotation is inspect.Parameter.empty:
-            raise InputError(f"parameter {parameter.name} of {FUNCTIONS[kind]}() in {path} must declare its type")
-    return function
+def _checked(kind: Kind, path: Path) -> Signature:
+    """Return what the function of a plug-in declares.
+
+    Raises:
+        InputError: the file is not valid Python, or its function has a wrong shape.
+    """
+    name = FUNCTIONS[kind]
+    signature = read_signature(path, name)
+    if signature is None:
+        raise InputError(f"{path} does not define {name}(); every {kind} file must")
+    place, first = f"{path}, line {signature.line}", "nodes" if kind == "topology" else "network"
+    takes = [p for p in signature.positional if p != "seed"]
+    if "seed" not in (*signature.positional, *signature.defaults):
+        raise InputError(f"{place}: {name}() must take a seed, as in {name}({first}, *, seed: int)")
+    if takes[:1] != [first] and (takes or kind == "dataset"):
+        got = f"got {takes[0]!r}" if takes else "got none"
+        raise InputError(f"{place}: the first parameter of {name}() must be {first!r}, {got}")
+    if takes[1:]:
+        raise InputError(f"{place}: parameter {takes[1]} of {name}() must stand behind a *, as keyword argument")
+    for parameter, annotation in signature.annotations.items():
+        if annotation is None and parameter != "seed":
+            raise InputError(f"{place}: parameter {parameter} of {name}() must declare its type")
+    return signature
 
 
-def _load_module(path: Path) -> types.ModuleType:
-    # A private name, so that a file called datasets/lasso.py shadows no module of anybody's.
-    name = f"_gnn_l2o_plugin_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def _listed(kind: Kind, path: Path) -> Plugin:
+    try:
+        signature = _checked(kind, path)
+    except InputError as error:
+        return Plugin(path.stem, path, note=str(error), kind=kind, spec=path.stem)
+    return Plugin(path.stem, path, signature.doc.split("\n")[0], "", kind, path.stem, {}, signature)
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """Return the keyword parameters that a user may set: all but the seed, which has a flag of its own."""
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    return [p for p in inspect.signature(function).parameters.values() if p.kind is keyword and p.name != "seed"]
+def _described(kind: Literal["model", "preset"], path: Path) -> tuple[str, str]:
+    """Return the description of a model or preset, and a note."""
+    try:
+        if kind == "preset":
+            description = tomllib.loads(path.read_text(encoding="utf-8")).get("description", "")
+            return str(description).strip().split("\n")[0], ""
+        card = path / "card.md"
+        paragraphs = card.read_text(encoding="utf-8").split("\n\n") if card.is_file() else []
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return "", f"{path} cannot be read: {error}"
+    text = next((" ".join(p.split()) for p in paragraphs if p.strip() and not p.startswith("#")), "")
+    return text.split(". ")[0].removesuffix(".") + "." if text else "", ""
 
 
-def _parse(kind: Kind, name: str, function: Callable[..., Any], text: str) -> dict[str, Any]:
-    allowed = {p.name: p for p in _parameters(function)}
-    hints = typing.get_type_hints(function)
+def _parse(plugin: Plugin, text: str) -> dict[str, Any]:
+    what, allowed = f"{plugin.kind} {plugin.name}", plugin.defaults
+    hints = _type_hints(plugin)
     given: dict[str, Any] = {}
     for item in filter(None, text.split(",")):
         key, equals, value = item.partition("=")
         key = key.strip()
         if not equals:
-            raise InputError(f"{kind} {name}: cannot read {item!r}; expected key=value")
+            raise InputError(f"{what}: cannot read {item!r}; expected key=value")
         if key not in allowed:
-            raise unknown(f"parameter of {kind} {name}:", key, allowed)
-        given[key] = _convert(f"{kind} {name}: {key}", value.strip(), hints[key])
-    missing = [k for k, p in allowed.items() if p.default is inspect.Parameter.empty and k not in given]
+            raise unknown(f"parameter of {what}:", key, allowed)
+        given[key] = _convert(f"{what}: {key}", value.strip(), hints[key])
+    missing = [key for key, default in allowed.items() if default is REQUIRED and key not in given]
     if missing:
-        raise InputError(f"{kind} {name} needs {missing[0]}=..., as in {name}:{missing[0]}=VALUE")
+        raise InputError(f"{what} needs {missing[0]}=..., as in {plugin.name}:{missing[0]}=VALUE")
     return given
+
+
+def _type_hints(plugin: Plugin) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(plugin.function)
+    except NameError as error:
+        line = plugin.signature.line if plugin.signature else 0
+        raise InputError(f"{plugin.path}, line {line}: a declared type cannot be read: {error}") from None
 
 
 def _convert(what: str, text: str, hint: Any) -> Any:
@@ -192,6 +285,6 @@ def _convert(what: str, text: str, hint: Any) -> Any:
 
 def _spell(name: str, default: Any) -> str:
     """The inverse of :func:`_convert`; a parameter without a default is shown in capitals."""
-    if default is inspect.Parameter.empty:
+    if default is REQUIRED:
         return name.upper()
     return str(default).lower() if default is None or isinstance(default, bool) else str(default)

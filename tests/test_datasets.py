@@ -19,8 +19,7 @@ from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.data.splits import node_sizes, split
 from gnn_l2o.graph.network import Network
-from gnn_l2o.problems import LeastSquares, Logistic, Problem, Stochastic, solve
-from gnn_l2o.problems.regularizers import L1, ElasticNet, Zero
+from gnn_l2o.problems import L1, ElasticNet, LeastSquares, Logistic, Problem, Stochastic, Zero, solve
 from tests.small_data import image_folder
 
 ALL = plugins.available("dataset")
@@ -188,7 +187,7 @@ def test_imbalance_moves_samples_between_nodes(name: str) -> None:
         ("breast_cancer:samples=0", 5, "samples must be at least 1, got 0"),
         ("breast_cancer:alpha=0", 5, "alpha must be positive, got 0"),
         ("breast_cancer", 570, "569 samples cannot fill 570 nodes; expected at most 569 nodes"),
-        ("breast_cancer:samples=200", 5, "the nodes ask for 1000 samples together, but there are only 569"),
+        ("breast_cancer:samples=200", 5, "the nodes need 1000 samples together, but there are only 569"),
     ],
 )
 def test_bad_parameters_are_refused(spec: str, nodes: int, message: str) -> None:
@@ -288,7 +287,7 @@ def test_census_reads_the_folder_of_the_environment(tmp_path: Path, monkeypatch:
 
 def census_with_download(monkeypatch: pytest.MonkeyPatch, download: Callable[..., Bunch]) -> plugins.Plugin:
     monkeypatch.delenv("GNN_L2O_DATA", raising=False)
-    monkeypatch.setattr("gnn_l2o.data.sources.fetch_openml", download)
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", download)
     plugin = plugins.load("dataset", "census:samples=3")
     monkeypatch.setitem(plugin.function.__globals__, "TEST_ROWS", 2)
     monkeypatch.setitem(plugin.function.__globals__, "HIGH_INCOMES", {"train": 1, "test": 2})
@@ -337,11 +336,14 @@ def census_offline(monkeypatch: pytest.MonkeyPatch) -> plugins.Plugin:
     return census_with_download(monkeypatch, download)
 
 
-def test_breast_cancer_stands_in_for_the_census_with_a_warning(census_offline: plugins.Plugin) -> None:
-    ways = r"no route to openml.org.*path=FILE.*GNN_L2O_DATA.*openml.org; data on breast cancer stands in"
-    with pytest.warns(UserWarning, match=ways) as record:
-        problem = census_offline.function(ring(10), seed=0)
-    assert "\n" not in str(record[0].message)
+def test_breast_cancer_stands_in_for_the_census_if_asked_for(census_offline: plugins.Plugin) -> None:
+    ways = r"no route to openml.org.*path=FILE.*GNN_L2O_DATA.*openml.org, or stand_in=true runs on data on breast"
+    with pytest.raises(InputError, match=ways) as error:
+        census_offline.function(ring(10), seed=0)
+    assert "\n" not in str(error.value)
+    with pytest.raises(InputError, match=r"either path=mine\.csv or stand_in=true, got both"):
+        census_offline.function(ring(10), seed=0, stand_in=True, path="mine.csv")
+    problem = census_offline.function(ring(10), seed=0, stand_in=True)
     assert problem.source.endswith("instead of Census Income, train part, 40 rows a node, for there are no more")
     assert problem.features.shape == (10, 40, 14)
     data, labels = load_breast_cancer(return_X_y=True)
@@ -353,9 +355,8 @@ def test_breast_cancer_stands_in_for_the_census_with_a_warning(census_offline: p
 
 
 def test_indicators_of_what_stands_in_lie_between_quartiles(census_offline: plugins.Plugin) -> None:
-    with pytest.warns(UserWarning, match="stands in"):
-        train = census_offline.function(ring(10), seed=0, onehot=True)
-        test = census_offline.function(ring(10), seed=0, onehot=True, part="test")
+    train = census_offline.function(ring(10), seed=0, onehot=True, stand_in=True)
+    test = census_offline.function(ring(10), seed=0, onehot=True, part="test", stand_in=True)
     assert (train.features.shape, test.features.shape) == ((10, 40, 120), (10, 16, 120))
     indicators = train.features.flatten(0, 1).unflatten(1, (30, 4))
     assert (indicators.sum(dim=2) == 1).all()

@@ -15,17 +15,20 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 
+from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.data import images, sources
-from gnn_l2o.data.images import Half, Images, cifar10, mnist, shards
+from gnn_l2o.data import image_sources, sources
+from gnn_l2o.data.image_sources import cifar10, digits_for_cifar10, digits_for_mnist, mnist
+from gnn_l2o.data.images import Half, Images, shards
+from gnn_l2o.graph.network import Network
 
 DATA = os.environ.get("GNN_L2O_DATA")
 needs_data = pytest.mark.skipif(not DATA, reason="GNN_L2O_DATA does not say where the images are")
 
 
 def forget() -> None:
-    images._mnist.cache_clear()
-    images._cifar10.cache_clear()
+    image_sources._mnist.cache_clear()
+    image_sources._cifar10.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -91,16 +94,16 @@ def test_files_that_are_no_images_are_refused(folder: Path, content: bytes) -> N
 
 def test_mnist_is_downloaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GNN_L2O_DATA", raising=False)
-    monkeypatch.setattr(images, "MNIST_TRAIN", 4)
+    monkeypatch.setattr(image_sources, "MNIST_TRAIN", 4)
     pixels = np.random.default_rng(0).integers(256, size=(6, 784))
 
     def download(name: str, *, version: int, as_frame: bool, parser: str) -> Bunch:
         assert (name, version, as_frame, parser) == ("mnist_784", 1, False, "liac-arff")
         return Bunch(data=pixels.astype(float), target=np.array(list("504192"), dtype=object))
 
-    monkeypatch.setattr(sources, "fetch_openml", download)
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", download)
     train = mnist(True)
-    monkeypatch.setattr(sources, "fetch_openml", offline)
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", offline)
     test = mnist(False)  # from the cache
     forget()
     np.testing.assert_array_equal(mnist(True).images, train.images)
@@ -109,11 +112,23 @@ def test_mnist_is_downloaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (train.labels.dtype, train.source) == (np.int64, "MNIST from openml.org, train images")
 
 
-def test_small_digits_stand_in_for_mnist_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "data"), [("mlp", "mnist_784"), ("resnet", "CIFAR_10")])
+def test_images_that_cannot_be_had_are_an_error_unless_digits_are_asked_for(
+    name: str, data: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("GNN_L2O_DATA", raising=False)
-    monkeypatch.setattr(sources, "fetch_openml", offline)
-    with pytest.warns(UserWarning, match=r"no route to openml.org\); set GNN_L2O_DATA.*8 x 8 pixels stand in"):
-        train, test = mnist(True), mnist(False)
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", offline)
+    network = Network.from_edges([(0, 1)])
+    ways = rf"cannot download {data} .*no route to openml.org\); set GNN_L2O_DATA to a folder with .*stand_in=true"
+    with pytest.raises(InputError, match=ways) as error:
+        plugins.load("dataset", f"{name}:samples=3,test_samples=5")(network, seed=0)
+    assert "\n" not in str(error.value)
+    problem = plugins.load("dataset", f"{name}:samples=3,test_samples=5,stand_in=true")(network, seed=0)
+    assert "scikit-learn's digits of 8 x 8 pixels instead of" in problem.source
+
+
+def test_small_digits_stand_in_for_mnist() -> None:
+    train, test = digits_for_mnist(True), digits_for_mnist(False)
     assert (train.images.shape, test.images.shape) == ((1200, 28, 28), (597, 28, 28))
     assert train.images.dtype == np.uint8
     assert "instead of MNIST" in train.source
@@ -124,13 +139,10 @@ def test_small_digits_stand_in_for_mnist_with_a_warning(monkeypatch: pytest.Monk
     np.testing.assert_array_equal(np.concatenate([train.labels, test.labels]), labels)
 
 
-def test_nodes_share_what_there_is_where_digits_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GNN_L2O_DATA", raising=False)
-    monkeypatch.setattr(sources, "fetch_openml", offline)
+def test_nodes_share_what_there_is_where_digits_stand_in() -> None:
     asked = {"seed": 0, "test_samples": 5, "alpha": None, "imbalance": 0.0, "mean": (0.0,), "deviation": (1.0,)}
-    with pytest.warns(UserWarning, match="stand in"):
-        enough = shards(mnist, 10, samples=120, **asked)
-        too_few = shards(mnist, 10, samples=121, half="first", **asked)
+    enough = shards(digits_for_mnist, 10, samples=120, **asked)
+    too_few = shards(digits_for_mnist, 10, samples=121, half="first", **asked)
     assert [len(labels) for _, labels in enough.nodes] == [120] * 10
     assert [len(labels) for _, labels in too_few.nodes] == [60] * 10
     assert "a node" not in enough.source
@@ -162,7 +174,7 @@ def test_cifar10_reads_the_archive_once(folder: Path, monkeypatch: pytest.Monkey
     np.testing.assert_allclose(test.images.mean(axis=(1, 2))[0], [0, 100, 0], atol=3)
     assert train.source == "CIFAR-10, JPEG copy, train images"
     forget()
-    monkeypatch.setattr(images, "_read_archive", None)
+    monkeypatch.setattr(image_sources, "_read_archive", None)
     np.testing.assert_array_equal(cifar10(True).images, train.images)
 
 
@@ -181,8 +193,8 @@ def test_a_broken_archive_is_refused(folder: Path) -> None:
         cifar10(True)
 
 
-def test_the_first_images_of_cifar10_are_parted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(images, "FIRST_TRAIN", 3)
+def test_the_first_images_of_cifar10_are_split(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(image_sources, "FIRST_TRAIN", 3)
     pictures = np.random.default_rng(0).integers(256, size=(5, 32, 32, 3), dtype=np.uint8)
     np.savez(folder / "cifar10/cifar10_train_first4000.npz", images=pictures, labels=np.arange(5, dtype=np.uint8))
     train, test = cifar10(True), cifar10(False)
@@ -190,15 +202,15 @@ def test_the_first_images_of_cifar10_are_parted(folder: Path, monkeypatch: pytes
     np.testing.assert_array_equal(test.images, pictures[3:])
     assert test.labels.tolist() == [3, 4]
     assert test.labels.dtype == np.int64
-    assert test.source == "first 4,000 training images of CIFAR-10, parted, test images"
+    assert test.source == "first 4,000 training images of CIFAR-10, split, test images"
 
 
 def test_cifar10_from_openml_has_its_channels_last(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GNN_L2O_DATA", raising=False)
-    monkeypatch.setattr(images, "CIFAR10_TRAIN", 1)
+    monkeypatch.setattr(image_sources, "CIFAR10_TRAIN", 1)
     pixels = np.random.default_rng(0).integers(256, size=(2, 3072))  # all of red, then green, then blue
     bunch = Bunch(data=pixels.astype(float), target=np.array(["3", "7"], dtype=object))
-    monkeypatch.setattr(sources, "fetch_openml", lambda *args, **kwargs: bunch)
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", lambda *args, **kwargs: bunch)
     train, test = cifar10(True), cifar10(False)
     assert train.images.shape == test.images.shape == (1, 32, 32, 3)
     for channel in range(3):
@@ -206,13 +218,8 @@ def test_cifar10_from_openml_has_its_channels_last(monkeypatch: pytest.MonkeyPat
     assert (train.labels.tolist(), test.labels.tolist()) == ([3], [7])
 
 
-def test_small_digits_stand_in_for_cifar10_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("GNN_L2O_DATA", raising=False)
-    monkeypatch.setattr(sources, "fetch_openml", offline)
-    ways = r"cannot download CIFAR_10.*no route to openml.org.*set GNN_L2O_DATA.*stand in for CIFAR-10"
-    with pytest.warns(UserWarning, match=ways) as record:
-        train, test = cifar10(True), cifar10(False)
-    assert "\n" not in str(record[0].message)
+def test_small_digits_stand_in_for_cifar10() -> None:
+    train, test = digits_for_cifar10(True), digits_for_cifar10(False)
     assert (train.images.shape, test.images.shape) == ((1200, 32, 32, 3), (597, 32, 32, 3))
     assert train.stand_in
     assert "instead of CIFAR-10" in train.source

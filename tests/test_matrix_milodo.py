@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from itertools import islice
 from typing import Any
 
 import networkx as nx
@@ -17,7 +18,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import spent
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.network import Network
-from gnn_l2o.learned import MatrixMiLoDo, MatrixMiLoDoArchitecture
+from gnn_l2o.learned import MatrixMiLoDo, MatrixMiLoDoArchitecture, RecomputeSchedule
 from gnn_l2o.nn import CoordinateLSTM, MiLoDoState
 from gnn_l2o.nn.whitening import EVEN, FLOOR, MEMORY, Whitening, _InverseRoot
 from gnn_l2o.problems import LeastSquares, NeuralNetwork, ResNet, Stochastic
@@ -71,12 +72,12 @@ def test_roots_are_those_of_the_mean_products(whitening: Whitening) -> None:
     for k, (c, v) in enumerate(zip(means, as_matrices(direction[2]), strict=True)):
         floor = EVEN * np.linalg.eigvalsh(c)[-1] + FLOOR * peaks[k]
         root = math.sqrt(v.shape[1]) * fractional_matrix_power(c + floor * np.eye(len(c)), -0.5)
-        greatest = np.linalg.eigvalsh(root)[-1]
-        assert whitening.greatest[2, k].item() == pytest.approx(greatest, rel=1e-9)
-        np.testing.assert_allclose(images[k], root @ v / greatest, rtol=1e-9, atol=1e-12)
+        largest = np.linalg.eigvalsh(root)[-1]
+        assert whitening.largest[2, k].item() == pytest.approx(largest, rel=1e-9)
+        np.testing.assert_allclose(images[k], root @ v / largest, rtol=1e-9, atol=1e-12)
 
 
-def test_a_whitening_is_positive_definite_with_a_greatest_eigenvalue_of_one(whitening: Whitening) -> None:
+def test_a_whitening_is_positive_definite_with_a_largest_eigenvalue_of_one(whitening: Whitening) -> None:
     images = torch.stack([whitening.apply(unit.expand(NODES, -1)) for unit in torch.eye(DIM)], dim=2)
     torch.testing.assert_close(images, images.mT)
     values = torch.linalg.eigvalsh(images)
@@ -85,10 +86,10 @@ def test_a_whitening_is_positive_definite_with_a_greatest_eigenvalue_of_one(whit
 
 
 def test_steps_stay_bounded_where_gradients_vanish(whitening: Whitening) -> None:
-    before = whitening.greatest
+    before = whitening.largest
     for _ in range(400):
         whitening = whitening.seen(torch.zeros(NODES, DIM))
-    assert (whitening.greatest <= 2e4 * before).all()  # 1 / sqrt(FLOOR), and EVEN
+    assert (whitening.largest <= 2e4 * before).all()  # 1 / sqrt(FLOOR), and EVEN
 
 
 def test_a_node_without_a_gradient_does_not_move() -> None:
@@ -155,7 +156,7 @@ def test_a_step_is_the_rule_with_a_matrix_node_by_node() -> None:
     before = after(algorithm, problem, graph, 3)
     with torch.no_grad():
         state = algorithm.step(problem, graph, before)
-    whitening, gradient = state.memory.whitening, problem.gradient(before.ahead)
+    whitening, gradient = state.memory.whitening, problem.gradient(before.extrapolated)
     z = torch.empty_like(before.x)
     for i in range(NODES):
         direction = gradient[i] + before.y[i]
@@ -163,24 +164,24 @@ def test_a_step_is_the_rule_with_a_matrix_node_by_node() -> None:
         for k, (shape, root) in enumerate(zip(problem.shapes, whitening.root, strict=True)):
             size = math.prod(shape)
             block = direction[start : start + size].view(shape if len(shape) > 1 else (1, -1))
-            step = state.gains.step[i, start]
-            assert (state.gains.step[i, start : start + size] == step).all()
-            matrix = root[i, 0] / whitening.greatest[i, k]
+            step = state.coefficients.preconditioner[i, start]
+            assert (state.coefficients.preconditioner[i, start : start + size] == step).all()
+            matrix = root[i, 0] / whitening.largest[i, k]
             image = matrix @ block if block.size(0) <= block.size(1) else block @ matrix
             images.append((step * image).flatten())
             start += size
-        z[i] = before.ahead[i] - torch.cat(images)
+        z[i] = before.extrapolated[i] - torch.cat(images)
     x, y = z.clone(), before.y.clone()
     for e, (i, j) in enumerate(graph.link_index.T.tolist()):
         for here, there in ((i, j), (j, i)):
-            y[here] += state.gains.dual[e] * (z[here] - z[there])
-            x[here] -= state.gains.primal[e] * (z[here] - z[there])
+            y[here] += state.coefficients.dual_step_size[e] * (z[here] - z[there])
+            x[here] -= state.coefficients.mixing_weight[e] * (z[here] - z[there])
     torch.testing.assert_close(state.z, z)
     torch.testing.assert_close(state.y, y)
     torch.testing.assert_close(state.x, x)
-    torch.testing.assert_close(state.extrapolated, x + state.gains.momentum * (x - before.x))
-    assert (state.gains.dual > 0).all()
-    assert len(state.gains.dual[0].unique()) > 1  # gains differ from block to block
+    torch.testing.assert_close(state.extrapolated, x + state.coefficients.momentum * (x - before.x))
+    assert (state.coefficients.dual_step_size > 0).all()
+    assert len(state.coefficients.dual_step_size[0].unique()) > 1  # they differ from block to block
 
 
 def test_a_stationary_consensus_with_its_duals_is_a_fixed_point() -> None:
@@ -222,7 +223,7 @@ def test_turning_the_hidden_units_turns_the_run() -> None:
     torch.testing.assert_close(found, after(optimizer(0.0), problem, graph, 6).x[:, turned])
 
 
-def test_a_network_learns_with_constant_gains() -> None:
+def test_a_network_learns_with_constant_coefficients() -> None:
     problem = Stochastic(classifier(), batch_size=4, seed=0)
     state = after(optimizer(0.0), problem, network(), 60)
     start, end = (problem.objective(x.mean(dim=0, keepdim=True)).item() for x in (problem.initial_point(), state.x))
@@ -232,7 +233,7 @@ def test_a_network_learns_with_constant_gains() -> None:
 def test_what_is_counted_is_what_it_costs() -> None:
     problem, graph, algorithm = classifier(), network(), optimizer()
     after(algorithm, problem, graph, 7)
-    assert spent(problem, graph) == algorithm.total_cost(7)
+    assert spent(problem, graph) == algorithm.total_cost(7, problem.shapes)
 
 
 def test_a_regularizer_is_refused() -> None:
@@ -247,3 +248,19 @@ def test_a_regularizer_is_refused() -> None:
 def test_steps_have_bounds(step: float) -> None:
     with pytest.raises(InputError, match=r"a step lies between 0\.001 and 10 of the first parameters, got"):
         MatrixMiLoDoArchitecture().build().emit(step, 0.4, 0.9, 0.9)
+
+
+@torch.no_grad()
+def test_frozen_matrices_are_those_of_the_last_recomputation() -> None:
+    recomputing = optimizer()
+    frozen = dataclasses.replace(recomputing, schedule=RecomputeSchedule(warmup=3))
+    problem, graph = classifier(), network()
+    states = list(islice(run(frozen, problem, graph, problem.initial_point()), 7))
+    for k in range(4):
+        assert torch.equal(states[k].x, after(recomputing, problem, graph, k).x)
+    before, state = states[5], states[6]
+    assert state.memory is states[3].memory
+    p, whitening = state.coefficients.preconditioner, state.memory.whitening
+    direction = problem.gradient(before.extrapolated) + before.y
+    torch.testing.assert_close(state.z, before.extrapolated - p * whitening.apply(direction))
+    assert not torch.equal(state.x, before.x)

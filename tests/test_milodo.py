@@ -13,6 +13,7 @@ from torch_geometric.utils import from_networkx
 from gnn_l2o import plugins
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import (
     ConstantCoefficients,
@@ -21,10 +22,11 @@ from gnn_l2o.learned import (
     MiLoDoArchitecture,
     RecomputeSchedule,
 )
-from gnn_l2o.learned.milodo import chebyshev_step_factors
-from gnn_l2o.nn import CoordinateLSTM, MiLoDoConv, MiLoDoState, Preconditioner
+from gnn_l2o.learned.schedule import chebyshev_step_factors
+from gnn_l2o.nn import CoefficientSource, CoordinateLSTM, MiLoDoConv, MiLoDoState, Preconditioner
 from gnn_l2o.nn.features import signed_log
-from gnn_l2o.nn.node_preconditioner import bounded_step
+from gnn_l2o.nn.stability import max_dual_step_size, min_dual_step_size
+from gnn_l2o.nn.step_size import bounded_step_size, limits_with_momentum
 from gnn_l2o.problems import LeastSquares, Problem, solve
 from gnn_l2o.problems.regularizers import L1, Box, Regularizer, Zero
 
@@ -51,10 +53,10 @@ def least_squares(num_nodes: int, regularizer: Regularizer, dim: int = 4, sample
 
 
 def random_optimizer(architecture: MiLoDoArchitecture, spread: float = 1.0) -> MiLoDo:
-    """Return an optimizer whose gains vary with the node, edge, coordinate and iteration."""
+    """Return an optimizer whose coefficients vary with the node, edge, coordinate and iteration."""
     preconditioner = architecture.build()
     if architecture.parametrization == "paper":
-        preconditioner.start_as_exact_diffusion(0.05)
+        preconditioner.emit_exact_diffusion(0.05)
     for lstm in (m for m in preconditioner.modules() if isinstance(m, CoordinateLSTM)):
         with torch.no_grad():
             lstm.outer.weight.uniform_(-spread, spread).mul_(0.02 if architecture.parametrization == "paper" else 1.0)
@@ -70,24 +72,20 @@ def after(algorithm: MiLoDo, problem: Problem, network: Network, steps: int, x0:
     raise AssertionError
 
 
-class RandomGains:
-    """Draws symmetric positive gains anew at every step, and momentum if asked to."""
+class RandomCoefficients(CoefficientSource):
+    """Draws symmetric positive coefficients anew at every step, and momentum if asked to."""
 
-    def __init__(self, momentum: float | None = None) -> None:
-        self.most = momentum
+    def __init__(self, momentum: float | None = None, directed: bool = False) -> None:
+        self.max_momentum, self.directed = momentum, directed
 
-    def start(self, x, gradient, context):
-        return None
-
-    def node_preconditioner(self, state, gradient):
+    def preconditioner(self, state, gradient, exchange):
         return torch.rand_like(state.x) * 0.1 + 0.01, None
 
-    def edge_weights(self, state, step, z, difference, memory, exchange):
-        dual, primal = torch.rand_like(difference) + 0.1, torch.rand_like(difference) * 0.2
-        return dual, primal, None
+    def edge_weights(self, state, z, message, memory, exchange):
+        return torch.rand_like(z.own) + 0.1, torch.rand_like(z.own) * 0.2, None
 
-    def momentum(self, context, gains, memory):
-        return None if self.most is None else self.most * torch.rand_like(gains.step)
+    def momentum(self, bounds, coefficients, memory, exchange):
+        return None if self.max_momentum is None else self.max_momentum * torch.rand_like(coefficients.preconditioner)
 
 
 # The rule
@@ -96,10 +94,11 @@ class RandomGains:
 def test_a_step_is_equations_22_to_24_written_out():
     network = Network.from_networkx(nx.erdos_renyi_graph(6, 0.6, seed=1))
     problem = least_squares(6, L1(0.1))
-    algorithm = MiLoDo(RandomGains())
+    algorithm = MiLoDo(RandomCoefficients())
     before = after(algorithm, problem, network, 2)
     state = algorithm.step(problem, network, before)
-    step, dual, primal = state.gains.step, state.gains.dual, state.gains.primal
+    coefficients = state.coefficients
+    step, dual, mixing = coefficients.preconditioner, coefficients.dual_step_size, coefficients.mixing_weight
     z = torch.empty_like(before.x)
     for i in range(6):
         a, b = problem.features[i], problem.targets[i]
@@ -110,7 +109,7 @@ def test_a_step_is_equations_22_to_24_written_out():
     for e, (i, j) in enumerate(network.link_index.T.tolist()):
         for here, there in ((i, j), (j, i)):
             y[here] += dual[e] * (z[here] - z[there])
-            x[here] -= primal[e] * (z[here] - z[there])
+            x[here] -= mixing[e] * (z[here] - z[there])
     torch.testing.assert_close(state.z, z)
     torch.testing.assert_close(state.y, y)
     torch.testing.assert_close(state.x, x)
@@ -119,44 +118,43 @@ def test_a_step_is_equations_22_to_24_written_out():
 def test_momentum_moves_where_the_next_step_begins():
     network = Network.from_networkx(nx.erdos_renyi_graph(6, 0.6, seed=1))
     problem = least_squares(6, L1(0.1))
-    algorithm = MiLoDo(RandomGains(momentum=0.9))
+    algorithm = MiLoDo(RandomCoefficients(momentum=0.9))
     before = after(algorithm, problem, network, 3)
     state = algorithm.step(problem, network, before)
-    assert not torch.equal(before.ahead, before.x)
-    v = before.ahead - state.gains.step * (problem.gradient(before.ahead) + before.y)
-    torch.testing.assert_close(state.z, problem.prox(v, state.gains.step))
-    torch.testing.assert_close(state.extrapolated, state.x + state.gains.momentum * (state.x - before.x))
-    assert torch.equal(state.previous, before.ahead)
+    assert not torch.equal(before.extrapolated, before.x)
+    v = before.extrapolated - state.coefficients.preconditioner * (problem.gradient(before.extrapolated) + before.y)
+    torch.testing.assert_close(state.z, problem.prox(v, state.coefficients.preconditioner))
+    torch.testing.assert_close(state.extrapolated, state.x + state.coefficients.momentum * (state.x - before.x))
+    assert torch.equal(state.previous, before.extrapolated)
 
 
-def test_restarted_coordinates_that_turn_lose_their_momentum():
+def test_restarted_coordinates_that_turn_back_move_without_momentum():
     network = Network.from_networkx(nx.cycle_graph(6))
     problem = least_squares(6, L1(0.1))
-    algorithm = replace(MiLoDo(RandomGains(momentum=0.9)), restart=True)
+    algorithm = replace(MiLoDo(RandomCoefficients(momentum=0.9)), restart=True)
     before = after(algorithm, problem, network, 5)
     state = algorithm.step(problem, network, before)
-    turned = (before.ahead - state.x) * (state.x - before.x) > 0
+    turned = (before.extrapolated - state.x) * (state.x - before.x) > 0
     assert turned.any() and not turned.all()
     torch.testing.assert_close(state.extrapolated[turned], state.x[turned], rtol=0, atol=0)
-    kept = (state.x + state.gains.momentum * (state.x - before.x))[~turned]
-    torch.testing.assert_close(state.extrapolated[~turned], kept)
+    moved_on = (state.x + state.coefficients.momentum * (state.x - before.x))[~turned]
+    torch.testing.assert_close(state.extrapolated[~turned], moved_on)
 
 
 @pytest.mark.parametrize("topology", ["ring", "star", "erdos_renyi"])
-def test_held_gains_of_whole_edges_are_applied_as_a_matrix_that_gives_the_same(topology: str):
+def test_frozen_coefficients_of_whole_edges_are_applied_as_a_matrix_that_gives_the_same(topology: str):
     network, problem = network_of(topology), least_squares(8, L1(0.1))
     algorithm = random_optimizer(ARCHITECTURES[-1])
-    held = after(algorithm, problem, network, 8)
-    assert held.gains is not None and held.gains.dual.shape == held.gains.primal.shape == (
-        network.link_index.size(1),
-        1,
-    )
+    frozen = after(algorithm, problem, network, 8)
+    coefficients = frozen.coefficients
+    assert coefficients is not None
+    assert coefficients.dual_step_size.shape == coefficients.mixing_weight.shape == (network.link_index.size(1), 1)
     with torch.no_grad():
-        quick = algorithm.step(problem, network, held)
-    assert quick.operator is not None and held.operator is None
-    slow = algorithm.step(problem, network, held)  # differentiable: edge by edge
+        quick = algorithm.step(problem, network, frozen)
+    assert quick.operator is not None and frozen.operator is None
+    slow = algorithm.step(problem, network, frozen)  # differentiable: edge by edge
     assert slow.operator is None
-    for name in ("x", "y", "z", "ahead"):
+    for name in ("x", "y", "z", "extrapolated"):
         torch.testing.assert_close(getattr(quick, name), getattr(slow, name).detach())
     rounds = network.traffic.rounds
     with torch.no_grad():
@@ -164,7 +162,7 @@ def test_held_gains_of_whole_edges_are_applied_as_a_matrix_that_gives_the_same(t
     assert again.operator is quick.operator and network.traffic.rounds == rounds + 1
 
 
-def test_gains_of_whole_edges_do_not_depend_on_the_order_or_number_of_coordinates():
+def test_coefficients_of_whole_edges_do_not_depend_on_the_order_or_number_of_coordinates():
     network = network_of("ring")
     a, b, order = torch.randn(8, 3, 4), torch.randn(8, 3), torch.tensor([2, 0, 3, 1])
     algorithm = random_optimizer(ARCHITECTURES[-1])
@@ -172,10 +170,10 @@ def test_gains_of_whole_edges_do_not_depend_on_the_order_or_number_of_coordinate
         LeastSquares.from_nodes(list(a), list(b), Zero()),
         LeastSquares.from_nodes(list(a[:, :, order]), list(b), Zero()),
     ]
-    given, permuted = (after(algorithm, problem, network, 4).gains for problem in problems)
-    assert given.dual.std() > 1e-6  # they differ from edge to edge
-    torch.testing.assert_close(permuted.dual, given.dual)
-    torch.testing.assert_close(permuted.step, given.step[:, order])
+    given, permuted = (after(algorithm, problem, network, 4).coefficients for problem in problems)
+    assert given.dual_step_size.std() > 1e-6  # they differ from edge to edge
+    torch.testing.assert_close(permuted.dual_step_size, given.dual_step_size)
+    torch.testing.assert_close(permuted.preconditioner, given.preconditioner[:, order])
 
 
 def test_blocks_of_coordinates_change_nothing(monkeypatch):
@@ -192,12 +190,12 @@ def test_momentum_zero_is_the_papers_rule_bit_for_bit():
     network = Network.from_networkx(nx.erdos_renyi_graph(6, 0.6, seed=1))
     problem = least_squares(6, L1(0.1))
 
-    class NoMomentum(RandomGains):
-        def momentum(self, context, gains, memory):
-            return torch.zeros_like(gains.step)
+    class NoMomentum(RandomCoefficients):
+        def momentum(self, bounds, coefficients, memory, exchange):
+            return torch.zeros_like(coefficients.preconditioner)
 
     states = []
-    for source in (RandomGains(), NoMomentum()):
+    for source in (RandomCoefficients(), NoMomentum()):
         torch.manual_seed(1)
         states.append(after(MiLoDo(source), problem, network, 50))
     assert torch.equal(states[0].x, states[1].x)
@@ -209,7 +207,7 @@ def test_at_a_solution_momentum_moves_nothing():
     problem = least_squares(6, L1(0.1))
     x = solve(problem).x.expand(6, -1)
     gradient = problem.gradient(x)
-    algorithm = MiLoDo(RandomGains(momentum=0.9))
+    algorithm = MiLoDo(RandomCoefficients(momentum=0.9))
     state = algorithm.init(problem, network, x)
     state = replace(state, y=gradient.mean(dim=0) - gradient)  # y_i* = -grad f_i(x*) - g*, g* = -mean grad f
     for _ in range(5):
@@ -229,7 +227,7 @@ def dense_exact_diffusion(problem: LeastSquares, network: Network, step_size: fl
 
 
 @pytest.mark.parametrize("topology", TOPOLOGIES)
-def test_constant_gains_are_exact_diffusion(topology):
+def test_constant_coefficients_are_exact_diffusion(topology):
     network = network_of(topology)
     problem = least_squares(network.num_nodes, Zero())
     state = after(MiLoDo(ExactDiffusionCoefficients(0.05)), problem, network, 200)
@@ -243,7 +241,7 @@ def test_special_initialization_starts_as_exact_diffusion(architecture):
     network = network_of("erdos_renyi")
     problem = least_squares(network.num_nodes, Zero())
     preconditioner = architecture.build()
-    preconditioner.start_as_exact_diffusion(0.05)
+    preconditioner.emit_exact_diffusion(0.05)
     state = after(architecture.algorithm(preconditioner), problem, network, 50)
     torch.testing.assert_close(state.x, dense_exact_diffusion(problem, network, 0.05, 50))
 
@@ -261,7 +259,7 @@ def test_the_duals_sum_to_zero(topology, architecture):
 def test_without_symmetry_the_duals_drift():
     network = network_of("ring")
     problem = least_squares(network.num_nodes, L1(0.05))
-    state = after(MiLoDo(RandomGains(), directed=True), problem, network, 30)
+    state = after(MiLoDo(RandomCoefficients(directed=True)), problem, network, 30)
     assert state.y.sum(0).abs().max() > 1e-3
 
 
@@ -391,7 +389,7 @@ def test_one_and_two_nodes(nodes, architecture):
     problem = least_squares(nodes, L1(0.05), samples=6)
     preconditioner = architecture.build()
     if architecture.parametrization == "paper":
-        preconditioner.start_as_exact_diffusion(0.05)
+        preconditioner.emit_exact_diffusion(0.05)
     else:
         preconditioner.emit(0.4, 0.5, 0.5)
     state = after(architecture.algorithm(preconditioner), problem, network, 3000)
@@ -415,56 +413,58 @@ def test_the_scale_free_optimizer_is_scale_free(scale):
 # The schedule and the state
 
 
-def test_the_refresh_schedule():
+def test_the_recompute_schedule():
     assert [k for k in range(12) if RecomputeSchedule(warmup=3, every=4).due(k)] == [0, 1, 2, 3, 7, 11]
     assert [k for k in range(12) if RecomputeSchedule(warmup=2, every=0).due(k)] == [0, 1]
 
 
 @pytest.mark.parametrize("length", [2, 3, 5])
-def test_a_cycle_of_steps_is_chebyshevs_polynomial(length):
-    stretches, eased = chebyshev_step_factors(length), 0.1
+def test_a_schedule_of_step_sizes_is_chebyshevs_polynomial(length):
+    factors, smallest = chebyshev_step_factors(length), 0.1
     curvatures = np.linspace(0, 2, 201)  # times c
-    left = np.prod([1 - stretch * curvatures for stretch in stretches], axis=0)
-    polynomial = np.polynomial.Chebyshev.basis(length, domain=[2 * eased, 2])
+    left = np.prod([1 - factor * curvatures for factor in factors], axis=0)
+    polynomial = np.polynomial.Chebyshev.basis(length, domain=[2 * smallest, 2])
     np.testing.assert_allclose(left, polynomial(curvatures) / polynomial(0.0), atol=1e-12)
     assert chebyshev_step_factors(1) == (1.0,)
 
 
-def test_held_steps_are_stretched_in_turn_and_duals_leave_room_for_the_longest():
-    network, cycle = network_of("ring"), (0.5, 2.0, 1.0)
+def test_frozen_step_sizes_follow_the_schedule_and_dual_step_sizes_allow_for_the_largest():
+    network, factors = network_of("ring"), (0.5, 2.0, 1.0)
     problem = least_squares(network.num_nodes, L1(0.05))
-    held = MiLoDo(ConstantCoefficients(0.2, 0.1, 0.9), RecomputeSchedule(warmup=1), step_factors=cycle)
-    state = held.init(problem, network, torch.zeros(8, 4))
+    frozen = MiLoDo(ConstantCoefficients(0.2, 0.1, 0.9), RecomputeSchedule(warmup=1), step_factors=factors)
+    state = frozen.init(problem, network, torch.zeros(8, 4))
     x, y = torch.zeros(8, 4), torch.zeros(8, 4)
     for k in range(8):
-        state = held.step(problem, network, state)
-        step = 0.2 * state.context.max_step_size * (1.0 if k == 0 else cycle[k % 3])
+        state = frozen.step(problem, network, state)
+        step = 0.2 * state.bounds.max_step_size * (1.0 if k == 0 else factors[k % 3])
         z = problem.prox(x - step * (problem.gradient(x) + y), step)
         x, y = z.clone(), y.clone()
         for link, (i, j) in enumerate(network.link_index.t().tolist()):
             for end, other in ((i, j), (j, i)):
-                x[end] -= state.gains.primal[link] * (z[end] - z[other])
-                y[end] += state.gains.dual[link] * (z[end] - z[other])
+                x[end] -= state.coefficients.mixing_weight[link] * (z[end] - z[other])
+                y[end] += state.coefficients.dual_step_size[link] * (z[end] - z[other])
         torch.testing.assert_close(state.x, x)
-    alike = replace(state.context, max_step_factor=1.0)
-    gains = state.gains
+    alike = replace(state.bounds, max_step_factor=1.0)
+    coefficients = state.coefficients
+    (step_size,) = NetworkExchange(network).neighbours(numbers=coefficients.preconditioner)
     torch.testing.assert_close(
-        2 * state.context.max_dual_step_size(gains.step, gains.primal),
-        alike.max_dual_step_size(gains.step, gains.primal),
+        2 * max_dual_step_size(state.bounds, step_size, coefficients.mixing_weight),
+        max_dual_step_size(alike, step_size, coefficients.mixing_weight),
     )
-    torch.testing.assert_close(2 * state.context.min_dual_step_size(gains.step), alike.min_dual_step_size(gains.step))
+    torch.testing.assert_close(2 * min_dual_step_size(state.bounds, step_size), min_dual_step_size(alike, step_size))
 
 
-def test_held_gains_and_memory_stay_and_refreshed_ones_do_not():
+def test_frozen_coefficients_and_memory_stay_and_recomputed_ones_do_not():
     network = network_of("ring")
     problem = least_squares(network.num_nodes, L1(0.05))
     algorithm = random_optimizer(ARCHITECTURES[0])
     x0 = torch.zeros(problem.num_nodes, problem.dim)
     states = [s for _, s in zip(range(12), run(algorithm, problem, network, x0), strict=False)]
-    assert not torch.equal(states[7].gains.step, states[8].gains.step)
-    assert states[8].gains.step is states[10].gains.step
-    assert (states[11].gains.step <= states[10].gains.step).all()  # the tenth iteration looks whether they are too long
-    assert states[8].gains.dual is states[11].gains.dual
+    assert not torch.equal(states[7].coefficients.preconditioner, states[8].coefficients.preconditioner)
+    assert states[8].coefficients.preconditioner is states[10].coefficients.preconditioner
+    # The tenth iteration checks whether they are too large.
+    assert (states[11].coefficients.preconditioner <= states[10].coefficients.preconditioner).all()
+    assert states[8].coefficients.dual_step_size is states[11].coefficients.dual_step_size
     assert states[8].memory is states[11].memory
 
 
@@ -473,11 +473,11 @@ def test_a_step_changes_no_state_it_was_given():
     problem = least_squares(network.num_nodes, L1(0.05))
     algorithm = random_optimizer(ARCHITECTURES[1])
     state = after(algorithm, problem, network, 2)
-    kept = copy.deepcopy(state)
+    copied = copy.deepcopy(state)
     with torch.no_grad():
         first, second = (algorithm.step(problem, network, state) for _ in range(2))
-    torch.testing.assert_close(vars(state)["x"], kept.x, rtol=0, atol=0)
-    torch.testing.assert_close(state.memory[1], kept.memory[1], rtol=0, atol=0)
+    torch.testing.assert_close(vars(state)["x"], copied.x, rtol=0, atol=0)
+    torch.testing.assert_close(state.memory.node.lstm, copied.memory.node.lstm, rtol=0, atol=0)
     torch.testing.assert_close(first.x, second.x, rtol=0, atol=0)
 
 
@@ -487,7 +487,7 @@ def test_the_gradient_of_an_unrolled_run_is_right(architecture):
     problem = least_squares(3, L1(0.01), dim=2)
     algorithm = random_optimizer(architecture)
     weight = next(p for n, p in algorithm.source.named_parameters() if n.endswith("node.lstm.inner.weight"))
-    # From the second step on the scale-free steps follow the curvature met, which is measured, not differentiated.
+    # From the second step on the scale-free steps follow the secant curvature, which is measured, not differentiated.
     steps = 3 if architecture.parametrization == "paper" else 1
 
     def final(value: Tensor) -> Tensor:
@@ -518,23 +518,26 @@ def test_steps_next_to_very_different_nodes_are_shorter():
             .algorithm(Preconditioner(accelerated=True))
             .init(problem, network, torch.zeros(3, 4))
         )
-        context = known.context
+        facts, bounds = known.facts, known.bounds
         q = min(1.0, 0.9 * (1 + 1 / (1 + 2 * 0.97)) / (1 - float(network.min_eigenvalue)))
-        kept = [1 - q * (1 - float(w)) for w in network.self_weight]
+        own_weight = [1 - q * (1 - float(w)) for w in network.self_weight]
         expected = [
             min(
-                min(kept[i], kept[j]) / max(kept[i], kept[j]) for j in range(3) if network.matrix()[i, j] > 0 and i != j
+                min(own_weight[i], own_weight[j]) / max(own_weight[i], own_weight[j])
+                for j in range(3)
+                if network.matrix()[i, j] > 0 and i != j
             )
             for i in range(3)
         ]
-        torch.testing.assert_close(context.regularity.flatten(), torch.tensor(expected))
+        torch.testing.assert_close(facts.self_weight_ratio.flatten(), torch.tensor(expected))
         much, nothing = torch.full((3, 1), 50.0), torch.zeros(3, 1)
-        own = (0.9 + 0.3 * context.regularity**2) * context.max_step_size
-        torch.testing.assert_close(bounded_step(much, much, context, nothing), own)
+        limits = limits_with_momentum(facts, bounds, NetworkExchange(network))
+        own = (0.9 + 0.3 * facts.self_weight_ratio**2) * bounds.max_step_size
+        torch.testing.assert_close(bounded_step_size(much, much, limits, nothing, bounds), own)
         common = own.min().expand(3, 1)
-        torch.testing.assert_close(bounded_step(much, -much, context, nothing), common)
-        torch.testing.assert_close(bounded_step(much, nothing, context, nothing), (own * common).sqrt())
-    assert (context.regularity == 1).all()
+        torch.testing.assert_close(bounded_step_size(much, -much, limits, nothing, bounds), common)
+        torch.testing.assert_close(bounded_step_size(much, nothing, limits, nothing, bounds), (own * common).sqrt())
+    assert (facts.self_weight_ratio == 1).all()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -547,19 +550,19 @@ def test_graphs_side_by_side_do_not_disturb_each_other(architecture):
     torch.testing.assert_close(together.x, torch.cat(alone))
 
 
-def test_the_pull_is_the_share_of_the_first_step_that_the_prox_takes_back():
+def test_the_relative_shrinkage_is_the_share_of_the_first_step_that_the_prox_undoes():
     network, x0 = network_of("ring"), torch.randn(8, 4)
     algorithm = random_optimizer(ARCHITECTURES[-1])
     for weight in (0.0, 0.1, 100.0):
         problem = least_squares(8, L1(weight))
-        known = algorithm.init(problem, network, x0).context
+        known = algorithm.init(problem, network, x0)
         for i in range(8):
             a, b = problem.features[i], problem.targets[i]
-            move = known.max_step_size[i] * (a.T @ (a @ x0[i] - b) / 3)
+            move = known.bounds.max_step_size[i] * (a.T @ (a @ x0[i] - b) / 3)
             v = x0[i] - move
-            taken = v - v.sign() * (v.abs() - known.max_step_size[i] * weight).clamp(min=0)
-            expected = min(1.0, float(taken.abs().sum() / move.abs().sum()))
-            assert float(known.pull[i]) == pytest.approx(expected)
+            shrunk = v - v.sign() * (v.abs() - known.bounds.max_step_size[i] * weight).clamp(min=0)
+            expected = min(1.0, float(shrunk.abs().sum() / move.abs().sum()))
+            assert float(known.facts.prox_shrinkage[i]) == pytest.approx(expected)
 
 
 # The layer
@@ -579,14 +582,33 @@ def test_the_layer_does_what_the_algorithm_does(architecture):
         problem.gradient(x0),
         smoothness=problem.smoothness(),
         mean_curvature=problem.mean_curvature(),
-        pull=algorithm.init(problem, network, x0).context.pull,
-        gap=network.spectral_gap,
-        least=network.min_eigenvalue,
+        prox=problem.prox,
+        spectral_gap=network.spectral_gap,
+        min_eigenvalue=network.min_eigenvalue,
     )
     with torch.no_grad():
         for k in range(12):
-            state = conv(state, shuffled, problem.gradient(state.extrapolated), problem.prox, refresh=k < 8)
+            state = conv(state, shuffled, problem.gradient(state.extrapolated), problem.prox, recompute=k < 8)
     torch.testing.assert_close(state.x, after(algorithm, problem, network, 12, x0).x)
+
+
+@torch.no_grad()
+def test_the_layer_takes_any_source_of_coefficients():
+    network, x0 = network_of("star"), torch.randn(8, 4)
+    problem = least_squares(8, Zero())
+    source = ConstantCoefficients(0.4, 0.3, 0.9)
+    conv = MiLoDoConv(source)
+    state = conv.init(
+        x0,
+        network.edge_index,
+        problem.gradient(x0),
+        smoothness=problem.smoothness(),
+        min_eigenvalue=float(network.min_eigenvalue),
+    )
+    for _ in range(12):
+        state = conv(state, network.edge_index, problem.gradient(state.extrapolated))
+    torch.testing.assert_close(state.x, after(MiLoDo(source), problem, network, 12, x0).x)
+    assert "ConstantCoefficients(step_factor=0.4" in repr(conv)
 
 
 def test_the_layer_refuses_graphs_it_cannot_serve():
@@ -596,7 +618,7 @@ def test_the_layer_refuses_graphs_it_cannot_serve():
         conv.init(x, torch.tensor([[0], [1]]), x)
     with pytest.raises(ValueError, match="self-loops"):
         conv.init(x, torch.tensor([[0, 1, 2], [1, 0, 2]]), x)
-    with pytest.raises(ValueError, match="sees the spectral gap"):
+    with pytest.raises(ValueError, match="has the spectral gap among its inputs"):
         MiLoDoConv(Preconditioner()).init(x, torch.tensor([[0, 1], [1, 0]]), x)
 
 

@@ -20,7 +20,7 @@ GRAPHS = {
     "random": nx.gnp_random_graph(12, 0.4, seed=3),
     "large": nx.random_regular_graph(4, 90, seed=0),
 }
-TENSORS = ["edge_index", "reverse", "link_index", "edge_link", "weight", "batch", "gap"]
+TENSORS = ["edge_index", "reverse", "link_index", "edge_link", "weight", "batch", "spectral_gap"]
 
 every_graph = pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
 
@@ -172,7 +172,7 @@ def test_to_moves_the_real_numbers_only_and_copies() -> None:
     single = network.to(dtype=torch.float32)
     assert isinstance(single, Network)
     assert {name: getattr(single, name).dtype for name in TENSORS} == {
-        name: torch.float32 if name in ("weight", "gap") else torch.long for name in TENSORS
+        name: torch.float32 if name in ("weight", "spectral_gap") else torch.long for name in TENSORS
     }
     assert network.weight.dtype == torch.float64
     assert single.mix(torch.ones(6, 2, dtype=torch.float32)).dtype == torch.float32
@@ -227,17 +227,16 @@ def edge_index(*edges: tuple[int, int]) -> Tensor:
         (lambda: Network.from_edges([(0, 1), (1, 5)], 3), "edge (1, 5) names a node outside 0..2"),
         (
             lambda: Network.from_edge_index(edge_index((0, 1), (1, 0), (1, 2))),
-            "edge_index holds edge 1->2 but not 2->1; expected both directions, each once "
+            "edge_index holds edge 1->2 but not 2->1; expected both directions "
             "(torch_geometric.utils.to_undirected makes it so)",
         ),
         (
             lambda: Network.from_edge_index(edge_index((0, 1), (1, 0), (1, 0))),
-            "edge_index holds edge 1->0 more often than 0->1; expected both directions, each once "
-            "(torch_geometric.utils.to_undirected makes it so)",
+            "edge_index holds edge 1->0 more than once (torch_geometric.utils.coalesce joins them)",
         ),
         (
             lambda: Network.from_edge_index(edge_index((0, 1), (1, 0), (1, 1))),
-            "node 1 has a self-loop; expected none (a node's own weight is w_ii, not an edge)",
+            "edge_index has self-loops, the first at node 1; expected none (torch_geometric.utils.remove_self_loops)",
         ),
     ],
     ids=[

@@ -1,8 +1,8 @@
 """Neural networks as decentralized problems."""
 
 import copy
-import dataclasses
 import functools
+import sys
 from itertools import combinations
 from typing import Any
 
@@ -106,7 +106,7 @@ def test_losses_and_gradients_are_those_of_every_node_alone(
         with torch.set_grad_enabled(not record):
             torch.testing.assert_close(problem.loss(x), loss, rtol=1e-12, atol=1e-12)
             torch.testing.assert_close(problem.gradient(x), gradient, rtol=1e-12, atol=1e-12)
-    assert len(problem.recorded) == (1 if chunk > max(SIZES) else 2)
+    assert len(problem.function._recorded) == (1 if chunk > max(SIZES) else 2)
     few = problem.subsample(torch.tensor([[0, 1]] * 3))
     with torch.no_grad():
         recorded = few.gradient(x)
@@ -161,6 +161,16 @@ def test_curvature_is_estimated_at_the_start() -> None:
     signs = 2.0 * torch.randint(2, (problem.dim,), generator=torch.Generator().manual_seed(0)) - 1
     mean = (dense @ signs @ signs / problem.dim).unsqueeze(1)
     torch.testing.assert_close(problem.mean_curvature(), mean, rtol=1e-4, atol=1e-6)
+
+
+def test_what_was_measured_or_recorded_is_no_part_of_the_fingerprint() -> None:
+    problem, stochastic = classifier(), Stochastic(classifier(), batch_size=2, seed=0)
+    before = fingerprint(problem, stochastic)
+    with torch.no_grad():
+        problem.gradient(problem.initial_point())
+        stochastic.draw(1).gradient(problem.initial_point())
+    assert problem.function._recorded and stochastic.calls.gradients
+    assert fingerprint(problem, stochastic) == before
 
 
 def test_curvature_is_estimated_once() -> None:
@@ -298,7 +308,7 @@ def test_frozen_parameters_are_constants() -> None:
     assert torch.equal(trained[2].bias, module[2].bias + 1)
     other = copy.deepcopy(module)
     other[0].weight.add_(1)
-    with pytest.raises(InputError, match="differ in module"):
+    with pytest.raises(InputError, match=r"the module\.0\.weight has other numbers"):
         NeuralNetwork.concatenate([problem, classifier(module=other)])
 
 
@@ -325,17 +335,142 @@ def test_accuracy_needs_classes() -> None:
         classifier(test=(torch.randn(2, 4), torch.randn(2)))
 
 
-def test_only_like_networks_stand_in_one_batch() -> None:
-    problem = classifier()
-    tested = classifier(test=shards((3,))[0])
+class Scaled(Classifier):
+    """Has numbers that no ``repr`` shows."""
+
+    def __init__(self, scale: float = 1.0, **attributes: Any) -> None:
+        super().__init__()
+        self.scale = scale
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scale * super().forward(x)
+
+
+def squared(output: Tensor, target: Tensor, factor: float = 1.0) -> Tensor:
+    return factor * (output - F.one_hot(target, 3)).square().mean()
+
+
+def criteria() -> list[Any]:
+    """Losses that differ, made anew in every call but for functions of a module."""
+    return [
+        F.cross_entropy,
+        F.nll_loss,
+        squared,
+        lambda output, target: F.cross_entropy(output, target),
+        functools.partial(squared, factor=2.0),
+        functools.partial(squared, factor=3.0),
+        functools.partial(F.cross_entropy, label_smoothing=0.1),
+        nn.CrossEntropyLoss(),
+        nn.CrossEntropyLoss(label_smoothing=0.1),
+        nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 3.0])),
+        nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 4.0])),
+    ]
+
+
+def joined(first: NeuralNetwork, second: NeuralNetwork) -> NeuralNetwork | None:
+    try:
+        return NeuralNetwork.concatenate([first, second])
+    except InputError:
+        return None
+
+
+def with_criterion(criterion: Any) -> NeuralNetwork:
+    return NeuralNetwork.from_nodes(Classifier(), criterion, shards())
+
+
+def test_problems_are_joined_where_their_losses_are_the_same_function() -> None:
+    ours, theirs = ([with_criterion(c) for c in criteria()] for _ in range(2))
+    for j, one in enumerate(ours):
+        for k, other in enumerate(theirs):
+            expected = j == k != 3  # at 3 is a lambda
+            assert (joined(one, other) is not None) == expected, (j, k)
+        assert joined(one, one.to(dtype=torch.float64)) is not None
+        assert joined(one, one.to(dtype=torch.float64)).loss(torch.cat([one.initial_point()] * 2)).isfinite().all()
+
+
+def test_losses_that_differ_in_a_number_are_told_apart() -> None:
+    one, other = (
+        NeuralNetwork.from_nodes(Small(), nn.SmoothL1Loss(beta=beta), shards(classes=False)) for beta in (1.0, 0.5)
+    )
+    with pytest.raises(InputError, match=r"the loss\.beta is 1\.0 in one and 0\.5 in the other"):
+        NeuralNetwork.concatenate([one, other])
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "message"),
+    [
+        (Scaled(2.0), Scaled(3.0), "the module.scale is 2.0 in one and 3.0 in the other"),
+        (Scaled(), Scaled(1), "the module.scale is 1.0 in one and 1 in the other"),
+        (Scaled(), Scaled(note="a"), "the module has .* in one and .*note in the other"),
+        (Scaled(parts=[1, 2]), Scaled(parts=[1, 3]), r"the module.parts\[1\] is 2 in one and 3 in the other"),
+        (Scaled(parts=[1]), Scaled(parts=[1, 3]), "the module.parts has 1 parts in one and 2 in the other"),
+        (Scaled(shift=torch.ones(2)), Scaled(shift=torch.zeros(2)), "the module.shift has other numbers"),
+        (Scaled(act=F.relu), Scaled(act=F.gelu), "the module.act is"),
+        (Scaled(act=lambda x: x), Scaled(act=lambda x: x), "the module.act is the function"),
+        (Scaled(own=object()), Scaled(own=object()), "the module.own is a object that cannot be compared"),
+        (Classifier(), Scaled(), "the module is Classifier in one and Scaled in the other"),
+        (Classifier(), nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 3)), "the module is Classifier in one"),
+        (nn.Linear(4, 3), nn.Sequential(nn.Linear(4, 3)), "the module is Linear in one and Sequential in the other"),
+    ],
+)
+def test_problems_whose_modules_differ_are_not_joined(ours: nn.Module, theirs: nn.Module, message: str) -> None:
+    first, second = classifier(module=ours), classifier(module=theirs)
+    for one, other in ((first, first.to(dtype=torch.float64)), (second, classifier((2, 2), module=theirs))):
+        if "object" not in message:
+            assert joined(one, other) is not None
+    with pytest.raises(InputError, match=f"networks that differ cannot be joined in one batch: {message}"):
+        NeuralNetwork.concatenate([first, second])
+
+
+def test_modules_of_equal_attributes_are_joined() -> None:
+    def made() -> NeuralNetwork:
+        module = Scaled(2.0, parts=(1, [2.0, {"a": torch.ones(2)}]), act=F.relu, limit=functools.partial(F.relu))
+        module.itself = module.forward  # a method of its own: it refers to itself
+        return classifier(module=module)
+
+    first, second = made(), made()
+    x = torch.cat([first.initial_point(), second.initial_point() + 1])
+    expected = torch.cat([first.loss(x[:3]), second.loss(x[3:])])
+    torch.testing.assert_close(NeuralNetwork.concatenate([first, second]).loss(x), expected)
+
+
+def test_only_like_problems_stand_in_one_batch() -> None:
+    problem, tested = classifier(), classifier(test=shards((3,))[0])
     for other, message in (
-        (dataclasses.replace(problem, criterion=F.nll_loss), "differ in module, loss or bound"),
-        (dataclasses.replace(problem, bound=1.0), "differ in module, loss or bound"),
-        (classifier(module=nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 3))), "differ in module"),
+        (classifier(bound=1.0), "the bound is 0.0 in one and 1.0 in the other"),
         (tested, "with and without test samples"),
     ):
         with pytest.raises(InputError, match=message):
             NeuralNetwork.concatenate([problem, other])
+
+
+@pytest.mark.parametrize("missing", ["torch._decomp", "torch.fx.experimental.proxy_tensor"])
+def test_gradients_are_the_same_where_torch_cannot_record_them(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    problem, unrecorded = classifier(), classifier()
+    x = problem.initial_point() + torch.randn(3, problem.dim)
+    with torch.no_grad():
+        expected = problem.gradient(x)
+        monkeypatch.setitem(sys.modules, missing, None)
+        torch.testing.assert_close(unrecorded.gradient(x), expected, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(unrecorded.gradient(x), expected, rtol=1e-12, atol=1e-12)
+    [fallback] = unrecorded.function._recorded.values()
+    [recorded] = problem.function._recorded.values()
+    assert isinstance(recorded, torch.fx.GraphModule) and not isinstance(fallback, torch.fx.GraphModule)
+
+
+def test_a_gradient_that_cannot_be_recorded_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = classifier()
+    x = problem.initial_point() + torch.randn(3, problem.dim)
+
+    def fail(function: Any, *args: Tensor) -> Any:
+        raise AssertionError("no recording today")
+
+    monkeypatch.setattr("gnn_l2o.problems.recorded_gradient._recorded", fail)
+    expected = problem.gradient(x)
+    with torch.no_grad():
+        torch.testing.assert_close(problem.gradient(x), expected, rtol=1e-12, atol=1e-12)
 
 
 # Training a module.

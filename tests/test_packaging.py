@@ -1,6 +1,8 @@
-"""What is shipped: one package in the wheel, plug-in folders that are no packages, one list of dependencies."""
+"""What is shipped: one package that carries the plug-in folders, extras that may be missing, one list of versions."""
 
 import re
+import subprocess
+import sys
 import tomllib
 import zipfile
 from pathlib import Path
@@ -10,6 +12,8 @@ from hatchling.builders.wheel import WheelBuilder
 
 import gnn_l2o
 
+FOLDERS = ("topologies", "datasets", "models", "presets")
+OPTIONAL = ("matplotlib", "rich", "sklearn", "PIL", "topohub", "torch_scatter")
 ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAMES = {"torch": "pytorch", "torch-geometric": "pytorch_geometric", "torch-scatter": "pytorch_scatter"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -17,8 +21,16 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 def dependencies(*extras: str) -> dict[str, str]:
     """Names and lower bounds from pyproject.toml."""
-    texts = PROJECT["dependencies"] + [text for extra in extras for text in PROJECT["optional-dependencies"][extra]]
-    return dict(text.split(">=") for text in texts)
+    return dict(text.split(">=") for text in PROJECT["dependencies"] + [t for extra in extras for t in texts(extra)])
+
+
+def texts(extra: str) -> list[str]:
+    """The requirements of an extra, and those of the extras that it names."""
+    found = []
+    for text in PROJECT["optional-dependencies"][extra]:
+        named = re.fullmatch(r"gnn-l2o\[([\w,]+)\]", text)
+        found += [t for other in named[1].split(",") for t in texts(other)] if named else [text]
+    return found
 
 
 def environment() -> dict[str, str]:
@@ -27,7 +39,7 @@ def environment() -> dict[str, str]:
     return {m[1]: m[2] for line in lines if (m := re.fullmatch(r"\s+- ([\w-]+)>=([\d.]+)", line))}
 
 
-def test_the_wheel_holds_exactly_one_top_level_package(tmp_path: Path) -> None:
+def test_the_wheel_holds_one_package_with_all_plug_in_files_in_it(tmp_path: Path) -> None:
     [wheel] = WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
@@ -35,9 +47,14 @@ def test_the_wheel_holds_exactly_one_top_level_package(tmp_path: Path) -> None:
     assert top == {"gnn_l2o"}
     assert "gnn_l2o/py.typed" in names
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
+    content = {name.removeprefix("gnn_l2o/_content/") for name in names if name.startswith("gnn_l2o/_content/")}
+    files = (file for folder in FOLDERS for file in (ROOT / folder).rglob("*") if file.is_file())
+    expected = {file.relative_to(ROOT).as_posix() for file in files if file.suffix != ".pyc"}
+    assert content == expected
+    assert {"topologies/ring.py", "models/milodo_gnn/weights.safetensors", "presets/fig2.toml"} <= content
 
 
-@pytest.mark.parametrize("folder", ["topologies", "datasets", "models"])
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_plug_in_folders_are_no_packages(folder: str) -> None:
     # With an __init__.py, `import datasets` in this folder would find ours before Hugging Face's.
     assert (ROOT / folder).is_dir()
@@ -46,7 +63,7 @@ def test_plug_in_folders_are_no_packages(folder: str) -> None:
 
 def test_conda_and_pip_install_the_same() -> None:
     found = environment()
-    expected = {CONDA_NAMES.get(name, name): bound for name, bound in dependencies("scatter").items()}
+    expected = {CONDA_NAMES.get(name, name): bound for name, bound in dependencies("all", "scatter").items()}
     expected["python"] = PROJECT["requires-python"].removeprefix(">=")
     assert found == expected
 
@@ -59,6 +76,37 @@ def test_every_dependency_has_a_tested_version() -> None:
         assert version(pins[name]) >= version(bound), f"constraints.txt has {name} {pins[name]}, below {bound}"
     assert all(re.fullmatch(r"[\d.]+", pin) for pin in pins.values())  # no local versions, no addresses
     assert "gnn-l2o" not in pins
+
+
+WITHOUT_EXTRAS = f"""
+import sys
+sys.modules.update(dict.fromkeys({OPTIONAL}))
+import gnn_l2o, gnn_l2o.nn, gnn_l2o.problems, gnn_l2o.handcrafted, gnn_l2o.learned
+from gnn_l2o import plugins
+from gnn_l2o._utils.errors import InputError
+network = gnn_l2o.build_network("ring", 3)
+for name in ("lasso", "linear", "logistic"):
+    print(plugins.load("dataset", name)(network, seed=0).dim)
+assert plugins.overview()
+for make in (
+    lambda: gnn_l2o.build_network("real"),
+    lambda: plugins.load("dataset", "breast_cancer")(network, seed=0),
+    lambda: plugins.load("dataset", "bsds500")(network, seed=0),
+    lambda: plugins.load("dataset", "mlp:stand_in=true")(network, seed=0),
+):
+    try:
+        make()
+    except InputError as error:
+        print(error)
+"""
+
+
+def test_the_core_works_without_the_extras() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_EXTRAS], capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr
+    scikit_learn = "scikit-learn is missing; pip install 'gnn-l2o[data]' installs it"
+    topohub = "topohub is missing; pip install 'gnn-l2o[real]' installs it"
+    assert done.stdout.splitlines() == ["300", "50", "50", topohub, scikit_learn, scikit_learn, scikit_learn]
 
 
 def test_the_citation_names_this_version() -> None:

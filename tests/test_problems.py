@@ -227,11 +227,11 @@ def test_tensors_that_do_not_go_together_are_refused(changes: dict, message: str
 
 def test_problems_that_do_not_go_together_are_refused() -> None:
     one = LeastSquares.from_nodes([[[1.0]]], [[1.0]], L1(0.1))
-    with pytest.raises(InputError, match="kinds LeastSquares and Logistic cannot stand in one batch"):
+    with pytest.raises(InputError, match="kinds LeastSquares and Logistic cannot be joined in one batch"):
         LeastSquares.concatenate([make(LeastSquares, UNEVEN), make(Logistic, UNEVEN)])
-    with pytest.raises(InputError, match="problems with 1 and 5 coordinates cannot stand in one batch"):
+    with pytest.raises(InputError, match="problems with 1 and 5 coordinates cannot be joined in one batch"):
         LeastSquares.concatenate([make(LeastSquares, UNEVEN), one])
-    with pytest.raises(InputError, match="regularizers ElasticNet and L1 cannot stand in one batch"):
+    with pytest.raises(InputError, match="regularizers ElasticNet and L1 cannot be joined in one batch"):
         LeastSquares.concatenate([make(LeastSquares, UNEVEN), make(LeastSquares, UNEVEN, regularizer=ElasticNet(1, 1))])
 
 

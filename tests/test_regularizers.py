@@ -197,11 +197,11 @@ def test_equal_numbers_stay_numbers() -> None:
         ),
         (
             lambda: Regularizer.concatenate([L1(1.0), Zero()], rows=[1, 1]),
-            "problems with the regularizers L1 and Zero cannot stand in one batch",
+            "problems with the regularizers L1 and Zero cannot be joined in one batch",
         ),
         (
             lambda: Regularizer.concatenate([GroupL1(1.0, size=2), GroupL1(1.0, size=3)], rows=[1, 1]),
-            "problems with the regularizers GroupL1(size=2) and GroupL1(size=3) cannot stand in one batch",
+            "problems with the regularizers GroupL1(size=2) and GroupL1(size=3) cannot be joined in one batch",
         ),
     ],
     ids=["l1", "elastic net", "box", "size", "dimension", "kinds", "sizes"],

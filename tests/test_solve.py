@@ -263,7 +263,7 @@ def test_the_certificate_does_not_depend_on_the_default_type(regularizer: Regula
 
 def test_separable_labels_without_a_regularizer_have_no_minimizer() -> None:
     for samples, dim in ((40, 20), (5, 60)):
-        with pytest.raises(InputError, match=r"problem 0 has no minimizer: F falls for ever .*separable") as error:
+        with pytest.raises(InputError, match=r"problem 0 has no minimizer: F decreases for ever .*separable") as error:
             solve(logistic(Zero(), samples=samples, dim=dim))
         assert "\n" not in str(error.value)
 

@@ -341,7 +341,7 @@ def test_missing_and_directed_files_are_refused(tmp_path: Path) -> None:
         (
             "watts_strogatz:k=3",
             10,
-            "k counts as many neighbours on the left as on the right, so it is 2, 4, 6, ..., got 3",
+            "k neighbours are half on the left and half on the right, so k is 2, 4, 6, ..., got 3",
         ),
         ("watts_strogatz:k=10", 10, "a Watts-Strogatz graph with k=10 needs at least 11 nodes, got 10"),
         ("barabasi_albert:m=0", 10, "m counts the edges of a new node, so it is at least 1, got 0"),

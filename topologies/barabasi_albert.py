@@ -9,8 +9,8 @@ from gnn_l2o.graph.generators import require_nodes
 def generate(nodes: int, *, seed: int = 0, m: int = 2) -> nx.Graph:
     """Barabasi-Albert (random): each new node is joined to m earlier ones, preferring those with many neighbours.
 
-    Degree about 2 m on average, of order N^(1/2) in the hubs, which make Metropolis weights and so the spectral gap
-    small: about 0.05 at 100 nodes, 0.025 at 1,000. Always connected (Barabasi, Albert 1999).
+    Degree about 2 m on average, of order N^(1/2) in the hubs, where Metropolis weights are small, and so is the
+    spectral gap: about 0.05 at 100 nodes, 0.025 at 1,000. Always connected (Barabasi, Albert 1999).
 
     Args:
         nodes: N > m.
@@ -19,5 +19,5 @@ def generate(nodes: int, *, seed: int = 0, m: int = 2) -> nx.Graph:
     """
     if m < 1:
         raise InputError(f"m counts the edges of a new node, so it is at least 1, got {m}")
-    require_nodes(f"a Barabasi-Albert graph with m={m}", nodes, least=m + 1)
+    require_nodes(f"a Barabasi-Albert graph with m={m}", nodes, minimum=m + 1)
     return nx.barabasi_albert_graph(nodes, m, seed=seed)

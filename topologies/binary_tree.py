@@ -11,5 +11,5 @@ def generate(nodes: int, *, seed: int = 0) -> nx.Graph:
     Degree 3 inside, 1 at the leaves, N - 1 edges; spectral gap of order 1/N. Any number of nodes: the lowest level is
     filled from the left.
     """
-    require_nodes("a binary tree", nodes, least=1)
+    require_nodes("a binary tree", nodes, minimum=1)
     return nx.full_rary_tree(2, nodes)

@@ -1,4 +1,4 @@
-"""Everybody joined to everybody."""
+"""The complete graph."""
 
 import networkx as nx
 
@@ -10,5 +10,5 @@ def generate(nodes: int, *, seed: int = 0) -> nx.Graph:
 
     Degree N - 1, N (N - 1) / 2 edges; spectral gap 1. Any number of nodes.
     """
-    require_nodes("a complete graph", nodes, least=1)
+    require_nodes("a complete graph", nodes, minimum=1)
     return nx.complete_graph(nodes)

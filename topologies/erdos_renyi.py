@@ -10,15 +10,15 @@ from gnn_l2o.graph.generators import connected, require_nodes, require_probabili
 def generate(nodes: int, *, seed: int = 0, p: float | None = None) -> nx.Graph:
     """Erdos-Renyi (random): every two nodes are joined with probability p, independently.
 
-    Degree p (N - 1) on average; spectral gap of order 1 where p is well above ln(N)/N, below which the graph is hardly
-    ever connected.
+    Degree p (N - 1) on average; spectral gap of order 1 where p is well above ln(N)/N, below which the graph is rarely
+    connected.
 
     Args:
         nodes: N.
         seed: of the draws; disconnected graphs are drawn again.
         p: by default twice ln(N)/N, so that the graph is sparse and connected at every size.
     """
-    require_nodes("an Erdos-Renyi graph", nodes, least=1)
+    require_nodes("an Erdos-Renyi graph", nodes, minimum=1)
     threshold = min(1.0, math.log(nodes) / nodes)
     p = min(1.0, 2 * threshold) if p is None else p
     require_probability("p", p)

@@ -1,4 +1,4 @@
-"""Your own graph."""
+"""A graph from a file."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,13 +13,13 @@ from gnn_l2o.graph.generators import numbered
 def generate(*, seed: int = 0, path: str) -> nx.Graph:
     """Graph from a file: GraphML, GML, a list of edges, or an adjacency matrix as .npy or .csv.
 
-    It brings its own number of nodes. They keep the file's order, or are sorted if they are called by whole numbers.
-    Parallel edges are merged, self-loops dropped, weights and other attributes left out.
+    The file determines the number of nodes. Nodes keep the order of the file, or are sorted if their names are
+    integers. Parallel edges are merged, self-loops dropped, weights and other attributes ignored.
 
     Args:
         seed: not used.
-        path: the ending says what the file holds. ``.graphml``, ``.gml``: an undirected graph. ``.txt``, ``.edges``,
-            ``.edgelist``: two nodes a line, separated by blanks; more columns are passed over, ``#`` begins a comment.
+        path: the suffix determines the format. ``.graphml``, ``.gml``: an undirected graph. ``.txt``, ``.edges``,
+            ``.edgelist``: two nodes a line, separated by blanks; more columns are ignored, ``#`` begins a comment.
             ``.npy``, ``.csv``: a square symmetric matrix of numbers whose entries off the diagonal, where not zero, are
             edges.
     """
@@ -32,7 +32,7 @@ def generate(*, seed: int = 0, path: str) -> nx.Graph:
         graph = READERS[file.suffix.lower()](file)
     except InputError:
         raise
-    except Exception as error:  # the readers raise all sorts of things at files that hold something else
+    except Exception as error:  # for files with other content, the readers raise many kinds of exceptions
         raise InputError(f"cannot read {path} as {file.suffix} file: {error}") from error
     if graph.is_directed():
         raise InputError(f"{path} holds a directed graph; expected an undirected one")
@@ -47,7 +47,7 @@ def _ordered(graph: nx.Graph) -> list[object]:
 
 
 def _read_gml(file: Path) -> nx.Graph:
-    return nx.read_gml(file, label=None)  # by id: labels need not be there, nor differ from each other
+    return nx.read_gml(file, label=None)  # by id: labels may be missing or equal
 
 
 def _read_edges(file: Path) -> nx.Graph:

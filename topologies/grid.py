@@ -1,4 +1,4 @@
-"""A rectangle of nodes."""
+"""The rectangular grid."""
 
 import networkx as nx
 
@@ -15,6 +15,6 @@ def generate(nodes: int, *, seed: int = 0, rows: int | None = None) -> nx.Graph:
         seed: not used.
         rows: of the rectangle, a divisor of N; by default the one that comes nearest to a square.
     """
-    require_nodes("a grid", nodes, least=1)
+    require_nodes("a grid", nodes, minimum=1)
     rectangle = nx.grid_2d_graph(*rows_and_columns("a grid", nodes, rows))
     return numbered(sorted(rectangle), rectangle.edges)

@@ -1,4 +1,4 @@
-"""The corners of a cube in many dimensions."""
+"""The hypercube."""
 
 import networkx as nx
 
@@ -11,7 +11,7 @@ def generate(nodes: int, *, seed: int = 0) -> nx.Graph:
 
     Degree log2 N; spectral gap 2 / (1 + log2 N). N is a power of two.
     """
-    require_nodes("a hypercube", nodes, least=1)
+    require_nodes("a hypercube", nodes, minimum=1)
     dimensions = nodes.bit_length() - 1
     if nodes != 2**dimensions:
         raise InputError(

@@ -1,4 +1,4 @@
-"""An open line of nodes."""
+"""The path."""
 
 import networkx as nx
 
@@ -10,5 +10,5 @@ def generate(nodes: int, *, seed: int = 0) -> nx.Graph:
 
     Degree 2, at the two ends 1; spectral gap of order 1/N^2. Any number of nodes, 1 is the centralized case.
     """
-    require_nodes("a path", nodes, least=1)
+    require_nodes("a path", nodes, minimum=1)
     return nx.path_graph(nodes)

@@ -1,4 +1,4 @@
-"""Radio stations on a square."""
+"""The random geometric graph on the unit square."""
 
 import math
 
@@ -9,7 +9,7 @@ from gnn_l2o.graph.generators import connected, require_nodes
 
 
 def generate(nodes: int, *, seed: int = 0, radius: float | None = None) -> nx.Graph:
-    """Geometric (random): nodes fall anywhere on the unit square, and those within the radius of each other are joined.
+    """Geometric (random): nodes are placed uniformly on the unit square and joined if closer than the radius.
 
     Degree about pi radius^2 N, less at the border; spectral gap of order radius^2. A model of wireless networks.
 
@@ -19,7 +19,7 @@ def generate(nodes: int, *, seed: int = 0, radius: float | None = None) -> nx.Gr
         radius: by default (2 ln(N) / (pi N))^(1/2), 2^(1/2) times the radius below which the graph is hardly ever
             connected (Penrose 1997).
     """
-    require_nodes("a random geometric graph", nodes, least=1)
+    require_nodes("a random geometric graph", nodes, minimum=1)
     threshold = math.sqrt(math.log(nodes) / (math.pi * nodes))
     radius = math.sqrt(2) * threshold if radius is None else radius
     if not radius >= 0:

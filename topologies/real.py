@@ -5,38 +5,39 @@ import warnings
 from pathlib import Path
 
 import networkx as nx
-import topohub
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.graph.generators import numbered
 
 
 def generate(*, seed: int = 0, name: str = "topozoo/Abilene") -> nx.Graph:
     """Real network: a backbone of the Internet Topology Zoo, SNDlib or CAIDA, by name, from the package topohub.
 
-    It brings its own number of nodes, 3 to 594 (synthetic ``backbone/...`` up to 3,815). Parallel cables are merged
-    into one edge, self-loops are dropped, positions and names left out.
+    The network determines the number of nodes, 3 to 594 (synthetic ``backbone/...`` up to 3,815). Parallel cables are
+    merged into one edge, self-loops are dropped, positions and names ignored.
 
     Args:
         seed: not used.
         name: the group and the name, such as ``topozoo/Geant2012``, ``sndlib/germany50`` or ``caida/2024-08/5384``.
     """
-    known = _known()
+    with optional("real"):
+        import topohub
+    known = _known(Path(topohub.__file__).parent / "data")
     if name not in known:
         raise _unknown(name, known)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)  # topohub leaves closing its file to Python
+        warnings.simplefilter("ignore", ResourceWarning)  # topohub does not close its file
         source = nx.node_link_graph(topohub.get(name), edges="edges")
     return numbered(source.nodes, source.edges())
 
 
-def _known() -> list[str]:
-    folder = Path(topohub.__file__).parent / "data"
+def _known(folder: Path) -> list[str]:
     return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.json"))
 
 
 def _unknown(name: str, known: list[str]) -> InputError:
-    # Hundreds of names do not fit on one line; and who leaves out the group has only the name to be compared.
+    # Hundreds of names do not fit on one line; where the group is left out, only the names are compared.
     spelled = {(path if "/" in name else path.rpartition("/")[2]).lower(): path for path in known}
     close = spelled[difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=0)[0]]
     return InputError(f"unknown real network {name!r}; did you mean {close!r}? (topohub knows {len(known)})")

@@ -1,4 +1,4 @@
-"""A closed line of nodes."""
+"""The ring."""
 
 import networkx as nx
 
@@ -10,5 +10,5 @@ def generate(nodes: int, *, seed: int = 0) -> nx.Graph:
 
     Degree 2; spectral gap of order 1/N^2. Needs 3 nodes.
     """
-    require_nodes("a ring", nodes, least=3)
+    require_nodes("a ring", nodes, minimum=3)
     return nx.cycle_graph(nodes)

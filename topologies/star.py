@@ -1,4 +1,4 @@
-"""A centre and its leaves."""
+"""The star."""
 
 import networkx as nx
 
@@ -10,5 +10,5 @@ def generate(nodes: int, *, seed: int = 0) -> nx.Graph:
 
     Degree N - 1 in the centre, 1 outside; spectral gap of order 1/N (Metropolis weights). Any number of nodes.
     """
-    require_nodes("a star", nodes, least=1)
+    require_nodes("a star", nodes, minimum=1)
     return nx.star_graph(nodes - 1)

@@ -10,18 +10,18 @@ def generate(nodes: int, *, seed: int = 0, blocks: int = 2, p_in: float = 0.5, p
     """Stochastic block model (random): nodes of one block are joined with probability p_in, others with p_out.
 
     Degree about (p_in + (blocks - 1) p_out) N / blocks; spectral gap near blocks p_out / (p_in + (blocks - 1) p_out),
-    the bottleneck between the blocks (Holland, Laskey, Leinhardt 1983).
+    which the few edges between blocks determine (Holland, Laskey, Leinhardt 1983).
 
     Args:
         nodes: N, at least one a block.
         seed: of the draws; disconnected graphs are drawn again.
-        blocks: of equal size, or with one node more in the first ones. A block's nodes have consecutive numbers.
+        blocks: of equal size, or with one node more in the first ones. The nodes of a block have consecutive numbers.
         p_in: probability of an edge inside a block.
         p_out: probability of an edge between blocks.
     """
     if blocks < 1:
         raise InputError(f"blocks is at least 1, got {blocks}")
-    require_nodes(f"a graph of {blocks} blocks", nodes, least=blocks)
+    require_nodes(f"a graph of {blocks} blocks", nodes, minimum=blocks)
     require_probability("p_in", p_in)
     require_probability("p_out", p_out)
     sizes = [nodes // blocks + (k < nodes % blocks) for k in range(blocks)]

@@ -1,4 +1,4 @@
-"""x as the matrices that it is made of, for methods that treat matrices as such."""
+"""x as a list of matrices, for methods that precondition matrices by rows and columns."""
 
 from __future__ import annotations
 
@@ -9,33 +9,33 @@ import torch
 from torch import Tensor
 
 LARGEST = 128
-"""Rows of a block; larger ones are cut into groups of rows, as roots take cubic time."""
+"""Most rows of a block; larger ones are cut into groups of rows, as matrix roots take cubic time."""
 
 Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """The arrays that x is made of, each as matrices of at most :data:`LARGEST` rows and at least as many columns.
+    """The arrays that x consists of, each as matrices of at most :data:`LARGEST` rows and at least as many columns.
 
     Attributes:
-        shapes: of the arrays, in the order in which x holds them.
+        shapes: of the arrays, in their order in x.
     """
 
     shapes: tuple[Shape, ...]
 
     @property
     def sizes(self) -> list[int]:
-        """How many coordinates each has."""
+        """The number of coordinates of each array."""
         return [math.prod(shape) for shape in self.shapes]
 
     @property
     def sides(self) -> list[tuple[int, int]]:
-        """Rows and columns of each as a matrix, before it is turned or cut; a vector is a single row."""
+        """Rows and columns of each as a matrix, before it is transposed or cut; a vector is a single row."""
         return [(s[0], math.prod(s[1:])) if len(s) > 1 else (1, math.prod(s)) for s in self.shapes]
 
     def split(self, value: Tensor) -> tuple[Tensor, ...]:
-        """Return the part of every block: ``(N, d)`` to ``(N, size)`` each."""
+        """Return the coordinates of every block: ``(N, d)`` to ``(N, size)`` each."""
         return torch.split(value, self.sizes, dim=1)
 
     def matrices(self, value: Tensor) -> list[Tensor]:
@@ -44,9 +44,9 @@ class Blocks:
         for part, (rows, columns) in zip(self.split(value), self.sides, strict=True):
             matrix = part.reshape(-1, rows, columns)
             matrix = matrix if rows <= columns else matrix.mT
-            least = min(rows, columns)
-            groups = next(g for g in range(math.ceil(least / LARGEST), least + 1) if least % g == 0)
-            matrices.append(matrix.reshape(len(matrix), groups, least // groups, -1))
+            side = min(rows, columns)
+            groups = next(g for g in range(math.ceil(side / LARGEST), side + 1) if side % g == 0)
+            matrices.append(matrix.reshape(len(matrix), groups, side // groups, -1))
         return matrices
 
     def join(self, matrices: list[Tensor]) -> Tensor:
@@ -72,9 +72,10 @@ class Blocks:
 
 
 def eigen(product: Tensor) -> tuple[Tensor, Tensor]:
-    """Return eigenvalues, ascending and not negative, and eigenvectors of symmetric matrices, ``(..., r, r)``.
+    """Return eigenvalues, ascending, and eigenvectors of positive semidefinite matrices, ``(..., r, r)``.
 
-    Of matrices that are not finite, as those of a run that is lost, nothing is a number; LAPACK would refuse them.
+    Negative eigenvalues, which are rounding errors, become 0. For matrices with infinite entries or NaN, as of a run
+    that diverged, all eigenvalues are NaN; LAPACK would raise an error.
     """
     if product.size(-1) == 1:
         return product.squeeze(-1).clamp(min=0), torch.ones_like(product)

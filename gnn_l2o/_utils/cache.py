@@ -1,4 +1,4 @@
-"""Where results that take long are kept between runs."""
+"""The folder in which results that take long to compute are cached."""
 
 import os
 from pathlib import Path
@@ -9,5 +9,5 @@ VARIABLE = "GNN_L2O_CACHE"
 
 
 def cache_folder() -> Path:
-    """Return where results are kept: ``$GNN_L2O_CACHE``, or ``gnn-l2o`` in the user's cache folder."""
+    """Return the folder of cached results: ``$GNN_L2O_CACHE``, or ``gnn-l2o`` in the user's cache folder."""
     return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_dir("gnn-l2o", appauthor=False))

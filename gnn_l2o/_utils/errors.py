@@ -1,4 +1,4 @@
-"""Errors that a user can mend, and how they are worded."""
+"""Errors that a user can correct, and how they are worded."""
 
 import difflib
 from collections.abc import Iterable, Iterator
@@ -8,11 +8,11 @@ from contextlib import contextmanager
 class InputError(ValueError):
     """Bad input: one line that says what was got, what was expected and the nearest right answer.
 
-    The scripts print it after the name of the offending flag and exit with code 2. Everything else that is raised is
-    a defect of the library and keeps its traceback.
+    The scripts print the line after the name of the flag at fault and exit with code 2. Every other exception is a
+    defect of the library and keeps its traceback.
 
     Attributes:
-        given: the arguments that it is about, by name, as far as :func:`about` was told.
+        given: the arguments at fault, by name, as noted by :func:`about`.
     """
 
     def __init__(self, message: str) -> None:
@@ -20,14 +20,14 @@ class InputError(ValueError):
         self.given: dict[str, object] = {}
 
     def on_command_line(self) -> str:
-        """Return the message behind the flags that it is about, as a script prints it."""
+        """Return the message after the flags at fault, as a script prints it."""
         flags = [f"--{name}" if value is True else f"--{name} {value}" for name, value in self.given.items()]
         return f"{' '.join(flags)}: {self}" if flags else str(self)
 
 
 @contextmanager
 def about(**given: object) -> Iterator[None]:
-    """Note on every :class:`InputError` raised inside which arguments it is about, for a script to name the flags.
+    """Note on every :class:`InputError` raised inside which arguments are at fault, for a script to name the flags.
 
     Example:
         >>> try:

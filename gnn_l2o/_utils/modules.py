@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import sys
+import traceback
 import types
 from pathlib import Path
 
@@ -12,14 +13,14 @@ from gnn_l2o._utils.errors import InputError
 
 
 def load_module(kind: str, path: str | Path) -> types.ModuleType:
-    """Execute a Python file and return it as a module under a private name, so that it shadows nobody's.
+    """Execute a Python file and return the module, under a private name that shadows no other module.
 
     Args:
         kind: what errors call the file, ``"method"``.
         path: of the file.
 
     Raises:
-        InputError: there is no such file.
+        InputError: there is no such file, or executing the file raises an exception.
     """
     file = Path(path)
     if not file.is_file():
@@ -27,8 +28,26 @@ def load_module(kind: str, path: str | Path) -> types.ModuleType:
     file = file.resolve()
     name = f"_gnn_l2o_plugin_{hashlib.sha256(str(file).encode()).hexdigest()[:12]}_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None and spec.loader is not None
+    if spec is None or spec.loader is None:
+        raise InputError(f"{path} is no Python file; the name of a {kind} file ends in .py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # where dataclasses and pickling look for it
-    spec.loader.exec_module(module)
+    sys.modules[name] = module  # dataclasses and pickle look a class's module up there
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        del sys.modules[name]
+        raise InputError(f"{file}{_line(error, file)}: {type(error).__name__}: {_message(error)}") from error
     return module
+
+
+def _line(error: Exception, file: Path) -> str:
+    """Return the last line of the file that was reached, ``", line 3"``."""
+    if isinstance(error, SyntaxError) and error.filename == str(file):
+        return f", line {error.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _message(error: Exception) -> str:
+    text = error.msg if isinstance(error, SyntaxError) else str(error)
+    return " ".join(text.split())

@@ -1,7 +1,8 @@
-"""Comparing objects by their structure: where two networks or losses, built apart, are the same function."""
+"""Comparing objects by structure: whether two separately built modules or losses are the same function."""
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,14 +31,14 @@ def difference(first: object, second: object, what: str) -> str | None:
         >>> difference(nn.SmoothL1Loss(), nn.SmoothL1Loss(beta=0.5), "the loss")
         'the loss.beta is 1.0 in one and 0.5 in the other'
     """
-    return next(_differences(first, second, what, set()), None)
+    return next(_differences(first, second, what, {}), None)
 
 
-def _differences(a: Any, b: Any, what: str, compared: set[tuple[int, int]]) -> Iterator[str]:
-    """Yield what differs; pairs that were compared before are not compared again, as objects may refer to each other."""
+def _differences(a: Any, b: Any, what: str, compared: dict[tuple[int, int], object]) -> Iterator[str]:
+    """Yield what differs, without comparing a pair again: objects may refer to each other."""
     if a is b or (id(a), id(b)) in compared:
         return
-    compared.add((id(a), id(b)))
+    compared[id(a), id(b)] = (a, b)  # which keeps both alive, so that no other object gets their numbers
     if not _same_class(type(a), type(b)):
         yield f"{what} is {_spell(a)} in one and {_spell(b)} in the other"
         return
@@ -85,7 +86,9 @@ def _differences(a: Any, b: Any, what: str, compared: set[tuple[int, int]]) -> I
         case type():
             if not _same_class(a, b):
                 yield f"{what} is {a.__qualname__} in one and {b.__qualname__}, another, in the other"
-        case _ if type(a).__eq__ is not object.__eq__:
+        case _ if dataclasses.is_dataclass(a):
+            yield from _differences(vars(a), vars(b), what, compared)
+        case _ if any("__eq__" in vars(c) for c in type(a).__mro__[:-1]):
             if not _equal(a, b):
                 yield f"{what} is {_spell(a)} in one and {_spell(b)} in the other"
         case _ if hasattr(a, "__dict__"):

@@ -31,12 +31,14 @@ class Cost:
     Attributes:
         rounds: communication rounds; in one round a node sends one vector of d numbers, or a number, to each neighbour.
         vectors: vectors sent along every edge in each direction.
+        numbers: single numbers sent along every edge in each direction, with vectors or by themselves.
         gradients: evaluations of the node's gradient.
         proxes: evaluations of the prox of the regularizer.
     """
 
     rounds: int = 0
     vectors: int = 0
+    numbers: int = 0
     gradients: int = 0
     proxes: int = 0
 
@@ -57,10 +59,13 @@ class Algorithm(ABC, Generic[State]):
         name: what files and the command line call it.
         cost: what one :meth:`step` costs.
         setup_cost: what a run costs beyond that: the work of :meth:`init`, less what the first steps save.
+        setup_knowledge: what nodes know of the whole graph before the first iteration, by the names of
+            :class:`~gnn_l2o.Network`: ``"spectral_gap"``, ``"min_eigenvalue"``, ``"graph_sizes"``.
     """
 
     name: ClassVar[str]
     setup_cost: ClassVar[Cost] = Cost()
+    setup_knowledge: ClassVar[frozenset[str]] = frozenset()
 
     @property
     @abstractmethod
@@ -71,8 +76,13 @@ class Algorithm(ABC, Generic[State]):
         """How many iterations it can run at most; ``None`` for any number."""
         return None
 
-    def total_cost(self, iterations: int) -> Cost:
-        """Return what a run of at least one iteration costs; network and problem count the same (:func:`spent`)."""
+    def total_cost(self, iterations: int, shapes: tuple[tuple[int, ...], ...] = ((1,),)) -> Cost:
+        """Return what a run of at least one iteration costs; network and problem count the same (:func:`spent`).
+
+        Args:
+            iterations: how many.
+            shapes: of the arrays that x is made of (:attr:`.Problem.shapes`), on which the numbers sent may depend.
+        """
         return self.setup_cost + self.cost * iterations
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
@@ -91,7 +101,9 @@ class Algorithm(ABC, Generic[State]):
 def spent(problem: Problem, network: Network) -> Cost:
     """Return what these two objects have counted since they were made."""
     sent, called = network.traffic, problem.calls
-    return Cost(rounds=sent.rounds, vectors=sent.vectors, gradients=called.gradients, proxes=called.proxes)
+    return Cost(
+        rounds=sent.rounds, vectors=sent.vectors, numbers=sent.numbers, gradients=called.gradients, proxes=called.proxes
+    )
 
 
 def map_tensors(function: Callable[[Tensor], Tensor], state: Any) -> Any:

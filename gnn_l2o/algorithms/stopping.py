@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StoppingRule(ABC):
-    """Says when a run may end. It is asked at every checkpoint; with several rules the first that holds ends the run."""
+    """Says when a run may end. Rules are evaluated at every checkpoint; the first that holds ends the run."""
 
     @abstractmethod
     def holds(self, standing: Standing) -> bool:

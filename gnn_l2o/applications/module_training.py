@@ -18,7 +18,8 @@ from gnn_l2o.evaluation.selection import ALIASES
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import load_model
 from gnn_l2o.problems import NeuralNetwork, Problem, Stochastic
-from gnn_l2o.problems.neural import Criterion, Samples
+from gnn_l2o.problems.network_loss import Criterion
+from gnn_l2o.problems.neural import Samples
 from gnn_l2o.problems.neural_module import initialized
 from gnn_l2o.problems.regularizers import Regularizer
 

@@ -7,15 +7,18 @@ import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from sklearn.datasets import fetch_openml
-from sklearn.utils import Bunch
 
 from gnn_l2o._utils.cache import cache_folder
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_atomically
 from gnn_l2o._utils.fingerprint import fingerprint
+from gnn_l2o._utils.optional import optional
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 VARIABLE = "GNN_L2O_DATA"
 
@@ -38,16 +41,18 @@ def local(path: str) -> Path | None:
 
 
 def download(name: str, version: int, *, ways: str) -> Bunch:
-    """Return a dataset of openml.org, which scikit-learn downloads once, checks and keeps.
+    """Return a dataset of openml.org, which scikit-learn downloads, checks and caches.
 
     Args:
         name: on OpenML.
         version: likewise.
-        ways: what an error says of how else the data can be had.
+        ways: what an error says about other ways to get the data.
 
     Raises:
         InputError: it cannot be downloaded.
     """
+    with optional("data"):
+        from sklearn.datasets import fetch_openml
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of every attempt that fails; the error below is enough
@@ -58,14 +63,14 @@ def download(name: str, version: int, *, ways: str) -> Bunch:
 
 
 def recall(name: str, key: object, make: Callable[[], Arrays]) -> Arrays:
-    """Return arrays that take long to make, from the cache folder if they were made before.
+    """Return arrays that take long to compute, from the cache folder if they were computed before.
 
-    A cache that cannot be read or written is no error: a warning says so, and the arrays are made.
+    A cache that cannot be read or written is no error: a warning says so, and the arrays are computed.
 
     Args:
         name: begins the name of the file.
         key: all that decides the arrays, see :func:`~gnn_l2o._utils.fingerprint.fingerprint`.
-        make: makes them.
+        make: computes them.
     """
     path = cache_folder() / "data" / f"{name}_{fingerprint(key)}.npz"
     try:

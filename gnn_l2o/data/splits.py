@@ -4,13 +4,13 @@ import numpy as np
 import scipy.signal
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.problems.regularizers import L1, ElasticNet
+from gnn_l2o.problems import L1, ElasticNet
 
 SPARSITY = 0.75  # the part of the entries of a synthetic truth that is zero (He et al. 2024, E.2)
 
 
-def require_at_least(least: int, **values: int) -> None:
-    """Raise an :class:`InputError` if one of the values, given by name, is less than ``least``.
+def require_at_least(minimum: int, **values: int) -> None:
+    """Raise an :class:`InputError` if one of the values, given by name, is less than ``minimum``.
 
     Example:
         >>> require_at_least(1, features=300, samples=0)
@@ -18,8 +18,8 @@ def require_at_least(least: int, **values: int) -> None:
         gnn_l2o._utils.errors.InputError: samples must be at least 1, got 0
     """
     for name, value in values.items():
-        if value < least:
-            raise InputError(f"{name} must be at least {least}, got {value}")
+        if value < minimum:
+            raise InputError(f"{name} must be at least {minimum}, got {value}")
 
 
 def penalty(l1_weight: float, l2_weight: float) -> L1 | ElasticNet:
@@ -90,8 +90,8 @@ def node_sizes(total: int, nodes: int, imbalance: float, generator: np.random.Ge
     share = np.exp(imbalance * generator.standard_normal(nodes))
     exact = (total - nodes) * share / share.sum()
     size = np.floor(exact).astype(np.int64)
-    most_short = np.argsort(size - exact, kind="stable")[: total - nodes - size.sum()]
-    size[most_short] += 1
+    shortest = np.argsort(size - exact, kind="stable")[: total - nodes - size.sum()]
+    size[shortest] += 1
     return 1 + size
 
 
@@ -106,7 +106,7 @@ def split(
         generator: the source of randomness.
         alpha: None for a split uniformly at random. Otherwise node i draws its class proportions from
             :math:`\mathrm{Dirichlet}(\alpha p)`, p those of the pool (Hsu, Qi, Brown 2019): nearly one class a node
-            for small :math:`\alpha`, nearly p for large. A class that runs out is replaced by the others.
+            for small :math:`\alpha`, nearly p for large. Where a class is used up, the other classes take its place.
 
     Returns:
         For every node the positions of its samples.
@@ -115,7 +115,7 @@ def split(
         InputError: the pool is too small, or alpha is not positive.
     """
     if sizes.sum() > labels.size:
-        raise InputError(f"the nodes ask for {sizes.sum()} samples together, but there are only {labels.size}")
+        raise InputError(f"the nodes need {sizes.sum()} samples together, but there are only {labels.size}")
     if alpha is None:
         return np.split(generator.permutation(labels.size)[: sizes.sum()], np.cumsum(sizes)[:-1])
     if not 0 < alpha < np.inf:
@@ -130,7 +130,7 @@ def _dirichlet_split(
     left = np.array([s.size for s in stock])
     prior = left / left.sum()
     parts = [np.empty(0, dtype=np.int64)] * sizes.size
-    for node in generator.permutation(sizes.size):  # in random order, as the last ones must take what is left
+    for node in generator.permutation(sizes.size):  # in random order, as the last ones get what remains
         mix = generator.dirichlet(alpha * prior)
         take = np.zeros_like(left)
         while take.sum() < sizes[node]:

@@ -1,4 +1,4 @@
-"""From the name of a topology to a Network, and from lists of names and sizes to the cells of an experiment."""
+"""Networks from names of topologies, and all combinations of topologies and sizes."""
 
 import inspect
 from collections.abc import Iterable, Sequence
@@ -12,17 +12,17 @@ from gnn_l2o.plugins import Plugin
 
 
 def build_network(spec: str, nodes: int | None = None, *, seed: int = 0, mixing: str = "metropolis") -> Network:
-    """Return the network that a topology's name stands for.
+    """Return the network of a topology given by name.
 
     Args:
         spec: the name of a file in ``topologies/`` or a path, with parameters: ``"erdos_renyi:p=0.3"``.
-        nodes: N; may be left out where the topology brings its own, as ``real`` and ``from_file`` do.
+        nodes: N; may be left out where the topology determines it, as ``real`` and ``from_file`` do.
         seed: of the random topologies.
         mixing: the name of the mixing weights, see :func:`gnn_l2o.graph.mixing.mixing_weights`.
 
     Raises:
         InputError: there is no such topology, it does not take these parameters or this number of nodes, or a file
-            outside the project returned a graph that is no Network.
+            outside the project returned a graph that is not connected and simple.
 
     Example:
         >>> build_network("ring", 10).num_edges
@@ -32,11 +32,11 @@ def build_network(spec: str, nodes: int | None = None, *, seed: int = 0, mixing:
 
 
 def expand(specs: Iterable[str], sizes: Sequence[int]) -> list[tuple[str, int]]:
-    """Return every topology with every size; one that brings its own number of nodes stands there once, with that.
+    """Return every topology with every size; one that determines its number of nodes is listed once, with that.
 
     Args:
         specs: as for :func:`build_network`.
-        sizes: numbers of nodes; may be empty if all topologies bring their own.
+        sizes: numbers of nodes; may be empty if all topologies determine their own.
 
     Returns:
         Pairs of a spec and a number of nodes, in the order given, without repetitions.
@@ -48,20 +48,20 @@ def expand(specs: Iterable[str], sizes: Sequence[int]) -> list[tuple[str, int]]:
         >>> expand(["ring", "real:name=topozoo/Abilene"], [10, 50])
         [('ring', 10), ('ring', 50), ('real:name=topozoo/Abilene', 11)]
     """
-    cells = []
+    cases = []
     for spec in specs:
         plugin = plugins.load("topology", spec)
         if has_own_size(plugin):
-            cells.append((spec, len(_generate(plugin, None, seed=0))))
+            cases.append((spec, len(_generate(plugin, None, seed=0))))
         elif not sizes:
             raise InputError(f"topology {plugin.name} needs a number of nodes")
         else:
-            cells += [(spec, nodes) for nodes in sizes]
-    return list(dict.fromkeys(cells))
+            cases += [(spec, nodes) for nodes in sizes]
+    return list(dict.fromkeys(cases))
 
 
 def has_own_size(topology: Plugin) -> bool:
-    """Return whether the graph's source fixes its number of nodes: its ``generate`` has no parameter ``nodes``."""
+    """Return whether the topology determines the number of nodes: ``generate`` has no parameter ``nodes``."""
     return "nodes" not in inspect.signature(topology.function).parameters
 
 

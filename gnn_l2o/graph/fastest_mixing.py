@@ -6,7 +6,7 @@ import scipy.linalg
 from gnn_l2o._utils.errors import InputError
 
 MAX_LINKS = 2000  # each of some hundred Newton steps factors a matrix of links x links
-LEAST_WEIGHT = 1e-6
+MIN_WEIGHT = 1e-6
 GROWTH = 10.0  # of the barrier's parameter from one centering to the next
 RIDGE = 1e-13  # keeps the scaled Hessian positive definite where many weights are optimal and rounding decides
 
@@ -45,10 +45,10 @@ def fastest_mixing(links: np.ndarray, num_nodes: int, start: np.ndarray, toleran
         )
     barrier = _Barrier(links, num_nodes)
     point = np.append(start, 2.0)  # all eigenvalues of W lie within 2, whatever the weights
-    gap = 1.0  # the duality gap of a centered point is degree / sharpness
-    while gap > tolerance:
-        gap = max(gap / GROWTH, tolerance)
-        point = _center(barrier, point, sharpness=barrier.degree / gap)
+    duality_gap = 1.0  # of a centered point: degree / sharpness
+    while duality_gap > tolerance:
+        duality_gap = max(duality_gap / GROWTH, tolerance)
+        point = _center(barrier, point, sharpness=barrier.degree / duality_gap)
     return point[:-1]
 
 
@@ -62,11 +62,11 @@ def _center(barrier: "_Barrier", point: np.ndarray, sharpness: float) -> np.ndar
         if slope > -1e-6:
             break
         here, length = barrier.value(point) + sharpness * point[-1], 1.0
-        while barrier.value(ahead := point + length * step) + sharpness * ahead[-1] > here + 0.1 * length * slope:
+        while barrier.value(trial := point + length * step) + sharpness * trial[-1] > here + 0.1 * length * slope:
             length /= 2
-            if length < 1e-9:  # rounding hides what is left to gain
+            if length < 1e-9:  # rounding hides further progress
                 return point
-        point = ahead
+        point = trial
     return point
 
 
@@ -95,7 +95,7 @@ class _Barrier:
         i, j = self.links.T
         mixing[i, j] += weight
         mixing[j, i] += weight
-        return mixing, weight - LEAST_WEIGHT, own
+        return mixing, weight - MIN_WEIGHT, own
 
     def value(self, point: np.ndarray) -> float:
         mixing, weight, own = self._matrices(point)

@@ -1,4 +1,4 @@
-"""What the generators in ``topologies/`` share: their checks, and drawing until a graph is connected."""
+"""What the generators in ``topologies/`` share: checks, and drawing graphs until one is connected."""
 
 import math
 from collections.abc import Callable, Hashable, Iterable
@@ -8,19 +8,19 @@ import numpy as np
 
 from gnn_l2o._utils.errors import InputError
 
-ATTEMPTS = 100  # after which a random family is taken to be disconnected for good
+ATTEMPTS = 100  # draws of a disconnected graph before giving up
 
 
-def require_nodes(what: str, nodes: int, least: int) -> None:
-    """Raise an :class:`InputError` if there are fewer than ``least`` nodes.
+def require_nodes(what: str, nodes: int, minimum: int) -> None:
+    """Raise an :class:`InputError` if there are fewer than ``minimum`` nodes.
 
     Example:
-        >>> require_nodes("a ring", 2, least=3)
+        >>> require_nodes("a ring", 2, minimum=3)
         Traceback (most recent call last):
         gnn_l2o._utils.errors.InputError: a ring needs at least 3 nodes, got 2
     """
-    if nodes < least:
-        raise InputError(f"{what} needs at least {least} node{'s' if least > 1 else ''}, got {nodes}")
+    if nodes < minimum:
+        raise InputError(f"{what} needs at least {minimum} node{'s' if minimum > 1 else ''}, got {nodes}")
 
 
 def require_probability(name: str, value: float) -> None:
@@ -59,7 +59,7 @@ def connected(draw: Callable[[int], nx.Graph], seed: int, *, advice: str) -> nx.
     Args:
         draw: returns the random graph of a seed; its nodes are 0, 1, 2, ...
         seed: from which the seeds of the attempts are derived.
-        advice: what the user may change; the end of the error's line.
+        advice: what the user may change; the error message ends with this.
 
     Raises:
         InputError: none was connected, or the seed is negative.

@@ -43,7 +43,7 @@ def fastest(links: np.ndarray, num_nodes: int) -> np.ndarray:
     """
     start = metropolis(links, num_nodes)
     start_gap = spectral_gap(links, start, num_nodes)
-    if start_gap > 1 - 1e-9:  # W averages exactly, as on complete graphs: there is nothing left to gain
+    if start_gap > 1 - 1e-9:  # W averages exactly, as on complete graphs: the gap cannot grow
         return start
     found = fastest_mixing(links, num_nodes, start, tolerance=1e-5 * start_gap)
     return found if spectral_gap(links, found, num_nodes) > start_gap else start
@@ -57,8 +57,8 @@ def spectral_gap(links: np.ndarray, weight: np.ndarray, num_nodes: int) -> float
         weight: ``(U,)``, their mixing weights.
         num_nodes: N.
     """
-    least, greatest = extreme_eigenvalues(links, weight, num_nodes)
-    return 1 - max(-least, greatest)
+    smallest, second_largest = extreme_eigenvalues(links, weight, num_nodes)
+    return 1 - max(-smallest, second_largest)
 
 
 def extreme_eigenvalues(links: np.ndarray, weight: np.ndarray, num_nodes: int) -> tuple[float, float]:

@@ -19,7 +19,7 @@ class ATCTracking(Tracking):
     :class:`.Tracking` with :math:`A = W` and :math:`C = I - W`. With r = 0 it is
     :math:`x^+ = W (x - \alpha y),\ y^+ = W y + \nabla f(x^+) - \nabla f(x)` from :math:`y^0 = \nabla f(x^0)`.
 
-    Step: where all f_i are the same quadratic, with r = 0, it converges for :math:`\alpha < 2 / L`, or
+    Step size: where all f_i are the same quadratic, with r = 0, it converges for :math:`\alpha < 2 / L`, or
     :math:`(1 - \lambda^2) / (|\lambda| L)` with :math:`\lambda = \lambda_{\min}(W)` if that is negative and this is
     smaller, and diverges beyond; no condition can allow more. Costs one gradient, one prox and two mixings an
     iteration, the first one mixing.

@@ -36,7 +36,7 @@ class CondatVu(Tunable[CondatVuState]):
     The root never has to be taken, as it enters through its square in y. With :math:`\sigma = 1 / (2 \tau)` the
     iteration is that of :class:`.PGExtra`; a weaker coupling allows longer steps.
 
-    Step: :math:`1 / \tau - \sigma (1 - \lambda_{\min}(W)) \ge L / 2` (Condat 2013). Where all f_i are the same
+    Step size: :math:`1 / \tau - \sigma (1 - \lambda_{\min}(W)) \ge L / 2` (Condat 2013). Where all f_i are the same
     quadratic, with r = 0, it converges while :math:`1 / \tau - \tfrac34 \sigma (1 - \lambda_{\min}(W)) > L / 2` and
     diverges beyond. Costs one gradient, one prox and one mixing an iteration.
 
@@ -61,7 +61,7 @@ class CondatVu(Tunable[CondatVuState]):
 
     def step(self, problem: Problem, network: Network, state: CondatVuState) -> CondatVuState:
         x = state.x
-        ahead = 2 * x - state.last
-        dual = state.dual + self.dual_step * (ahead - network.mix(ahead))
+        extrapolated = 2 * x - state.last
+        dual = state.dual + self.dual_step * (extrapolated - network.mix(extrapolated))
         new = problem.prox(x - self.step_size * (problem.gradient(x) + dual), self.step_size)
         return CondatVuState(x=new, last=x, dual=dual)

@@ -33,7 +33,7 @@ class DNASA(Tunable[DNASAState]):
         x^{k+1} &= W u^k \\
         z^{k+1} &= W \bigl((1 - a_k) z^k + a_k \nabla f(u^k)\bigr)
 
-    with weights that know nothing of the problem, for a graph of n nodes
+    with weights that do not depend on the problem, for a graph of n nodes
 
     .. math::
         a_k = \min\bigl(1, \sqrt{n / (k+1)}\bigr), \qquad
@@ -56,6 +56,7 @@ class DNASA(Tunable[DNASAState]):
     grid: ClassVar[Mapping[str, Range | Choice]] = {"step_size": Range(0.05, 50.0)}
     composite = False
     exact = False
+    setup_knowledge = frozenset({"graph_sizes"})
     cost = Cost(rounds=2, vectors=2, gradients=1)
 
     step_size: float | Tensor
@@ -65,7 +66,7 @@ class DNASA(Tunable[DNASAState]):
 
     def step(self, problem: Problem, network: Network, state: DNASAState) -> DNASAState:
         k = state.iteration + 1
-        nodes = torch.bincount(network.batch).index_select(0, network.batch).unsqueeze(1).to(state.x)
+        nodes = network.graph_sizes.to(state.x)
         weight = (nodes / k).sqrt().clamp(max=1)
         length = (self.step_size * nodes**0.25 / k**0.75).clamp(max=1)
         u = state.x - length * torch.nn.functional.normalize(state.z, eps=torch.finfo(state.z.dtype).tiny)

@@ -49,7 +49,7 @@ class DAdam(Tunable[DAdamState]):
     gradient and one mixing an iteration.
 
     Attributes:
-        step_size: alpha, the most a coordinate moves in an iteration, roughly, and so in units of x.
+        step_size: alpha, roughly the largest move of a coordinate in an iteration, and so in units of x.
     """
 
     name = "dadam"

@@ -31,8 +31,8 @@ class Diffusion(Tunable[DiffusionState]):
     Unlike in :class:`.ProxDGD` the gradient step is mixed as well. That takes away the network's part in the bound of
     the step, but not the error of the limit, which is of the order of alpha.
 
-    Step: :math:`\alpha < 2 / L`, whatever the network: prox and W expand nothing, nor does such a gradient step. Costs
-    one gradient, one prox and one mixing an iteration.
+    Step size: :math:`\alpha < 2 / L`, whatever the network: prox and W expand nothing, nor does such a gradient step.
+    Costs one gradient, one prox and one mixing an iteration.
 
     Attributes:
         step_size: alpha.

@@ -19,7 +19,7 @@ class DIGing(Tracking):
     :class:`.Tracking` with :math:`A = I` and :math:`C = I - W^2`. With r = 0 it is
     :math:`x^+ = W x - \alpha y,\ y^+ = W y + \nabla f(x^+) - \nabla f(x)` from :math:`y^0 = \nabla f(x^0)`.
 
-    Step: where all f_i are the same quadratic, with r = 0, it converges for
+    Step size: where all f_i are the same quadratic, with r = 0, it converges for
     :math:`\alpha < \min(2, (1 + \lambda_{\min}(W))^2 / 2) / L` and diverges beyond; no condition can allow more. Costs
     one gradient, one prox and two mixings an iteration, the first one mixing.
 

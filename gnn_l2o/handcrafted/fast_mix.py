@@ -34,18 +34,18 @@ def fast_mix(network: Network, x: Tensor, times: int) -> Tensor:
     Returns:
         ``(N, d)``; a consensus comes back exactly as it is.
     """
-    pull, eta = _coefficients(network)
+    relaxation, eta = _coefficients(network)
     previous = x
     for _ in range(times):
-        mixed = x + pull * (network.mix(x) - x)  # M x
+        mixed = x + relaxation * (network.mix(x) - x)  # M x
         previous, x = x, mixed + eta * (mixed - previous)
     return x
 
 
 def _coefficients(network: Network) -> tuple[Tensor, Tensor]:
     """Return 1 / (1 + c) and eta of every node's graph, ``(N, 1)`` each."""
-    pull = 1 / (1 - network.min_eigenvalue)  # least is min(lambda_N, 0)
-    gap = pull * network.spectral_gap
-    s = (gap * (2 - gap)).sqrt()  # 1 - lambda^2, without cancellation
+    relaxation = 1 / (1 - network.min_eigenvalue)  # min_eigenvalue is min(lambda_N, 0)
+    spectral_gap = relaxation * network.spectral_gap  # of M
+    s = (spectral_gap * (2 - spectral_gap)).sqrt()  # 1 - lambda^2, without cancellation
     eta = (1 - s) / (1 + s)
-    return pull.index_select(0, network.batch), eta.index_select(0, network.batch)
+    return network.at_nodes(relaxation), network.at_nodes(eta)

@@ -21,7 +21,7 @@ class InexactADMMState:
 
     x: Tensor  # (N, d), the iterate
     last: Tensor  # (N, d), the iterate before; x0 before the first step
-    pull: Tensor  # (N, d), q an iteration ago; zero before the first step
+    q: Tensor  # (N, d), q an iteration ago; zero before the first step
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +45,7 @@ class InexactADMM(Tunable[InexactADMMState]):
 
     and is :class:`.CondatVu` with the Laplacian for I - W and a step of every node's own.
 
-    Step: :math:`1 / \beta < 2 / L`, whatever network and penalty: by that likeness
+    Step size: :math:`1 / \beta < 2 / L`, whatever network and penalty: by that likeness
     :math:`\beta + \rho \lambda_{\min}(D + \mathcal A) > L / 2` is enough, with D the degrees and :math:`\mathcal A` the
     adjacency matrix, and that eigenvalue is not negative. Where all f_i are the same quadratic, with r = 0, and all
     nodes have n neighbours, it converges while
@@ -69,16 +69,11 @@ class InexactADMM(Tunable[InexactADMMState]):
     penalty: float | Tensor
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> InexactADMMState:
-        return InexactADMMState(x=x0, last=x0, pull=torch.zeros_like(x0))  # 2 x - last = x0 makes the first pull q^0
+        return InexactADMMState(x=x0, last=x0, q=torch.zeros_like(x0))  # 2 x - last = x0 makes the next q q^0
 
     def step(self, problem: Problem, network: Network, state: InexactADMMState) -> InexactADMMState:
         x = state.x
-        pull = state.pull + self.penalty * network.collect(network.differences(2 * x - state.last))
-        step = 1 / (1 / self.step_size + 2 * self.penalty * _degrees(network, x))
-        new = problem.prox(x - step * (problem.gradient(x) + pull), step)
-        return InexactADMMState(x=new, last=x, pull=pull)
-
-
-def _degrees(network: Network, like: Tensor) -> Tensor:
-    """Return how many neighbours every node has, ``(N, 1)``."""
-    return network.collect(like.new_ones(network.num_edges, 1), directed=True)
+        q = state.q + self.penalty * network.collect(network.differences(2 * x - state.last))
+        step = 1 / (1 / self.step_size + 2 * self.penalty * network.degree.to(x))
+        new = problem.prox(x - step * (problem.gradient(x) + q), step)
+        return InexactADMMState(x=new, last=x, q=q)

@@ -58,7 +58,7 @@ class Kuruzov(Tunable[KuruzovState]):
     values of f_i can no longer be told apart.
 
     Costs one gradient, one prox, two mixings and the minimum of one number over the network an iteration, which is
-    counted as a round but not as a vector (:meth:`.Network.minimum`). The values of f_i in the search cost no
+    counted as a round of one number (:meth:`.Communication.graph_min`). The values of f_i in the search cost no
     communication and are not counted.
 
     Attributes:
@@ -68,7 +68,7 @@ class Kuruzov(Tunable[KuruzovState]):
     name = "kuruzov"
     label = "Kuruzov et al."
     grid: ClassVar[Mapping[str, Range | Choice]] = {"step_size": Range(0.1, 10.0, unit="1/L")}
-    cost = Cost(rounds=3, vectors=2, gradients=1, proxes=1)
+    cost = Cost(rounds=3, vectors=2, numbers=1, gradients=1, proxes=1)
 
     step_size: float | Tensor
 

@@ -25,6 +25,7 @@ class MultiConsensus(Tunable[State]):
 
     uses: ClassVar[int]
     setup_cost = Cost(gradients=1)
+    setup_knowledge = frozenset({"spectral_gap", "min_eigenvalue"})  # of FastMix
 
     mixings: float
 

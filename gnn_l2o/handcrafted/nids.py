@@ -38,8 +38,8 @@ class NIDS(Tunable[NIDSState]):
     exact diffusion from another start: :class:`.ProxED`, where the network multiplies z as well, mixes in its first
     iteration too.
 
-    Step: :math:`\alpha < 2 / L`, whatever the network. Costs one gradient, one prox and one mixing an iteration, the
-    first no mixing.
+    Step size: :math:`\alpha < 2 / L`, whatever the network. Costs one gradient, one prox and one mixing an iteration,
+    the first no mixing.
 
     Attributes:
         step_size: alpha.

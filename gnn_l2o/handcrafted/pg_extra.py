@@ -35,8 +35,8 @@ class PGExtra(Tunable[PGExtraState]):
     With r = 0, z = x and it is EXTRA. Subtracting :math:`\tilde W x^{k-1} - \alpha \nabla f(x^{k-1})`, which the state
     keeps, makes one mixing an iteration enough.
 
-    Step: :math:`\alpha < 2 \lambda_{\min}(\tilde W) / L = (1 + \lambda_{\min}(W)) / L` (Shi et al. 2015); the largest
-    one that holds for all problems is :math:`(5 + 3 \lambda_{\min}(W)) / (4 L)` (Li, Yan 2021, arXiv:1711.06785).
+    Step size: :math:`\alpha < 2 \lambda_{\min}(\tilde W) / L = (1 + \lambda_{\min}(W)) / L` (Shi et al. 2015); the
+    largest one that holds for all problems is :math:`(5 + 3 \lambda_{\min}(W)) / (4 L)` (Li, Yan 2021, arXiv:1711.06785).
     Costs one gradient, one prox and one mixing an iteration.
 
     Attributes:

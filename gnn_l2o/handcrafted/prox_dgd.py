@@ -32,7 +32,7 @@ class ProxDGD(Tunable[ProxDGDState]):
     :math:`\sum_i f_i(x_i) + r(x_i) + \tfrac{1}{2\alpha} \langle x, (I - W) x \rangle`, so it converges to the minimizer
     of that, which is off the solution by an error of the order of alpha.
 
-    Step: :math:`\alpha < (1 + \lambda_{\min}(W)) / L`. Costs one gradient, one prox and one mixing an iteration.
+    Step size: :math:`\alpha < (1 + \lambda_{\min}(W)) / L`. Costs one gradient, one prox and one mixing an iteration.
 
     Attributes:
         step_size: alpha.

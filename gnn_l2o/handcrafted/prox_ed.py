@@ -34,7 +34,7 @@ class ProxED(Tunable[ProxEDState]):
 
     With r = 0, z = x and it is exact diffusion.
 
-    Step: :math:`\alpha < 2 / L`, whatever the network. Costs one gradient, one prox and one mixing an iteration.
+    Step size: :math:`\alpha < 2 / L`, whatever the network. Costs one gradient, one prox and one mixing an iteration.
 
     Attributes:
         step_size: alpha.

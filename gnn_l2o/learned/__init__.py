@@ -8,7 +8,8 @@ from gnn_l2o.learned.generic_l2o import GenericL2O, GenericL2OArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalars, LearnedScalarsArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtra, LPGExtraArchitecture
 from gnn_l2o.learned.matrix_milodo import MatrixMiLoDo, MatrixMiLoDoArchitecture
-from gnn_l2o.learned.milodo import MiLoDo, MiLoDoArchitecture, RecomputeSchedule
+from gnn_l2o.learned.milodo import MiLoDo
+from gnn_l2o.learned.milodo_architecture import MiLoDoArchitecture
 from gnn_l2o.learned.model import (
     ARCHITECTURES,
     available_models,
@@ -18,6 +19,7 @@ from gnn_l2o.learned.model import (
     save_weights,
 )
 from gnn_l2o.learned.per_node import PerNodeArchitecture, PerNodeMiLoDo, PerNodeNetworks
+from gnn_l2o.learned.schedule import RecomputeSchedule
 from gnn_l2o.learned.tuned_constants import TUNED, TunedConstants, TunedMomentum
 
 for _method in TUNED.values():

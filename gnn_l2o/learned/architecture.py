@@ -19,7 +19,7 @@ from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
 GRID_SEARCH = "grid_search"
-"""The init that training finds by itself, by trying constants: :func:`gnn_l2o.training.grid_search.scout`."""
+"""The initialization that training finds by trying constants: :mod:`gnn_l2o.training.grid_search`."""
 
 Weights = TypeVar("Weights", bound=nn.Module)
 
@@ -31,15 +31,15 @@ class Architecture(ABC, Generic[Weights]):
     Subclasses are frozen dataclasses whose attributes are the settings of that table: numbers, truth values and texts.
 
     Attributes:
-        kind: what recipes and the command line call it.
+        name: what recipes (as ``kind``) and the command line call it.
         description: what it is, for a model's card; ends in what its weights are.
         scope: what it runs on, for the card.
-        inits: the places where training may start; the first is the default.
+        inits: the initializations from which training may begin; the first is the default.
         may_be_zero: the whole numbers among the attributes that may be 0; the others are at least 1.
         renamed: what attributes were called in recipes of earlier versions, with their names of today.
     """
 
-    kind: ClassVar[str]
+    name: ClassVar[str]
     description: ClassVar[str]
     scope: ClassVar[str]
     inits: ClassVar[tuple[str, ...]]
@@ -50,10 +50,10 @@ class Architecture(ABC, Generic[Weights]):
         hints = get_type_hints(type(self))
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            _check_type(self.kind, field.name, value, hints[field.name])
-            least = 0 if field.name in self.may_be_zero else 1
-            if type(value) is int and value < least:
-                raise InputError(f"{field.name} of a {self.kind} is at least {least}, got {value}")
+            _check_type(self.name, field.name, value, hints[field.name])
+            smallest = 0 if field.name in self.may_be_zero else 1
+            if type(value) is int and value < smallest:
+                raise InputError(f"{field.name} of a {self.name} is at least {smallest}, got {value}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -66,12 +66,12 @@ class Architecture(ABC, Generic[Weights]):
         known = {f.name for f in dataclasses.fields(cls)}
         for name in values:
             if name not in known:
-                raise unknown(f"{cls.kind} architecture setting", name, known)
+                raise unknown(f"{cls.name} architecture setting", name, known)
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the kind and all attributes that are set."""
-        return {"kind": self.kind, **{k: v for k, v in dataclasses.asdict(self).items() if v is not None}}
+        return {"kind": self.name, **{k: v for k, v in dataclasses.asdict(self).items() if v is not None}}
 
     def bind(self, problem: Problem, network: Network) -> Self:
         """Return the architecture made to measure for this graph and dimension; itself if it is, or suits all."""
@@ -79,28 +79,28 @@ class Architecture(ABC, Generic[Weights]):
 
     @property
     def default_step_size(self) -> float | None:
-        """The step size with which training starts if none is given; ``None`` for a kind that has none."""
+        """The initial step size of training if none is given; ``None`` for a kind that has none."""
         return None
 
     @property
     def step_size_limit(self) -> float:
-        """What the first step size must stay below."""
+        """What the initial step size must stay below."""
         return math.inf
 
     @abstractmethod
     def build(self) -> Weights:
         """Return newly drawn weights."""
 
-    def initialize(self, weights: Weights, init: str, step: float | None) -> None:
-        """Move newly drawn weights to where training starts.
+    def initialize(self, weights: Weights, init: str, step_size: float | None) -> None:
+        """Set newly drawn weights to one of the initializations.
 
         Args:
             weights: of :meth:`build`.
             init: one of ``inits``; ``"random"`` leaves them as they are.
-            step: the step size there, ``None`` for a kind that has none.
+            step_size: the initial step size, ``None`` for a kind that has none.
 
         Raises:
-            InputError: this start is none for these settings.
+            InputError: these settings do not allow this initialization.
         """
 
     @abstractmethod

@@ -54,8 +54,8 @@ class BaseRules(LearnedOptimizer[BaseRulesState, BaseRuleNetworks]):
         y_i^+ &= y_i + s_i(\{z_i - z_j\}_{j \in \mathcal N(i)}) && (13) \\
         x_i^+ &= z_i - u_i(\{z_i - z_j\}_{j \in \mathcal N(i)}) && (14)
 
-    Nothing makes a fixed point a solution. The networks see vectors as they are, so they are bound to their graph, to
-    a dimension and, by their training, to a scale. One iteration costs one gradient and one round of one vector.
+    Nothing makes a fixed point a solution. The networks' inputs are unscaled vectors, so they are bound to their
+    graph, to a dimension and, by their training, to a scale. One iteration costs one gradient and one round of one vector.
     """
 
     cost = Cost(rounds=1, vectors=1, gradients=1)
@@ -98,10 +98,8 @@ class BaseRulesArchitecture(Architecture[BaseRuleNetworks]):
         hidden_features: width of the networks.
     """
 
-    kind = "base_rules"
-    description = (
-        "the base update rules (12)-(14) without structure, LSTMs over whole vectors that every node has for itself"
-    )
+    name = "base_rules"
+    description = "the base update rules (12)-(14) without structure, with LSTMs of each node over whole vectors"
     scope = "It runs on the graph and the dimension it was trained on and on no other, and on smooth problems only."
     inits = ("random",)
 
@@ -115,8 +113,8 @@ class BaseRulesArchitecture(Architecture[BaseRuleNetworks]):
 
     def build(self) -> BaseRuleNetworks:
         if self.links is None or self.dim is None:
-            raise InputError(f"a {self.kind} needs the links of its graph and dim; Architecture.bind takes them")
+            raise InputError(f"a {self.name} needs the links of its graph and dim; Architecture.bind takes them")
         return BaseRuleNetworks(OwnGraph.parse(self.links), self.dim, self.hidden_features)
 
     def algorithm(self, weights: BaseRuleNetworks, name: str | None = None) -> BaseRules:
-        return BaseRules(weights, name or self.kind)
+        return BaseRules(weights, name or self.name)

@@ -1,4 +1,4 @@
-"""Generic learning to optimize carried over to graphs: an LSTM that may do with its neighbourhood what it likes."""
+"""Generic learning to optimize carried over to graphs: an LSTM on a node's neighbourhood, without structure."""
 
 from __future__ import annotations
 
@@ -80,8 +80,7 @@ class GenericL2O(LearnedOptimizer[GenericL2OState, GenericUpdate]):
 
 def _mean_difference(network: Network, value: Tensor) -> Tensor:
     """Send values over every edge and return the mean of v_i - v_j over the neighbours j, ``(N, d)``."""
-    neighbours = network.link_index.flatten().bincount(minlength=network.num_nodes).clamp(min=1).unsqueeze(1)
-    return network.collect(network.differences(value)) / neighbours
+    return network.collect(network.differences(value)) / network.degree.clamp(min=1)
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,9 @@ class GenericL2OArchitecture(Architecture[GenericUpdate]):
         hidden_features: width of the LSTM.
     """
 
-    kind = "generic_l2o"
+    name = "generic_l2o"
     description = "the naive decentralized L2O, equation (3), an LSTM that all nodes share, without any structure"
-    scope = "It runs on graphs of any size and topology and on problems of any dimension, but knows no prox."
+    scope = "It runs on graphs of any size and topology and on problems of any dimension, but uses no prox."
     inits = ("still", "random")
 
     hidden_features: int = 20
@@ -104,9 +103,9 @@ class GenericL2OArchitecture(Architecture[GenericUpdate]):
     def build(self) -> GenericUpdate:
         return GenericUpdate(self.hidden_features)
 
-    def initialize(self, weights: GenericUpdate, init: str, step: float | None) -> None:
+    def initialize(self, weights: GenericUpdate, init: str, step_size: float | None) -> None:
         if init == "still":
-            weights.lstm.silence([0.0, 0.0])
+            weights.lstm.emit([0.0, 0.0])
 
     def algorithm(self, weights: GenericUpdate, name: str | None = None) -> GenericL2O:
-        return GenericL2O(weights, name or self.kind)
+        return GenericL2O(weights, name or self.name)

@@ -27,9 +27,9 @@ class LayerScalars(nn.Module):
         super().__init__()
         self.log_step = nn.Parameter(torch.empty(depth))
         self.log_threshold = nn.Parameter(torch.empty(depth))
-        self.start(0.5)
+        self.emit(0.5)
 
-    def start(self, step: float) -> None:
+    def emit(self, step: float) -> None:
         """Set all layers to PG-EXTRA with this step, in units of 1/L."""
         for parameter in self.parameters():
             nn.init.constant_(parameter, math.log(step))
@@ -88,13 +88,13 @@ class LPGExtra(LearnedOptimizer[LPGExtraState, LayerScalars]):
 class LPGExtraArchitecture(Architecture[LayerScalars]):
     """Unrolled PG-EXTRA.
 
-    Training starts as ``"pg_extra"``, by default with the step 0.5 / L.
+    Training begins at ``"pg_extra"``, by default with the step size 0.5 / L.
 
     Attributes:
         depth: how many layers.
     """
 
-    kind = "lpg_extra"
+    name = "lpg_extra"
     description = "LPG-EXTRA, PG-EXTRA unrolled, with a step size and a threshold for each layer"
     scope = "It runs on graphs of any size and topology and on problems of any dimension, for as many steps as layers."
     inits = ("pg_extra",)
@@ -108,8 +108,8 @@ class LPGExtraArchitecture(Architecture[LayerScalars]):
     def build(self) -> LayerScalars:
         return LayerScalars(self.depth)
 
-    def initialize(self, weights: LayerScalars, init: str, step: float | None) -> None:
-        weights.start(self.default_step_size if step is None else step)
+    def initialize(self, weights: LayerScalars, init: str, step_size: float | None) -> None:
+        weights.emit(self.default_step_size if step_size is None else step_size)
 
     def algorithm(self, weights: LayerScalars, name: str | None = None) -> LPGExtra:
-        return LPGExtra(weights, name or self.kind)
+        return LPGExtra(weights, name or self.name)

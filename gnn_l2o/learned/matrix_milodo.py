@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
-
-from torch import Tensor
 
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import GRID_SEARCH, Architecture
-from gnn_l2o.learned.milodo import ALWAYS, MiLoDo
-from gnn_l2o.nn.matrix_preconditioner import LONGEST, MatrixPreconditioner
+from gnn_l2o.learned.milodo import MiLoDo
+from gnn_l2o.learned.schedule import ALWAYS
+from gnn_l2o.nn.matrix_preconditioner import MAX_STEP, MatrixPreconditioner
 from gnn_l2o.problems import Problem
 from gnn_l2o.problems.regularizers import Zero
 
 
 class MatrixMiLoDo(MiLoDo):
     r"""MiLoDo with :math:`P_i = \mathrm{Diag}(p_i) M_i` in (22), which needs r = 0."""
-
-    @property
-    def precondition(self) -> Callable[[Any, Tensor], Tensor]:
-        assert isinstance(self.source, MatrixPreconditioner)
-        return self.source.precondition
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
         if isinstance(problem.regularizer, Zero):
@@ -37,18 +29,19 @@ class MatrixMiLoDo(MiLoDo):
 class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
     """MiLoDo's rule with matrices for preconditioners: for neural networks.
 
-    Training starts ``"averaging"``: with constant steps whose root mean square is by default 0.2 of that of the first
-    parameters, momentum 0.8 and nearly full averaging; ``"grid_search"``: with gains that follow from graph and problem as
-    the best constants do (:func:`~gnn_l2o.training.grid_search.scout`); or from ``"random"`` weights.
+    Training may begin at ``"averaging"``: constant coefficients with steps whose root mean square is by default 0.2 of
+    that of the initial parameters, momentum 0.8 and mixing weights near their maximum; ``"grid_search"``: coefficients
+    that depend on graph and problem as the best constants do (:mod:`gnn_l2o.training.grid_search`); or ``"random"``:
+    drawn weights.
 
     Attributes:
         hidden_features: width of the LSTMs.
     """
 
-    kind = "matrix_milodo"
+    name = "matrix_milodo"
     description = (
-        "MiLoDo's rule, equations (22)-(24), with matrices for preconditioners, inverse roots of what gradients were "
-        "like, and gains from LSTMs that all nodes, edges and parameter arrays share"
+        "MiLoDo's rule, equations (22)-(24), with matrices for preconditioners, inverse roots of past gradients' "
+        "products, and coefficients from LSTMs that all nodes, edges and parameter arrays share"
     )
     scope = "It runs on graphs of any size and topology and on problems without a regularizer, networks above all."
     inits = ("averaging", GRID_SEARCH, "random")
@@ -61,14 +54,15 @@ class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
 
     @property
     def step_size_limit(self) -> float:
-        return LONGEST
+        return MAX_STEP
 
     def build(self) -> MatrixPreconditioner:
         return MatrixPreconditioner(self.hidden_features)
 
-    def initialize(self, weights: MatrixPreconditioner, init: str, step: float | None) -> None:
+    def initialize(self, weights: MatrixPreconditioner, init: str, step_size: float | None) -> None:
         if init != "random":
-            weights.emit(self.default_step_size if step is None else step, dual=0.4, primal=0.95, momentum=0.8)
+            step_size = self.default_step_size if step_size is None else step_size
+            weights.emit(step_size, dual=0.4, mixing=0.95, momentum=0.8)
 
     def algorithm(self, weights: MatrixPreconditioner, name: str | None = None) -> MatrixMiLoDo:
-        return MatrixMiLoDo(weights, ALWAYS, name=name or self.kind, momentum_bound=weights.momentum_bound)
+        return MatrixMiLoDo(weights, ALWAYS, name=name or self.name)

@@ -16,30 +16,31 @@ from torch import nn
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o._utils.files import write_atomically
+from gnn_l2o._utils.registry import Registry
 from gnn_l2o.learned.architecture import Architecture, Movable
 from gnn_l2o.learned.base_rules import BaseRulesArchitecture
 from gnn_l2o.learned.generic_l2o import GenericL2OArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalarsArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtraArchitecture
 from gnn_l2o.learned.matrix_milodo import MatrixMiLoDoArchitecture
-from gnn_l2o.learned.milodo import MiLoDoArchitecture
+from gnn_l2o.learned.milodo_architecture import MiLoDoArchitecture
 from gnn_l2o.learned.per_node import PerNodeArchitecture
 
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.toml"
 METADATA = "gnn-l2o architecture"
 
-ARCHITECTURES: dict[str, type[Architecture[Any]]] = {
-    architecture.kind: architecture
-    for architecture in (
-        MiLoDoArchitecture,
-        MatrixMiLoDoArchitecture,
-        PerNodeArchitecture,
-        GenericL2OArchitecture,
-        BaseRulesArchitecture,
-        LPGExtraArchitecture,
-        LearnedScalarsArchitecture,
-    )
-}
+ARCHITECTURES: Registry[Architecture[Any]] = Registry("learned optimizer", Architecture)  # type: ignore[type-abstract]  # mypy#4717
+"""The kinds of learned optimizers by name; recipes name them as ``kind``."""
+for _architecture in (
+    MiLoDoArchitecture,
+    MatrixMiLoDoArchitecture,
+    PerNodeArchitecture,
+    GenericL2OArchitecture,
+    BaseRulesArchitecture,
+    LPGExtraArchitecture,
+    LearnedScalarsArchitecture,
+):
+    ARCHITECTURES.register(_architecture)
 
 
 def read_architecture(table: Mapping[str, Any]) -> Architecture[Any]:
@@ -48,11 +49,8 @@ def read_architecture(table: Mapping[str, Any]) -> Architecture[Any]:
     Raises:
         InputError: the kind or a setting is unknown, or a setting of the wrong type.
     """
-    settings = {"kind": MiLoDoArchitecture.kind, **table}
-    kind = settings.pop("kind")
-    if kind not in ARCHITECTURES:
-        raise unknown("architecture", str(kind), ARCHITECTURES)
-    return ARCHITECTURES[kind].from_dict(settings)
+    settings = {"kind": MiLoDoArchitecture.name, **table}
+    return ARCHITECTURES[str(settings.pop("kind"))].from_dict(settings)
 
 
 def save_weights(folder: Path, weights: nn.Module, architecture: Architecture[Any]) -> None:

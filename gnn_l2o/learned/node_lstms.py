@@ -48,8 +48,8 @@ class NodeLSTMs(nn.Module):
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
 
-    def silence(self, output: Tensor) -> None:
-        """Make the networks emit ``output``, ``(nodes, out_features)``, whatever comes in: special initialization."""
+    def emit(self, output: Tensor) -> None:
+        """Make the networks emit ``output``, ``(nodes, out_features)``, whatever their inputs (special, E.1)."""
         nn.init.zeros_(self.outer_weight)
         with torch.no_grad():
             self.outer_bias.copy_(output.unsqueeze(2))

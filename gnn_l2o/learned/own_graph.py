@@ -49,7 +49,7 @@ class OwnGraph:
             links = tuple((int(i), int(j)) for i, j in (link.split("-") for link in text.split()))
         except ValueError:
             raise InputError(f"links are written as in '0-1 1-2', got {text!r}") from None
-        # Network refuses what is no connected graph, and knows the order of its links.
+        # Network refuses what is no connected graph, and puts its links in order.
         return cls.of(Network.from_edges(links, None if links else 1))
 
     def __str__(self) -> str:
@@ -84,12 +84,9 @@ class OwnGraph:
 
     def refusal(self, network: Network) -> str | None:
         """Return why a network is not made of copies of this graph; ``None`` if it is."""
-        copies = torch.arange(network.num_graphs) * self.num_nodes
-        own = torch.tensor(self.links, dtype=torch.long).reshape(-1, 2).t()
-        expected = (own.unsqueeze(1) + copies.reshape(1, -1, 1)).flatten(1)
-        if torch.equal(network.link_index.cpu(), expected) and network.num_nodes == copies.numel() * self.num_nodes:
+        if network.is_copies_of(self.links, self.num_nodes):
             return None
-        nodes, links = network.num_nodes / network.num_graphs, network.link_index.size(1) / network.num_graphs
+        nodes, links = network.num_nodes / network.num_graphs, network.weights().size(0) / network.num_graphs
         return (
             f"its networks are bound to their graph of {self.num_nodes} nodes and {len(self.links)} links; "
             f"this is another one, of {nodes:g} nodes and {links:g} links"

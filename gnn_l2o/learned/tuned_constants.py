@@ -1,21 +1,24 @@
-"""MiLoDo's rule with a few constants that are tuned like a handcrafted method: what a sceptic would try first."""
+"""MiLoDo's rule with a few constants that are tuned like a handcrafted method: the first baseline of a learned one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
+from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.constant_coefficients import ConstantCoefficients
-from gnn_l2o.learned.milodo import Edges, graph_facts
-from gnn_l2o.nn.node_preconditioner import MAX_MOMENTUM
+from gnn_l2o.learned.network_facts import SETUP_KNOWLEDGE, network_facts
 from gnn_l2o.nn.rule import MiLoDoState, milodo_step
+from gnn_l2o.nn.stability import stability_bounds
+from gnn_l2o.nn.step_size import MAX_MOMENTUM
 from gnn_l2o.problems import Problem
 
 
@@ -33,7 +36,8 @@ class TunedConstants(Tunable[TunedConstantsState]):
     r"""MiLoDo's rule (He et al. 2024, Eqs. (22)-(24)) with three constants instead of networks.
 
     :math:`p_i = s c_i`, :math:`p_{ij1} = t P_{ij}`, :math:`p_{ij2} = u q w_{ij}` in the units of
-    :class:`~gnn_l2o.learned.constant_coefficients.ConstantCoefficients`. Costs one gradient, one prox and one round an iteration.
+    :class:`.ConstantCoefficients`. Costs one gradient, one prox and one round an iteration,
+    in which a number, the step size, travels with z.
 
     Attributes:
         step_factor: s.
@@ -50,14 +54,15 @@ class TunedConstants(Tunable[TunedConstantsState]):
         "dual_factor": Range(0.05, 0.4, points=2),
         "mixing_factor": Range(0.5, 1.0, spacing="linear", points=2),
     }
-    cost = Cost(rounds=1, vectors=1, gradients=1, proxes=1)
+    setup_knowledge = SETUP_KNOWLEDGE
+    cost = Cost(rounds=1, vectors=1, numbers=1, gradients=1, proxes=1)
 
     step_factor: float | Tensor
     dual_factor: float | Tensor
     mixing_factor: float | Tensor
 
     @property
-    def _gains(self) -> ConstantCoefficients:
+    def _coefficients(self) -> ConstantCoefficients:
         return ConstantCoefficients(self.step_factor, self.dual_factor, self.mixing_factor)
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> TunedConstantsState:
@@ -65,11 +70,11 @@ class TunedConstants(Tunable[TunedConstantsState]):
 
     def step(self, problem: Problem, network: Network, state: TunedConstantsState) -> TunedConstantsState:
         gradient = problem.gradient(state.extrapolated)
-        context = graph_facts(problem, network, state.x, momentum_bound=self.momentum_bound)
-        before = replace(
-            MiLoDoState.first(state.x, gradient, None, context), extrapolated=state.extrapolated, y=state.y
-        )
-        after = milodo_step(before, gradient, problem.prox, self._gains, Edges(network))
+        facts, exchange = network_facts(problem, network, state.x), NetworkExchange(network)
+        bounds = stability_bounds(facts, exchange, momentum=self.momentum_bound)
+        first = MiLoDoState.first(state.x, gradient, None, facts, bounds)
+        before = replace(first, extrapolated=state.extrapolated, y=state.y)
+        after = milodo_step(before, gradient, problem.prox, self._coefficients, exchange)
         return TunedConstantsState(after.x, after.extrapolated, after.y)
 
 
@@ -98,8 +103,12 @@ class TunedMomentum(TunedConstants):
     momentum: float | Tensor
 
     @property
-    def _gains(self) -> ConstantCoefficients:
-        return ConstantCoefficients(self.step_factor, self.dual_factor, self.mixing_factor, self.momentum)
+    def _coefficients(self) -> ConstantCoefficients:
+        return ConstantCoefficients(
+            self.step_factor, self.dual_factor, self.mixing_factor, self.momentum, self.momentum_bound
+        )
 
 
-TUNED: dict[str, type[TunedConstants]] = {method.name: method for method in (TunedConstants, TunedMomentum)}
+TUNED: dict[str, type[Tunable[Any]]] = {
+    method.name: METHODS.register(method) for method in (TunedConstants, TunedMomentum)
+}

@@ -1,11 +1,15 @@
 """The message-passing layers, for use in any PyTorch Geometric model."""
 
+from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner
+from gnn_l2o.nn.facts import GraphFacts
+from gnn_l2o.nn.initial_state import initial_state
 from gnn_l2o.nn.lstm import CoordinateLSTM
 from gnn_l2o.nn.milodo_conv import MiLoDoConv
 from gnn_l2o.nn.node_preconditioner import NodePreconditioner
 from gnn_l2o.nn.preconditioner import Preconditioner
-from gnn_l2o.nn.rule import Coefficients, CoefficientSource, GraphFacts, MiLoDoState, milodo_step
+from gnn_l2o.nn.rule import Coefficients, MiLoDoState, milodo_step
+from gnn_l2o.nn.stability import StabilityBounds, stability_bounds
 
 __all__ = [
     "CoefficientSource",
@@ -13,9 +17,14 @@ __all__ = [
     "CoordinateLSTM",
     "EdgePreconditioner",
     "GraphFacts",
+    "Message",
     "MiLoDoConv",
     "MiLoDoState",
     "NodePreconditioner",
     "Preconditioner",
+    "SourceCost",
+    "StabilityBounds",
+    "initial_state",
     "milodo_step",
+    "stability_bounds",
 ]

@@ -5,7 +5,10 @@ import math
 import torch
 from torch import Tensor
 
-from gnn_l2o.nn.rule import GraphFacts, MiLoDoState
+from gnn_l2o.graph.communication import Ends
+from gnn_l2o.graph.exchange import Exchange
+from gnn_l2o.nn.facts import GraphFacts
+from gnn_l2o.nn.rule import MiLoDoState
 
 _FLOOR = 1e-4  # values below it, in the node's own unit, all look like zero
 
@@ -13,8 +16,8 @@ _FLOOR = 1e-4  # values below it, in the node's own unit, all look like zero
 def signed_log(value: Tensor, unit: Tensor) -> Tensor:
     r"""Return :math:`\operatorname{sign}(v) \log(1 + |v| / (\epsilon u)) / \log(1 + 1 / \epsilon)`, 1 where v = u.
 
-    It keeps the order of magnitude of what shrinks over many decades during a run, as the inputs of learned optimizers
-    must (Andrychowicz et al. 2016, appendix A).
+    It preserves the order of magnitude of values that shrink over many decades during a run, as inputs of learned
+    optimizers must (Andrychowicz et al. 2016, appendix A).
 
     Args:
         value: v, ``(rows, d)``.
@@ -36,8 +39,8 @@ def in_units(value: Tensor, unit: Tensor) -> Tensor:
 def first_step_size(gradient: Tensor, smoothness: Tensor) -> Tensor:
     r"""Return the size of a node's first gradient step, :math:`\|\nabla f_i(x^0)\| / (\sqrt d L_i)`, ``(N, 1)``.
 
-    The unit in which a node measures everything: multiplying x by a constant, or f by one, changes no feature.
-    A node that starts at a minimum of its own loss has no such scale and takes 1.
+    It is the unit of a node's features: multiplying x by a constant, or f by one, changes no feature.
+    For a node whose initial point minimizes its own loss the unit is 1.
     """
     size = gradient.square().mean(dim=1, keepdim=True).sqrt() / smoothness
     return torch.where(size > 0, size, torch.ones_like(size))
@@ -45,11 +48,11 @@ def first_step_size(gradient: Tensor, smoothness: Tensor) -> Tensor:
 
 @torch.no_grad()
 def secant_curvature(state: MiLoDoState, gradient: Tensor) -> Tensor:
-    r"""Return :math:`\max(\langle s_i, u_i \rangle, 0) / \|s_i\|^2`, the curvature a node met on its last move.
+    r"""Return the secant (Barzilai-Borwein) curvature :math:`\max(\langle s_i, u_i \rangle, 0) / \|s_i\|^2`.
 
-    s is the move and u the change of the gradient on the way (the quotient is that of Barzilai, Borwein 1988). Where
-    the neighbours' losses are steep in different directions, their common moves meet little of each one's greatest
-    curvature; where they are alike they meet much of it. A measurement, not differentiated. 0 before the first move,
+    s is a node's last move and u the change of its gradient on the way (Barzilai, Borwein 1988). Where the losses of
+    neighbours are steep in different directions, their common moves see little of each one's largest curvature; where
+    their losses are alike the moves see much of it. It is measured, not differentiated. It is 0 before the first move,
     and after one so short, below :math:`\sqrt\epsilon \|\hat x_i\|`, that rounding would be measured.
 
     Args:
@@ -66,39 +69,40 @@ def secant_curvature(state: MiLoDoState, gradient: Tensor) -> Tensor:
     return torch.where(square > rounding, product / square, 0)
 
 
-def curvature_ratio(context: GraphFacts) -> Tensor:
-    r"""Return :math:`\frac12 \log_{10}(\bar\lambda_i / L_i)`, ``(N, 1)``: 0 where a node's curvatures are all the same.
+def curvature_ratio(facts: GraphFacts) -> Tensor:
+    r"""Return :math:`\frac12 \log_{10}(\bar\lambda_i / L_i)`, ``(N, 1)``, the mean-to-maximal curvature ratio.
 
-    The mean eigenvalue :math:`\bar\lambda_i` over the greatest is about :math:`m / d` where a node has few samples: it
-    tells how ill-conditioned the problem will be.
+    It is 0 where all eigenvalues of a node's Hessian are equal. Where a node has few samples the ratio of the mean
+    eigenvalue :math:`\bar\lambda_i` to the largest is about :math:`m / d`: it indicates how ill-conditioned the problem
+    is.
     """
-    return 0.5 * (context.mean_curvature / context.smoothness).clamp(min=1e-4).log10()
+    return 0.5 * (facts.mean_curvature / facts.smoothness).clamp(min=1e-4).log10()
 
 
-def pull(context: GraphFacts) -> Tensor:
-    """Return :attr:`.GraphFacts.pull` as a signed logarithm, ``(N, 1)``: 0 without a regularizer, 1 where it rules.
+def shrinkage(facts: GraphFacts) -> Tensor:
+    """Return :attr:`.GraphFacts.prox_shrinkage` as a signed logarithm, ``(N, 1)``: 0 without a regularizer, at most 1.
 
-    With the curvature_ratio of the curvatures and the number of nodes it tells what else decides how well conditioned a
-    problem is: a LASSO and a linear regression of the same data differ in nothing else.
+    Together with the curvature ratio and the number of nodes it indicates how well conditioned a problem is: a LASSO
+    and a linear regression of the same data differ in nothing else.
     """
-    return signed_log(context.pull, torch.ones_like(context.pull))
+    return signed_log(facts.prox_shrinkage, torch.ones_like(facts.prox_shrinkage))
 
 
-def size(context: GraphFacts) -> Tensor:
-    r"""Return :math:`\frac12 \log_{10} N`, N the nodes of the graph, ``(N, 1)``."""
-    return 0.5 * context.nodes.log10()
+def graph_size(facts: GraphFacts) -> Tensor:
+    r"""Return :math:`\frac12 \log_{10} N`, N the number of nodes of the graph, ``(N, 1)``."""
+    return 0.5 * facts.num_nodes.log10()
 
 
-def known_at_nodes(context: GraphFacts, spectral_gap: bool) -> list[Tensor]:
-    r"""Return what a node knows and what does not change during a run, ``(N, 1)`` each.
+def known_at_nodes(facts: GraphFacts, spectral_gap: bool) -> list[Tensor]:
+    r"""Return the features of a node that are constant during a run, ``(N, 1)`` each.
 
-    w_ii, :attr:`.GraphFacts.regularity`, the :func:`curvature_ratio` of its curvatures, the :func:`pull` of its regularizer
-    and the product of both, for few samples want other gains with a regularizer than without; with ``spectral_gap``
-    also the gap, :math:`\lambda_N` and the :func:`size` of its graph.
+    These are w_ii, :attr:`.GraphFacts.self_weight_ratio`, the :func:`curvature_ratio`, the :func:`shrinkage` of its
+    prox and the product of both (with few samples, other coefficients suit a problem with a regularizer than one
+    without); with ``spectral_gap`` also the spectral gap, :math:`\lambda_N` and the :func:`graph_size`.
     """
-    even, pulled = curvature_ratio(context), pull(context)
-    own = [context.self_weight, context.regularity, even, pulled, even * pulled]
-    return own + [context.spectral_gap, context.min_eigenvalue, size(context)] * spectral_gap
+    ratio, shrunk = curvature_ratio(facts), shrinkage(facts)
+    own = [facts.self_weight, facts.self_weight_ratio, ratio, shrunk, ratio * shrunk]
+    return own + [facts.spectral_gap, facts.min_eigenvalue, graph_size(facts)] * spectral_gap
 
 
 def known_features(spectral_gap: bool) -> int:
@@ -106,13 +110,17 @@ def known_features(spectral_gap: bool) -> int:
     return 5 + 3 * spectral_gap
 
 
-def known_at_edges(context: GraphFacts, spectral_gap: bool) -> list[Tensor]:
-    """Return w_ij and the means of what else both ends know (:func:`known_at_nodes`), ``(R, 1)`` each."""
-    i, j = context.ends
-    return [
-        context.weight,
-        *(0.5 * (q.index_select(0, i) + q.index_select(0, j)) for q in known_at_nodes(context, spectral_gap)[1:]),
-    ]
+def known_at_edges(facts: GraphFacts, exchange: Exchange, spectral_gap: bool) -> list[Tensor]:
+    """Return w_ij and the means of the other features at both ends (:func:`known_at_nodes`), ``(R, 1)`` each.
+
+    Neighbours tell each other three numbers once, before the first iteration; what concerns the whole graph is the
+    same at both ends.
+    """
+    local = torch.cat([facts.self_weight_ratio, curvature_ratio(facts), shrinkage(facts)], dim=1)
+    (ends,) = exchange.neighbours(numbers=local, setup=True)
+    product = Ends(*(end[:, 1:2] * end[:, 2:3] for end in ends))
+    of_graph = [facts.spectral_gap, facts.min_eigenvalue, graph_size(facts)] * spectral_gap
+    return [facts.weight, *torch.split(ends.mean, 1, dim=1), product.mean, *map(exchange.at_edges, of_graph)]
 
 
 def stack(*features: Tensor) -> Tensor:

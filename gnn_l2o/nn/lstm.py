@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from gnn_l2o._utils.errors import InputError
 
 Memory = tuple[Tensor, Tensor]  # h and c, each (hidden_features, rows, d)
-SKIP_RATE = 5.0  # by which a step of training changes the direct weights more than those of the network
+SKIP_RATE = 5.0  # by which a training step changes the skip connection more than the rest of the network
 BLOCK = 2**14  # coordinates that are computed at a time where nothing is differentiated: they fit into a cache
 
 
@@ -16,13 +16,13 @@ class CoordinateLSTM(nn.Module):
     r"""One LSTM cell and a two-layer perceptron, applied to every coordinate of every row with the same weights.
 
     It is the network :math:`\phi` of He et al. 2024 (Section 4.2, Eqs. (25)-(27), E.3): the state h, c of a coordinate
-    is its own, the weights are everybody's, so that any number of rows and coordinates will do.
+    is its own, the weights are shared, so that the network accepts any number of rows and coordinates.
 
-    With ``direct`` the features also go to the outputs past the LSTM, through one linear layer: what follows from graph
-    and problem alone, as most of the gains does, is learned in fewer updates so.
+    With ``skip_connection`` the features also reach the outputs through one linear layer beside the LSTM: what follows
+    from graph and problem alone, as most of the coefficients do, is then learned in fewer updates.
 
-    Features stand first, ``(features, rows, d)``: then all arithmetic runs over long contiguous stretches, which on a
-    CPU takes two thirds of the time of ``torch.nn.LSTMCell`` on ``(rows * d, features)``.
+    Features stand first, ``(features, rows, d)``: then all arithmetic runs over long contiguous blocks of memory, which
+    on a CPU takes two thirds of the time of ``torch.nn.LSTMCell`` on ``(rows * d, features)``.
 
     Args:
         in_features: numbers that describe a coordinate.
@@ -53,8 +53,8 @@ class CoordinateLSTM(nn.Module):
         if self.skip_connection is not None:
             self.skip_connection.reset_parameters()
 
-    def silence(self, output: list[float]) -> None:
-        """Make the network emit ``output`` whatever comes in: the paper's special initialization (E.1)."""
+    def emit(self, output: list[float]) -> None:
+        """Make the network emit ``output`` whatever its inputs: the paper's special initialization (E.1)."""
         nn.init.zeros_(self.outer.weight)
         if self.skip_connection is not None:
             nn.init.zeros_(self.skip_connection.weight)
@@ -62,13 +62,13 @@ class CoordinateLSTM(nn.Module):
             self.outer.bias.copy_(torch.tensor(output))
 
     def make_linear(self, coefficients: Tensor) -> None:
-        """Make the network emit a constant plus multiples of its last features; it must have ``direct``.
+        """Make the network emit a constant plus multiples of its last features; it must have a skip connection.
 
         Args:
             coefficients: ``(1 + k, out_features)``, the constant first, then those of the last k features.
         """
         assert self.skip_connection is not None
-        self.silence(coefficients[0].tolist())
+        self.emit(coefficients[0].tolist())
         with torch.no_grad():
             self.skip_connection.weight[:, 1 - len(coefficients) :] = coefficients[1:].t() / SKIP_RATE
 

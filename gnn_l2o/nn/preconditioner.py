@@ -1,47 +1,71 @@
-"""Node and edge preconditioner together: the learned source of MiLoDo's gains."""
+"""Node and edge preconditioner together: the learned source of MiLoDo's coefficients."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.communication import Ends
+from gnn_l2o.graph.exchange import Exchange
+from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner, EdgeWeights, Symmetrize
-from gnn_l2o.nn.features import first_step_size
+from gnn_l2o.nn.facts import GraphFacts
+from gnn_l2o.nn.features import first_step_size, known_at_edges, stack
 from gnn_l2o.nn.lstm import Memory
-from gnn_l2o.nn.node_preconditioner import MAX_MOMENTUM, NodeMemory, NodePreconditioner, Parametrization
-from gnn_l2o.nn.rule import Coefficients, Exchange, GraphFacts, MiLoDoState
+from gnn_l2o.nn.node_preconditioner import NodeMemory, NodePreconditioner, Parametrization
+from gnn_l2o.nn.rule import Coefficients, MiLoDoState
+from gnn_l2o.nn.stability import StabilityBounds, max_momentum
+from gnn_l2o.nn.step_size import MAX_MOMENTUM
 
 _OWN, _DUALS = (0.12, 0.88), (0.2, 0.5, 0.75, 0.92)
 _STEPS, _MOMENTA = (0.3, 0.8), (0.5, 0.8, 0.95)
 _STEPS_WITHOUT_MOMENTUM = (0.3, 0.7)
-_Memory = tuple[Tensor, NodeMemory, tuple[Memory, ...]]  # the nodes' unit, and what the networks remember
 
 
 def scale_free_trials(accelerated: bool) -> list[dict[str, float]]:
-    """Return constants that suit some graph and problem, as :meth:`Preconditioner.emit` takes them."""
+    """Return constants for grid-search initialization, as :meth:`Preconditioner.emit` takes them."""
     steps, momenta = (_STEPS, _MOMENTA) if accelerated else (_STEPS_WITHOUT_MOMENTUM, _MOMENTA[:1])
     return [
-        {"step": step, "own": own, "dual": dual, "momentum": momentum, "primal": 0.9}
+        {"step": step, "own": own, "dual": dual, "momentum": momentum, "mixing": 0.9}
         for step, own, dual, momentum in itertools.product(steps, _OWN, _DUALS, momenta)
     ]
 
 
-class Preconditioner(nn.Module):
-    """Shared recurrent networks that emit p_i, p_ij1 and p_ij2 (a :class:`~gnn_l2o.nn.rule.CoefficientSource`).
+@dataclass(frozen=True)
+class PreconditionerMemory:
+    """What a :class:`Preconditioner` keeps between two recomputations.
+
+    Attributes:
+        unit: of the features of a node, :func:`.first_step_size`, ``(N, 1)``.
+        edge_unit: the mean of both ends' units, ``(R, 1)``.
+        known: the constant features of edges, ``(features, R, 1)``.
+        node: of the node's network.
+        edge: of the edge's networks.
+    """
+
+    unit: Tensor
+    edge_unit: Tensor
+    known: Tensor
+    node: NodeMemory
+    edge: tuple[Memory, ...]
+
+
+class Preconditioner(nn.Module, CoefficientSource):
+    """Shared recurrent networks that emit p_i, p_ij1 and p_ij2 (a :class:`.CoefficientSource`).
 
     Args:
         hidden_features: width of the LSTMs; the paper's is 20.
         parametrization: ``"scale_free"`` or ``"paper"``, see :class:`NodePreconditioner` and
             :class:`EdgePreconditioner`.
         symmetrize: ``"even"`` or ``"mean"``, see :class:`EdgePreconditioner`.
-        spectral_gap: whether the scale-free networks see the spectrum and the size of their graph.
+        spectral_gap: whether the scale-free networks' inputs include spectrum and size of the graph.
         accelerated: whether they emit a momentum a_i too, only in the scale-free parametrization. A node gets the
-            momentum it wants as far as its other gains leave room (:meth:`.GraphFacts.max_momentum`).
-        log_features: whether the scale-free networks see logarithms of what changes.
+            momentum that its network proposes as far as the other coefficients allow it (:func:`.max_momentum`).
+        log_features: whether the scale-free networks' inputs are logarithms of what changes.
         skip_connection: whether the scale-free networks' features also go past them, see :class:`CoordinateLSTM`.
         edge_weights: ``"edge"`` or ``"coordinate"``, see :class:`EdgePreconditioner`.
     """
@@ -78,7 +102,7 @@ class Preconditioner(nn.Module):
         )
 
     @property
-    def directed(self) -> bool:
+    def directed(self) -> bool:  # type: ignore[override]  # a constant elsewhere
         """Whether the rows of edges are directed edges or links."""
         return self.edge.symmetrize == "mean"
 
@@ -89,37 +113,44 @@ class Preconditioner(nn.Module):
 
     @property
     def spectral_gap(self) -> bool:
-        """Whether they see the spectrum and the size of their graph."""
+        """Whether their inputs include spectrum and size of the graph."""
         return self.node.spectral_gap
 
     @property
-    def momentum_bound(self) -> float:
-        """The largest momentum it emits."""
+    def momentum_bound(self) -> float:  # type: ignore[override]  # a constant elsewhere
+        """The largest momentum that they emit."""
         return MAX_MOMENTUM if self.node.accelerated else 0.0
+
+    def recompute_cost(self, shapes: tuple[tuple[int, ...], ...]) -> SourceCost:
+        swaps, minima = int(self.directed), int(self.node.takes_minima)
+        if self.node.parametrization == "paper":
+            return SourceCost(rounds=swaps, vectors=swaps)
+        whole_edges = self.edge.edge_weights == "edge"
+        return SourceCost(rounds=swaps + minima, vectors=swaps + (not whole_edges), numbers=minima + whole_edges)
 
     def reset_parameters(self) -> None:
         """Draw all weights anew: the paper's random initialization (E.1)."""
         self.node.reset_parameters()
         self.edge.reset_parameters()
 
-    def emit(self, step: float, dual: float, primal: float, momentum: float = 0.95, own: float = 0.5) -> None:
-        r"""Make the networks emit constants whatever they see, from which training then departs.
+    def emit(self, step: float, dual: float, mixing: float, momentum: float = 0.95, own: float = 0.5) -> None:
+        r"""Make the networks emit constants whatever their inputs, from which training then departs.
 
-        They are :math:`p_i = s c_i` among nodes that are alike (:func:`.bounded_step`), and the shares t and u of
+        They are :math:`p_i = s c_i` among nodes that are alike (:func:`.bounded_step_size`), and the shares t and u of
         :func:`.bounded_edge_weights`; in the paper's parametrization s, :math:`t w_{ij}` and :math:`u w_{ij}`.
 
         Args:
             step: s, in the scale-free parametrization between 0 and 0.8, or 1.2 if accelerated.
             dual: t, there between 0 and 1.
-            primal: u, there between 0 and 1.
-            momentum: the a that nodes want if accelerated, between 0 and 0.97.
+            mixing: u, there between 0 and 1.
+            momentum: the proposed momentum if accelerated, between 0 and 0.97.
             own: :math:`\theta` in the scale-free parametrization, between 0 and 1.
 
         Raises:
-            InputError: they do not.
+            InputError: they are not.
         """
         self.node.emit(step, momentum, own)
-        self.edge.emit(dual, primal)
+        self.edge.emit(dual, mixing)
 
     @property
     def trials(self) -> list[dict[str, float]]:
@@ -132,7 +163,7 @@ class Preconditioner(nn.Module):
         return node, edge
 
     def emit_linear(self, node: Tensor, edge: Tensor) -> None:
-        """Make the networks emit what is linear in what is known; scale-free and with ``direct`` only.
+        """Make the networks emit linear functions of the constant features; scale-free with a skip connection only.
 
         Args:
             node: coefficients of 1 and of :func:`.known_at_nodes`, ``(1 + features, outputs)``.
@@ -141,42 +172,75 @@ class Preconditioner(nn.Module):
         for lstm, coefficients in zip((self.node.lstm, *self.edge.networks), (node, edge), strict=True):
             lstm.make_linear(coefficients)
 
-    def start_as_exact_diffusion(self, step_size: float) -> None:
-        r"""Make the rule start as exact diffusion with step :math:`\gamma`, the paper's special initialization (E.1).
+    def emit_exact_diffusion(self, step_size: float) -> None:
+        r"""Make the rule exact diffusion with step size :math:`\gamma`, the paper's special initialization (E.1).
 
         Args:
             step_size: :math:`\gamma`.
 
         Raises:
-            InputError: the parametrization is not the paper's; the scale-free gains are no one step size's.
+            InputError: the parametrization is not the paper's; scale-free coefficients have no single step size.
         """
         if self.node.parametrization != "paper":
-            raise InputError("exact diffusion is a start for parametrization 'paper', got 'scale_free'")
+            raise InputError("exact diffusion is an initialization for parametrization 'paper', got 'scale_free'")
         self.emit(step_size, 1 / (2 * step_size), 0.5)
 
-    def init_memory(self, x: Tensor, gradient: Tensor, context: GraphFacts) -> _Memory:
-        # LSTM states start at zero: the paper draws them, which makes runs irreproducible.
-        unit = first_step_size(gradient, context.smoothness)
-        edges = context.weight.expand(-1, x.size(1))
-        return unit, self.node.initial_memory(x), self.edge.initial_memory(edges)
+    def init_memory(
+        self, x: Tensor, gradient: Tensor, facts: GraphFacts, bounds: StabilityBounds, exchange: Exchange
+    ) -> PreconditionerMemory:
+        # LSTM states are zero at first: the paper draws them, which makes runs irreproducible.
+        unit = first_step_size(gradient, facts.smoothness)
+        edges = facts.weight.expand(-1, x.size(1))
+        if self.node.parametrization == "paper":
+            edge_unit = known = facts.weight  # not among the inputs
+        else:
+            edge_unit = exchange.neighbours(numbers=unit, setup=True)[0].mean
+            known = stack(*known_at_edges(facts, exchange, self.spectral_gap))
+        node = self.node.init_memory(x, facts, bounds, exchange)
+        return PreconditionerMemory(unit, edge_unit, known, node, self.edge.initial_memory(edges))
 
-    def node_preconditioner(self, state: MiLoDoState, gradient: Tensor) -> tuple[Tensor, _Memory]:
-        unit, node, edge = state.memory
-        step, node = self.node(state, gradient, unit, node)
-        return step, (unit, node, edge)
+    def preconditioner(
+        self, state: MiLoDoState, gradient: Tensor, exchange: Exchange
+    ) -> tuple[Tensor, PreconditionerMemory]:
+        memory: PreconditionerMemory = state.memory
+        step_size, node = self.node(state, gradient, memory.unit, memory.node, exchange)
+        return step_size, replace(memory, node=node)
 
-    def frozen_preconditioner(self, state: MiLoDoState, held: Tensor, gradient: Tensor) -> Tensor:
-        return self.node.frozen_preconditioner(state, held, gradient)
+    def frozen_preconditioner(self, state: MiLoDoState, frozen: Tensor, gradient: Tensor) -> Tensor:
+        return self.node.frozen_preconditioner(state, frozen, gradient)
+
+    def message(self, preconditioner: Tensor, memory: PreconditionerMemory) -> Message:
+        if self.node.parametrization == "paper":
+            return Message()
+        if self.edge.edge_weights == "edge":
+            return Message(numbers=preconditioner.amax(dim=1, keepdim=True))
+        return Message(vectors=(preconditioner,))
 
     def edge_weights(
-        self, state: MiLoDoState, step: Tensor, z: Tensor, difference: Tensor, memory: Any, exchange: Exchange
-    ) -> tuple[Tensor, Tensor, _Memory]:
-        unit, node, edge = memory
-        dual, primal, edge = self.edge(state, step, z, difference, unit, edge, exchange)
-        return dual, primal, (unit, node, edge)
+        self,
+        state: MiLoDoState,
+        z: Ends,
+        message: tuple[Ends, ...],
+        memory: PreconditionerMemory,
+        exchange: Exchange,
+    ) -> tuple[Tensor, Tensor, PreconditionerMemory]:
+        step_size = message[0] if message else None
+        dual, mixing, edge = self.edge(
+            step_size,
+            z.difference,
+            state.difference,
+            z.own.abs() + z.other.abs(),
+            memory.edge_unit,
+            memory.known,
+            memory.edge,
+            state.bounds,
+            exchange,
+        )
+        return dual, mixing, replace(memory, edge=edge)
 
-    def momentum(self, context: GraphFacts, gains: Coefficients, memory: Any) -> Tensor | None:
+    def momentum(
+        self, bounds: StabilityBounds, coefficients: Coefficients, memory: PreconditionerMemory, exchange: Exchange
+    ) -> Tensor | None:
         if not self.node.accelerated:
             return None
-        _, (_, _, wanted), _ = memory
-        return torch.minimum(wanted, context.max_momentum(gains))
+        return torch.minimum(memory.node.momentum, max_momentum(bounds, coefficients, exchange))

@@ -15,9 +15,9 @@ from gnn_l2o._utils.blocks import Blocks, eigen
 MEMORY = 0.8
 """Of the exponential mean of the products."""
 EVEN = 0.03
-"""Share of the greatest eigenvalue that is added to all: the inverse roots differ by a factor of six at most."""
+"""Share of the largest eigenvalue that is added to all: the inverse roots differ by a factor of six at most."""
 FLOOR = 1e-8
-"""The same, of the greatest that there ever was: the inverse roots are bounded however small gradients get."""
+"""The same, of the largest that there ever was: the inverse roots are bounded however small gradients get."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Whitening:
 
     .. math:: V \mapsto \sqrt c \, (C + (\epsilon \lambda_{\max}(C) + \delta \Lambda) I)^{-1/2} \, V
 
-    with :math:`\Lambda` the greatest :math:`\lambda_{\max}(C)` so far. This is Shampoo (Gupta, Koren, Singer 2018) with
+    with :math:`\Lambda` the largest :math:`\lambda_{\max}(C)` so far. This is Shampoo (Gupta, Koren, Singer 2018) with
     a factor on the smaller side only, whose power is then -1/2. Where V is as C expects, its image has a root mean
     square of about one. A vector is a matrix of one row: it is divided by its size. All is differentiated but the two
     :math:`\lambda_{\max}`.
@@ -38,18 +38,18 @@ class Whitening:
         product: C of every block, ``(N, groups, r, r)``.
         peak: :math:`\Lambda` of every block, ``(N, groups, 1)``.
         root: the factor of every block, ``(N, groups, r, r)``.
-        greatest: its greatest eigenvalue, ``(N, K)``.
+        largest: its largest eigenvalue, ``(N, K)``.
     """
 
     blocks: Blocks
     product: tuple[Tensor, ...] = ()
     peak: tuple[Tensor, ...] = ()
     root: tuple[Tensor, ...] = ()
-    greatest: Tensor | None = None
+    largest: Tensor | None = None
 
     def seen(self, direction: Tensor) -> Self:
         """Return the matrix after another direction, ``(N, d)``."""
-        products, peaks, roots, greatest = [], [], [], []
+        products, peaks, roots, largest = [], [], [], []
         for k, matrix in enumerate(self.blocks.matrices(direction)):
             product = matrix @ matrix.mT
             if self.product:
@@ -60,20 +60,20 @@ class Whitening:
             products.append(product)
             peaks.append(peak)
             roots.append(scale * root)
-            greatest.append(scale * values.flatten(1).amax(dim=1))
+            largest.append(scale * values.flatten(1).amax(dim=1))
         return replace(
-            self, product=tuple(products), peak=tuple(peaks), root=tuple(roots), greatest=torch.stack(greatest, dim=1)
+            self, product=tuple(products), peak=tuple(peaks), root=tuple(roots), largest=torch.stack(largest, dim=1)
         )
 
     def apply(self, direction: Tensor) -> Tensor:
-        """Return the image of v under the matrix divided by its :attr:`greatest` eigenvalue: ``(N, d)`` to ``(N, d)``.
+        """Return the image of v under the matrix divided by its :attr:`largest` eigenvalue: ``(N, d)`` to ``(N, d)``.
 
         It is divided in every block by that of the block, so that what remains to multiply it with is one number each.
         """
-        assert self.greatest is not None  # a direction was seen
+        assert self.largest is not None  # a direction was seen
         matrices = self.blocks.matrices(direction)
-        greatest = self.greatest.t().reshape(len(self.root), -1, 1, 1, 1)
-        return self.blocks.join([r @ m / g for r, m, g in zip(self.root, matrices, greatest, strict=True)])
+        largest = self.largest.t().reshape(len(self.root), -1, 1, 1, 1)
+        return self.blocks.join([r @ m / g for r, m, g in zip(self.root, matrices, largest, strict=True)])
 
 
 class _InverseRoot(torch.autograd.Function):
@@ -81,7 +81,7 @@ class _InverseRoot(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, product: Tensor, peak: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the root, its eigenvalues and the greatest eigenvalue of C so far; only the root is differentiated."""
+        """Return the root, its eigenvalues and the largest eigenvalue of C so far; only the root is differentiated."""
         values, vectors = eigen(product)
         peak = torch.maximum(peak, values[..., -1:])
         floor = (EVEN * values[..., -1:] + FLOOR * peak).clamp(min=torch.finfo(values.dtype).tiny)

@@ -1,4 +1,4 @@
-"""Decentralized problems: the losses of all nodes at once."""
+"""Decentralized problems: the losses of all nodes at once, regularizers, and certified solutions."""
 
 from gnn_l2o.problems.finite_sum import FiniteSum
 from gnn_l2o.problems.least_squares import LeastSquares
@@ -7,20 +7,27 @@ from gnn_l2o.problems.logistic import Logistic
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import MLP, ResNet
 from gnn_l2o.problems.problem import Problem
+from gnn_l2o.problems.regularizers import L1, Box, ElasticNet, GroupL1, Regularizer, Zero
 from gnn_l2o.problems.solve import NotCertifiedError, Solution, solve
 from gnn_l2o.problems.stochastic import Stochastic
 
 __all__ = [
+    "L1",
     "MLP",
+    "Box",
+    "ElasticNet",
     "FiniteSum",
+    "GroupL1",
     "LeastSquares",
     "LinearModel",
     "Logistic",
     "NeuralNetwork",
     "NotCertifiedError",
     "Problem",
+    "Regularizer",
     "ResNet",
     "Solution",
     "Stochastic",
+    "Zero",
     "solve",
 ]

@@ -1,4 +1,4 @@
-"""Problems whose nodes hold samples: how the samples of all nodes are kept, joined and drawn from."""
+"""Problems whose nodes hold samples: storing, joining and subsampling the samples of all nodes."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from gnn_l2o.problems.regularizers import Regularizer
 class FiniteSum(Problem):
     r"""Losses :math:`f_i(x) = \frac{1}{m_i} \sum_{j=1}^{m_i} \ell_{ij}(x)` over the samples of node i.
 
-    Nodes may hold different numbers of samples; rows beyond a node's own are padding and have no weight.
+    Nodes may hold different numbers of samples; the rows of a node beyond its last sample are padding of weight 0.
 
     Attributes:
         features: ``(M, m, ...)``, entry (i, j) holds the features of sample j of node i.
-        targets: ``(M, m, ...)``, likewise what is to be predicted from them.
-        count: ``(M, 1)``, :math:`m_i \ge 1`, how many rows of node i are samples.
-        copies: how often the M nodes stand side by side, copy after copy, sharing the data: N = copies * M.
+        targets: ``(M, m, ...)``, entry (i, j) holds what is to be predicted for sample j of node i.
+        count: ``(M, 1)``, :math:`m_i \ge 1`, the number of samples of node i.
+        copies: the number of copies of the M nodes side by side, copy after copy, that share the data: N = copies * M.
         weight: ``(M, m)``, 1 / m_i for the samples of node i and 0 for its padding.
 
     Shape:
-        N nodes (of all problems together), M nodes with data of their own, m the most samples of a node, B problems,
-        d coordinates.
+        N nodes (of all problems together), M nodes whose data is stored, m the largest number of samples of a node,
+        B problems, d coordinates.
 
     Raises:
-        InputError: shapes that do not go together.
+        InputError: inconsistent shapes.
     """
 
     features: Tensor
@@ -49,7 +49,7 @@ class FiniteSum(Problem):
         check_shape("batch", self.batch, (self.copies * nodes,))
         if self.count.min() < 1 or self.count.max() > samples:
             raise InputError(f"every node must hold 1 to {samples} samples, got count={self.count.flatten().tolist()}")
-        # Made now: what is cached while torch.func transforms a loss is of no use afterwards.
+        # Computed here: a value cached while torch.func transforms a loss cannot be used afterwards.
         is_sample = torch.arange(samples, device=self.count.device) < self.count
         object.__setattr__(self, "weight", is_sample.to(self._real) / self.count)
 
@@ -60,22 +60,22 @@ class FiniteSum(Problem):
 
     @property
     def _real(self) -> torch.dtype:
-        """The precision of its real numbers."""
+        """The data type of real numbers."""
         return self.features.dtype
 
     @classmethod
     def concatenate(cls, problems: Sequence[Self]) -> Self:
         kinds = sorted({type(p).__name__ for p in problems} | {cls.__name__})
         if len(kinds) > 1:
-            raise InputError(f"problems of the kinds {' and '.join(kinds)} cannot stand in one batch")
+            raise InputError(f"problems of the kinds {' and '.join(kinds)} cannot be joined in one batch")
         dims = sorted({p.dim for p in problems})
         if len(dims) > 1:
-            raise InputError(f"problems with {' and '.join(map(str, dims))} coordinates cannot stand in one batch")
+            raise InputError(f"problems with {' and '.join(map(str, dims))} coordinates cannot be joined in one batch")
         return dataclasses.replace(problems[0], **cls._joined(problems))
 
     @classmethod
     def _joined(cls, problems: Sequence[Self]) -> dict[str, Any]:
-        """Return the attributes of several problems side by side, as far as they are not those of the first."""
+        """Return those attributes of the joined problem that differ from the first problem's."""
         samples = max(p.sizes[1] for p in problems)
         padded = [p if p.sizes[1] == samples else p.subsample(p.first_rows(samples)) for p in problems]
         numbers = [p.num_problems for p in problems]
@@ -102,18 +102,18 @@ class FiniteSum(Problem):
         )
 
     def first_rows(self, samples: int) -> Tensor:
-        """Return the first rows of every node, its own again where it has fewer: ``(M, samples)``."""
+        """Return the first rows of every node, repeated where the node has fewer samples: ``(M, samples)``."""
         return torch.arange(samples, device=self.count.device) % self.count
 
     def subsample(self, rows: Tensor) -> Self:
-        """Return the problem in which nodes hold only some of their samples, and means run over those.
+        """Return the problem in which nodes hold only some of their samples, with means over those.
 
         Args:
-            rows: ``(M, k)``, the samples of every node, its own before its padding; of a node with fewer than k
-                samples those of its own count.
+            rows: ``(M, k)``, the numbers of the samples of every node. For a node with fewer than k samples, the first
+                m_i entries are its samples and the rest is padding.
         """
         nodes, samples = self.sizes
-        # Whole rows of the flattened data are copied several times faster than those that a pair of indices picks.
+        # Selecting whole rows of the flattened data is several times faster than indexing with a pair of indices.
         flat = (samples * torch.arange(nodes, device=rows.device).unsqueeze(1) + rows).flatten()
         return dataclasses.replace(
             self,
@@ -126,7 +126,7 @@ class FiniteSum(Problem):
         return dataclasses.replace(self, **self._moved(device, dtype))
 
     def _moved(self, device: torch.device | str | None, dtype: torch.dtype | None) -> dict[str, Any]:
-        """Return the attributes on a device and in a precision."""
+        """Return the attributes that hold tensors, on a device and in a precision."""
         return {
             "regularizer": self.regularizer.to(device, dtype),
             "batch": self.batch.to(device),
@@ -137,7 +137,7 @@ class FiniteSum(Problem):
 
 
 def own_rows(problem: FiniteSum, data: Tensor) -> Tensor:
-    """Give every copy of a problem rows of its own: ``(M, ...)`` to ``(N, ...)``."""
+    """Repeat the rows of the M stored nodes for every copy: ``(M, ...)`` to ``(N, ...)``."""
     return data.repeat(problem.copies, *[1] * (data.dim() - 1))
 
 
@@ -148,21 +148,21 @@ def stacked(arrays: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         arrays: of every node ``(m_i, ...)``.
 
     Returns:
-        ``(N, m, ...)``, nodes with fewer samples than m padded with their own again (so that padding is never strange
-        to what sees all rows at once, such as batch normalization), and the counts m_i, ``(N, 1)``.
+        ``(N, m, ...)``, where nodes with fewer than m samples are padded with repetitions of their samples (so that
+        layers that see all rows at once, such as batch normalization, meet no artificial values), and the counts m_i,
+        ``(N, 1)``.
     """
-    most = max(len(a) for a in arrays)
-    rows = torch.arange(most)
+    rows = torch.arange(max(len(a) for a in arrays))
     return torch.stack([a[rows % len(a)] for a in arrays]), torch.tensor([[len(a)] for a in arrays])
 
 
 def cast(data: Tensor, device: torch.device | str | None, dtype: torch.dtype | None) -> Tensor:
-    """Move data to a device, and real numbers to a precision; whole numbers, such as classes, stay what they are."""
+    """Move data to a device, and real numbers to a precision; integers, such as classes, keep their type."""
     return data.to(device, dtype if data.is_floating_point() else None)
 
 
 def shape_of(data: Tensor) -> str:
-    """Spell a shape, ``"(2, 3)"``."""
+    """Return a shape as text, ``"(2, 3)"``."""
     return f"({', '.join(map(str, data.shape))})"
 
 
@@ -173,8 +173,8 @@ def check_shape(name: str, data: Tensor, expected: tuple[int, ...]) -> None:
 
 
 def check_finite(name: str, data: Tensor) -> None:
-    """Raise an :class:`InputError` if data of the nodes, ``(M, ...)``, holds what is no finite number."""
-    if data.sum().isfinite():  # the quick way, without a mask as large as the data
+    """Raise an :class:`InputError` if data of the nodes, ``(M, ...)``, holds infinite entries or NaN."""
+    if data.sum().isfinite():  # quick, without a mask as large as the data
         return
     bad = (~data.isfinite()).nonzero()
     if bad.numel():

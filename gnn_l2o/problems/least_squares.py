@@ -1,4 +1,4 @@
-"""Least squares: linear regression, LASSO and their kin, by the choice of the regularizer."""
+"""Least squares: linear regression, LASSO or elastic net, depending on the regularizer."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,7 +13,7 @@ from gnn_l2o.problems.linear_model import LinearModel
 class LeastSquares(LinearModel):
     r"""Losses :math:`f_i(x) = \frac{1}{2 m_i} \|A_i x - b_i\|^2` (He et al. 2024, E.2).
 
-    The paper prints no :math:`1/m_i`, but its step sizes fit the losses only with it. With
+    The paper prints no :math:`1/m_i`, but its step sizes are stable only with this factor. With
     :class:`.L1` this is LASSO, with :class:`.Zero` linear regression.
 
     See :class:`~gnn_l2o.problems.linear_model.LinearModel` for the attributes and for
@@ -21,7 +21,7 @@ class LeastSquares(LinearModel):
 
     Example:
         >>> import torch
-        >>> from gnn_l2o.problems.regularizers import L1
+        >>> from gnn_l2o.problems import L1
         >>> problem = LeastSquares.from_nodes([[[1.0], [1.0]], [[2.0]]], [[1.0, 3.0], [2.0]], L1(0.5))
         >>> problem.loss(torch.zeros(2, 1, dtype=torch.float64)).flatten()
         tensor([2.5000, 2.0000], dtype=torch.float64)

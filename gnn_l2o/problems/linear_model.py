@@ -1,4 +1,4 @@
-"""Losses of linear models, where node i fits a_ij'x to b_ij: the data and all that the kinds of loss share."""
+"""Losses of linear models, where node i fits a_ij'x to b_ij: what least squares and logistic regression share."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class LinearModel(FiniteSum):
         targets: ``(M, m)``, entry (i, j) holds :math:`b_{ij}`.
 
     Shape:
-        N nodes (of all problems together), M nodes with data of their own, m the most samples of a node, B problems,
-        d coordinates.
+        N nodes (of all problems together), M nodes whose data is stored, m the largest number of samples of a node,
+        B problems, d coordinates.
 
     Raises:
-        InputError: shapes that do not go together, or data that is not finite.
+        InputError: inconsistent shapes, or data that is not finite.
     """
 
     #: An upper bound of the second derivative of l in its first argument.
@@ -122,8 +122,8 @@ class LinearModel(FiniteSum):
 
     def _predict(self, x: Tensor) -> Tensor:
         """Return a_ij'x of every sample and copy, ``(M, copies, m)``."""
-        # One matrix product a node, over all copies at once, with x on the left: for the few rows x has, this measured
-        # 2 to 4 times faster than A x, and a stored transpose of A gained nothing.
+        # One matrix product a node, over all copies at once, with x on the left: for the few rows of x, this measured
+        # 2 to 4 times faster than A x, and storing the transpose of A gained nothing.
         rows = x.reshape(self.copies, -1, self.dim).transpose(0, 1)  # (M, copies, d)
         return rows @ self.features.transpose(1, 2)
 

@@ -28,7 +28,7 @@ class Logistic(LinearModel):
 
     Example:
         >>> import torch
-        >>> from gnn_l2o.problems.regularizers import Zero
+        >>> from gnn_l2o.problems import Zero
         >>> problem = Logistic.from_nodes([[[1.0], [-1.0]]], [[1, 0]], Zero())
         >>> problem.gradient(torch.zeros(1, 1, dtype=torch.float64))
         tensor([[-0.5000]], dtype=torch.float64)

@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import copy
 import functools
-import inspect
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Self
 
 import torch
 from numpy.typing import ArrayLike
-from torch import Tensor, fx, nn
-from torch._decomp import get_decompositions
-from torch.fx.experimental.proxy_tensor import make_fx
+from torch import Tensor, nn
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.structure import difference
 from gnn_l2o.problems.finite_sum import FiniteSum, cast, check_finite, own_rows, shape_of, stacked
+from gnn_l2o.problems.network_loss import Criterion, NetworkLoss
 from gnn_l2o.problems.neural_module import FlatModule
 from gnn_l2o.problems.regularizers import Regularizer, Zero
 
-Criterion = Callable[[Tensor, Tensor], Tensor]
 Samples = tuple[ArrayLike | Tensor, ArrayLike | Tensor]
 
 CHUNK = 128
-"""Samples a node whose activations are in memory together, and over which batch normalization takes its statistics."""
+"""Samples of a node that are evaluated together, and over which batch normalization takes its statistics."""
 
-_CURVATURE_SAMPLES = 32  # of a node, from which the curvature at the start is estimated
+_CURVATURE_SAMPLES = 32  # of a node, from which the curvature at the initial point is estimated
 _POWER_ITERATIONS = 15
 _CALIBRATION_SAMPLES = 1024  # of all nodes, on which running statistics of batch normalization are measured
 _TEST_CHUNK = 1000
-# Over a few classes the parts of a softmax take a third of the time of the whole.
-_TAKEN_APART: Any = get_decompositions([torch.ops.aten._log_softmax, torch.ops.aten._log_softmax_backward_data])
 
 
 class _Curvature:
-    """The estimates of the curvature at the start, made when first asked for and shared by all copies of a problem."""
+    """Estimates of the curvature at the initial point, computed on first use and shared by all copies of a problem."""
 
     found: tuple[Tensor, Tensor] | None = None  # smoothness and mean curvature, each (M, 1)
-
-    def __repr__(self) -> str:
-        return "_Curvature()"  # whether they were made yet is no property of the problem
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,33 +46,30 @@ class NeuralNetwork(FiniteSum):
     x is the vector of all trainable parameters, in the order of ``named_parameters``, so that the nodes' parameters
     are a matrix like any other iterate. :meth:`from_nodes` builds one from a module and the arrays of each node.
 
-    There is no minimum that could be certified, so ``bound``, which the loss cannot fall below, stands in for it.
+    No minimum can be certified, so a lower bound of the loss, ``bound``, takes its place.
 
-    With batch normalization the outputs for a sample depend on those beside it. Every node normalizes with the
-    statistics of its own samples, in the mini-batch, or else in chunks of at most :data:`CHUNK`, into which the samples
-    are split evenly as they stand. Running statistics are not kept: averaged over an optimization they would be a
-    state that no node's f_i has. :meth:`model` and :meth:`accuracy` measure them on samples of all nodes. The
-    gradient of a mini-batch is then unbiased for no f_i; with group normalization, which has as many parameters, it is.
+    With batch normalization the output for a sample depends on the other samples. Every node normalizes with the
+    statistics of its own samples, of the mini-batch or else of chunks of at most :data:`CHUNK` consecutive samples of
+    about equal size. Running statistics are not tracked, since f_i is a function of x alone. :meth:`model` and
+    :meth:`accuracy` measure them on samples of all nodes. Mini-batch gradients are then biased; with group
+    normalization, which has as many parameters, they are unbiased.
 
     Attributes:
-        network: h.
-        criterion: l, of outputs ``(k, ...)`` and targets ``(k, ...)``. Torch's losses are taken without their reduction
+        function: the loss of a node as a function of x and its samples, with the network h and the criterion l. It is
+            called with outputs ``(k, ...)`` and targets ``(k, ...)``. Torch's losses are taken without their reduction
             (so that class weights weigh); any other is called for one sample at a time, and whether it takes the mean
             or the sum over samples does not matter.
-        initial: ``(M, d)``, where every node starts.
+        initial: ``(M, d)``, the initial point of every node.
         bound: a lower bound of l and of r.
         tests: for every problem its test samples, ``(T, ...)``, and their classes, ``(T,)``; or nothing.
-        curvature: what is known of it.
-        recorded: the gradients of all nodes at once as plain tensor operations, by the shapes that they are for.
+        curvature: estimates of the curvature, once they are computed.
     """
 
-    network: FlatModule
-    criterion: Criterion
+    function: NetworkLoss
     initial: Tensor
     bound: float = 0.0
     tests: tuple[tuple[Tensor, Tensor], ...] = ()
-    curvature: _Curvature = field(default_factory=_Curvature)
-    recorded: dict[Any, Callable[..., Tensor]] = field(default_factory=dict, repr=False)
+    curvature: _Curvature = field(default_factory=_Curvature, repr=False, compare=False)
 
     @classmethod
     def from_nodes(
@@ -98,17 +86,17 @@ class NeuralNetwork(FiniteSum):
         """Return one problem from a module and the samples of its nodes.
 
         Args:
-            module: h; its parameters are where all nodes start.
+            module: h; its parameters are the initial point of all nodes.
             criterion: l.
-            shards: of every node its features ``(m_i, ...)`` and targets ``(m_i, ...)``. Whole numbers stay such.
+            shards: of every node its features ``(m_i, ...)`` and targets ``(m_i, ...)``. Integers keep their type.
             regularizer: r; by default none.
             test: features ``(T, ...)`` and classes ``(T,)`` to measure the accuracy on.
-            bound: what the loss cannot fall below; 0 is one for cross-entropy and squared errors.
+            bound: a lower bound of the loss; 0 is one for cross-entropy and squared errors.
             dtype: of all real numbers.
 
         Raises:
-            InputError: a node has no samples, shapes or types that do not go together, data that is not finite, or a
-                module that cannot be run on it or is no function of its parameters.
+            InputError: a node has no samples, inconsistent shapes or types, data that is not finite, or a module that
+                cannot be run on the data or is not a function of its parameters.
         """
         pairs = [_pair(f"node {i}", shard, dtype) for i, shard in enumerate(shards)]
         if not pairs:
@@ -119,16 +107,15 @@ class NeuralNetwork(FiniteSum):
                     expected = f"{shape_of(first[0])} of {first.dtype} a sample, as of node 0"
                     raise InputError(f"{name} of node {i} must be {expected}, got {shape_of(array[0])} {array.dtype}")
         features, count = stacked([f for f, _ in pairs])
-        network = FlatModule(module).to(dtype=dtype)
+        function = NetworkLoss(FlatModule(module), criterion).to(dtype=dtype)
         problem = cls(
             regularizer=Zero() if regularizer is None else regularizer,
             batch=torch.zeros(len(pairs), dtype=torch.long),
             features=features,
             targets=stacked([t for _, t in pairs])[0],
             count=count,
-            network=network,
-            criterion=criterion,
-            initial=network.vector.expand(len(pairs), -1),
+            function=function,
+            initial=function.network.vector.expand(len(pairs), -1),
             bound=bound,
             tests=() if test is None else (_classified(_pair("the test", test, dtype)),),
         )
@@ -139,12 +126,12 @@ class NeuralNetwork(FiniteSum):
         """Run the module on two samples of a node.
 
         Raises:
-            InputError: that fails.
+            InputError: the run fails.
         """
         vector, features, targets = self.initial[0], self.features[0, :2], self.targets[0, :2]
         try:
-            self._each(self._node_loss, vector[None], features[None], targets[None], self.weight[:1, :2])
-        except Exception as error:  # whatever a module or a loss of the user's may raise
+            self.function.losses(vector[None], features[None], targets[None], self.weight[:1, :2])
+        except Exception as error:  # a user's module or loss may raise anything
             line = " ".join(str(error).split())[:300]
             raise InputError(
                 f"the module and its loss cannot be run on samples {shape_of(features)} with targets "
@@ -157,7 +144,7 @@ class NeuralNetwork(FiniteSum):
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        return self.network.shapes
+        return self.function.network.shapes
 
     @property
     def _real(self) -> torch.dtype:
@@ -170,80 +157,38 @@ class NeuralNetwork(FiniteSum):
         return self.initial.new_full((self.num_problems,), self.bound)
 
     def loss(self, x: Tensor) -> Tensor:
-        return self._on_all(self._node_loss, x).unsqueeze(1)
+        return self._on_all(self.function.losses, x).unsqueeze(1)
 
     def local_gradient(self, x: Tensor) -> Tensor:
-        return self._on_all(torch.func.grad(self._node_loss), x, self._each_recorded)
+        return self._on_all(self.function.gradients, x)
 
-    def _on_all(self, function: Callable[..., Tensor], x: Tensor, each: Callable[..., Tensor] | None = None) -> Tensor:
-        """Return what a function like :meth:`_node_loss` returns for every node, summed over its samples: ``(N, ...)``.
+    def _on_all(self, each: Callable[..., Tensor], x: Tensor) -> Tensor:
+        """Return what a method of :attr:`function` returns for every node, summed over its samples: ``(N, ...)``.
 
-        Copies come one after another and samples in chunks, so that activations of a few are in memory only.
+        Copies are evaluated one after another and samples in chunks, so that few activations are in memory at once.
         """
         nodes, samples = self.sizes
-        each = each or self._each
         chunks = torch.arange(samples).tensor_split(math.ceil(samples / CHUNK))
         results = []
         for rows in torch.split(x, nodes):
-            parts = (
-                each(function, rows, *(data[:, k[0] : k[-1] + 1] for data in (*self._data, self.weight)))
-                for k in chunks
-            )
+            parts = (each(rows, *(data[:, k[0] : k[-1] + 1] for data in (*self._data, self.weight))) for k in chunks)
             results.append(functools.reduce(torch.add, parts))
         return torch.cat(results) if len(results) > 1 else results[0]
-
-    def _each(self, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
-        """Return what a function of one node returns for each of the M nodes, from arguments ``(M, ...)``."""
-        # Convolutions with weights of every node would become grouped ones, which are slower than one after another,
-        # and whose second derivatives took minutes.
-        return torch.vmap(function, chunk_size=1 if self.network.convolves else None)(*args)
-
-    def _each_recorded(self, function: Callable[..., Tensor], *args: Tensor) -> Tensor:
-        """Do the same, for functions that are always this problem's gradient, without what vmap and grad cost a call.
-
-        The operations that they come to are recorded once for each shape. Not where the result is differentiated, as
-        when optimizers are trained: there they are not all differentiable again.
-        """
-        if self.network.convolves or torch.is_grad_enabled():
-            return self._each(function, *args)
-        key = tuple((a.shape, a.dtype, a.device) for a in args)
-        if key not in self.recorded:
-            recorded = make_fx(functools.partial(self._each, function), decomposition_table=_TAKEN_APART)(*args)
-            self.recorded[key] = _pruned(recorded)
-        return self.recorded[key](*args)
 
     @property
     def _data(self) -> tuple[Tensor, Tensor]:
         return self.features, self.targets
 
-    def _node_loss(self, vector: Tensor, features: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
-        """Return the weighted sum of the losses of some samples: of ``(d,)``, twice ``(k, ...)`` and ``(k,)``."""
-        losses = self._sample_losses(self.network(vector, features), targets)
-        return weight @ losses.flatten(1).mean(dim=1) if losses.dim() > 1 else weight @ losses
-
-    @cached_property
-    def _sample_losses(self) -> Criterion:
-        """The criterion without its reduction: ``(k, ...)`` and ``(k, ...)`` to ``(k, ...)``."""
-        criterion: Any = self.criterion
-        if isinstance(criterion, nn.Module):
-            if hasattr(criterion, "reduction"):
-                unreduced = copy.copy(criterion)
-                unreduced.reduction = "none"  # type: ignore[assignment]  # to mypy attributes of modules are modules
-                return unreduced
-        elif "reduction" in inspect.signature(criterion).parameters:
-            return functools.partial(criterion, reduction="none")
-        return torch.vmap(lambda output, target: criterion(output.unsqueeze(0), target.unsqueeze(0)).mean())
-
     def smoothness(self) -> Tensor:
         r"""Return a local estimate, for the gradient of a neural network has no Lipschitz constant: ``(N, 1)``.
 
         It is the largest magnitude of an eigenvalue of :math:`\nabla^2 f_i(x^0)` on 32 of the node's samples, by power
-        iteration, which comes from below. Elsewhere the loss may bend more.
+        iteration, which approaches from below. Elsewhere the curvature may be larger.
         """
         return own_rows(self, self._estimates[0].to(self.initial))
 
     def mean_curvature(self) -> Tensor:
-        """Return the estimate of the base class, at the start, on the samples of :meth:`smoothness`: ``(N, 1)``."""
+        """Return the estimate of the base class on the samples of :meth:`smoothness`: ``(N, 1)``."""
         return own_rows(self, self._estimates[1].to(self.initial))
 
     @property
@@ -253,26 +198,27 @@ class NeuralNetwork(FiniteSum):
         return self.curvature.found
 
     def _estimate(self) -> tuple[Tensor, Tensor]:
-        few = self._spread_out(_CURVATURE_SAMPLES).to(dtype=torch.float32)  # the same, whoever is the first to ask
+        # In float32, so that the estimates do not depend on the precision of the copy that computes them.
+        few = self._spread_out(_CURVATURE_SAMPLES).to(dtype=torch.float32)
 
         def node_product(direction: Tensor, x: Tensor, *data: Tensor) -> Tensor:
-            return torch.func.grad(lambda u: torch.func.grad(few._node_loss)(u, *data) @ direction)(x)
+            return torch.func.grad(lambda u: torch.func.grad(few.function)(u, *data) @ direction)(x)
 
-        def bend(direction: Tensor) -> Tensor:
+        def hessian_product(direction: Tensor) -> Tensor:
             """Return the products of all Hessians with a direction of each."""
-            return few._each(node_product, direction, few.initial, *few._data, few.weight)
+            return few.function.each(node_product, direction, few.initial, *few._data, few.weight)
 
         generator = torch.Generator().manual_seed(0)
         signs = (2.0 * torch.randint(2, (1, self.dim), generator=generator) - 1).to(few.initial).expand_as(few.initial)
-        bent = bend(signs)
-        mean = (signs * bent).mean(dim=1, keepdim=True)
-        tiny = torch.finfo(bent.dtype).tiny
+        product = hessian_product(signs)
+        mean = (signs * product).mean(dim=1, keepdim=True)
+        tiny = torch.finfo(product.dtype).tiny
         for _ in range(_POWER_ITERATIONS):
-            bent = bend(bent / bent.norm(dim=1, keepdim=True).clamp(min=tiny))
-        return bent.norm(dim=1, keepdim=True).clamp(min=tiny), mean
+            product = hessian_product(product / product.norm(dim=1, keepdim=True).clamp(min=tiny))
+        return product.norm(dim=1, keepdim=True).clamp(min=tiny), mean
 
     def _spread_out(self, samples: int) -> Self:
-        """Return the problem with at most so many samples a node, evenly spaced, for they may be sorted."""
+        """Return the problem with at most so many samples a node, evenly spaced, since they may be sorted."""
         samples = min(samples, self.sizes[1])
         spaced = torch.arange(samples, device=self.count.device) * self.count // samples
         return self.subsample(torch.where(self.count > samples, spaced, self.first_rows(samples)))
@@ -280,12 +226,12 @@ class NeuralNetwork(FiniteSum):
     def model(self, x: Tensor, problem: int = 0) -> nn.Module:
         """Return the module with parameters x, ``(d,)``, in evaluation mode.
 
-        Running statistics of batch normalization are those of about 1,024 samples of all nodes of the problem, as
-        many of each.
+        Running statistics of batch normalization are measured on about 1,024 samples of the problem, equally many of
+        each node.
         """
         nodes = (self.batch == problem).nonzero().squeeze(1) % self.sizes[0]
         few = self._spread_out(max(1, _CALIBRATION_SAMPLES // nodes.numel())).features[nodes]
-        return self.network.filled(x, torch.split(few.flatten(0, 1), _TEST_CHUNK))
+        return self.function.network.filled(x, torch.split(few.flatten(0, 1), _TEST_CHUNK))
 
     @torch.no_grad()
     def accuracy(self, x: Tensor) -> Tensor | None:
@@ -304,11 +250,11 @@ class NeuralNetwork(FiniteSum):
     def _joined(cls, problems: Sequence[Self]) -> dict[str, Any]:
         first = problems[0]
         for p in problems[1:]:
-            alike = first.network.is_like(p.network) and p.bound == first.bound
-            if not alike or repr(first.criterion) != repr(p.criterion):
-                raise InputError("networks that differ in module, loss or bound cannot stand in one batch")
+            differs = first.function.difference(p.function) or difference(first.bound, p.bound, "the bound")
+            if differs:
+                raise InputError(f"networks that differ cannot be joined in one batch: {differs}")
         if len({bool(p.tests) for p in problems}) > 1:
-            raise InputError("networks with and without test samples cannot stand in one batch")
+            raise InputError("networks with and without test samples cannot be joined in one batch")
         curvature = _Curvature()
         largest, mean = (torch.cat([own_rows(p, p._estimates[k]) for p in problems]) for k in range(2))
         curvature.found = largest, mean
@@ -317,26 +263,15 @@ class NeuralNetwork(FiniteSum):
             "initial": torch.cat([own_rows(p, p.initial) for p in problems]),
             "tests": tuple(test for p in problems for test in p.tests * p.copies),
             "curvature": curvature,
-            "recorded": {},
         }
 
     def _moved(self, device: torch.device | str | None, dtype: torch.dtype | None) -> dict[str, Any]:
         return {
             **super()._moved(device, dtype),
-            "network": self.network.to(device, dtype),
+            "function": self.function.to(device, dtype),
             "initial": self.initial.to(device, dtype),
             "tests": tuple((cast(f, device, dtype), classes.to(device)) for f, classes in self.tests),
         }
-
-
-def _pruned(recorded: fx.GraphModule) -> fx.GraphModule:
-    """Return recorded operations without those that change nothing, such as the factor 1 of ``addmm``'s bias."""
-    for node in recorded.graph.find_nodes(op="call_function", target=torch.ops.aten.mul.Scalar):
-        if node.args[1] == 1 and isinstance(node.args[1], int):
-            node.replace_all_uses_with(node.args[0])
-    recorded.graph.eliminate_dead_code()
-    recorded.recompile()
-    return recorded
 
 
 def _pair(whose: str, samples: Samples, dtype: torch.dtype) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The neural networks that MiLoDo was tested on; any other ``torch.nn.Module`` serves as well."""
+"""The neural networks of He et al. 2024; any other ``torch.nn.Module`` can be used as well."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ResNet(nn.Module):
         channels: of the images.
         classes: how many.
         normalization: ``"batch"`` as in the paper, or ``"group"`` (Wu, He 2018, groups of 8 channels), which has the
-            same parameters and sees every sample alone, so that losses are means over samples.
+            same parameters and normalizes every sample separately, so that losses are means over samples.
 
     Shape:
         ``(samples, channels, height, width)`` to ``(samples, classes)``.

@@ -10,27 +10,29 @@ from typing import Self
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.conv import _ConvNd
-from torch.nn.modules.dropout import _DropoutNd
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.optim.swa_utils import update_bn
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.structure import difference
+
+_DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+_CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
 @dataclass(frozen=True, eq=False)
 class FlatModule:
     """A module as a function of the vector of its trainable parameters, in the order of ``named_parameters``.
 
-    It is run in training mode, but keeps no state: batch normalization uses the statistics of the samples it is shown
-    and tracks none; frozen parameters and buffers are constants. Only :meth:`filled` has running statistics.
+    It is run in training mode, but keeps no state: batch normalization uses the statistics of the samples at hand
+    and tracks none; frozen parameters and buffers are constants. Only the result of :meth:`filled` has running
+    statistics.
 
     Attributes:
-        module: as it was given.
+        module: the module itself, which is not changed.
 
     Raises:
-        InputError: the module has nothing to train, or dropout, with which it is no function of its parameters.
+        InputError: the module has no trainable parameters, or it has dropout and is no function of its parameters.
     """
 
     module: nn.Module
@@ -39,9 +41,9 @@ class FlatModule:
         if not self._trainable(self.module):
             raise InputError(f"{type(self.module).__name__} has no parameters to train")
         for name, part in self.module.named_modules():
-            if isinstance(part, _DropoutNd) and part.p > 0:
+            if isinstance(part, _DROPOUTS) and part.p > 0:
                 raise InputError(
-                    f"{name or 'the module'} is dropout, with which losses are no functions of the parameters; "
+                    f"{name or 'the module'} is dropout, with which losses are not functions of the parameters; "
                     "expected a module without it, or with p=0"
                 )
 
@@ -66,19 +68,20 @@ class FlatModule:
     def _stateless(self) -> nn.Module:
         module = copy.deepcopy(self.module).train()
         for part in module.modules():
-            if isinstance(part, _NormBase):
-                part.track_running_stats = False
-                part.running_mean = part.running_var = part.num_batches_tracked = None
+            if getattr(part, "track_running_stats", False):  # batch and instance normalization
+                for name in ("running_mean", "running_var", "num_batches_tracked"):
+                    setattr(part, name, None)
+                part.track_running_stats = False  # type: ignore[assignment]  # to mypy a module or a tensor
         return module
 
     @cached_property
     def convolves(self) -> bool:
         """Whether it has convolutions."""
-        return any(isinstance(part, _ConvNd) for part in self.module.modules())
+        return any(isinstance(part, _CONVOLUTIONS) for part in self.module.modules())
 
     @property
     def vector(self) -> Tensor:
-        """The parameters that the module came with, ``(d,)``."""
+        """The parameters of the module, ``(d,)``."""
         return parameters_to_vector([p for _, p in self._trainable(self.module)]).detach()
 
     def __call__(self, vector: Tensor, features: Tensor) -> Tensor:
@@ -90,7 +93,7 @@ class FlatModule:
     def filled(self, vector: Tensor, calibration: Sequence[Tensor]) -> nn.Module:
         """Return the module with other parameters, in evaluation mode.
 
-        Running statistics of batch normalization are measured anew, as those of an average of models must be
+        Running statistics of batch normalization are measured for these parameters, as an average of models requires
         (Izmailov et al. 2018, 3.2).
 
         Args:
@@ -102,18 +105,9 @@ class FlatModule:
         update_bn(calibration, module)
         return module.eval()
 
-    def is_like(self, other: FlatModule) -> bool:
-        """Tell whether two modules are the same function: of the same parts, with the same constants."""
-        ours, theirs = self._constants, other._constants
-        alike = (
-            repr(self.module) == repr(other.module) and self._shapes == other._shapes and ours.keys() == theirs.keys()
-        )
-        return alike and all(torch.equal(value, theirs[name]) for name, value in ours.items())
-
-    @property
-    def _constants(self) -> dict[str, Tensor]:
-        state = self._stateless.state_dict()
-        return {name: value for name, value in state.items() if name not in self._shapes}
+    def difference(self, other: FlatModule) -> str | None:
+        """Return in what another module differs as a function of vector and samples, or ``None`` if in nothing."""
+        return difference(self._stateless, other._stateless, "the module")
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         """Return a copy on ``device``, with its real numbers in ``dtype``."""
@@ -121,7 +115,7 @@ class FlatModule:
 
 
 def initialized(make_module: Callable[[], nn.Module], seed: int) -> nn.Module:
-    """Return a module with the parameters that it draws for a seed; torch's own stream stays where it is."""
+    """Return a module initialized with a seed, without changing the state of torch's global generator."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return make_module()

@@ -1,4 +1,4 @@
-"""What every decentralized problem offers; the losses themselves stand in the files beside this one."""
+"""The base class of decentralized problems."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gnn_l2o.problems.regularizers import Regularizer
 
 @dataclass
 class Calls:
-    """How often a problem was asked, all nodes counting as one.
+    """Numbers of evaluations; one at all nodes counts as one.
 
     Attributes:
         gradients: evaluations of the local gradients.
@@ -31,14 +31,15 @@ class Calls:
 class Problem(ABC):
     r"""Minimize :math:`F(x) = \frac1N \sum_i f_i(x) + r(x)`, f_i private to node i (He et al. 2024, Eq. (2)).
 
-    One object holds the losses of all nodes. It may hold several problems side by side, as a
-    :class:`.Network` may hold several graphs, with the same ``batch``; then every node's row belongs to one problem and the sums run over that problem's nodes.
+    One object holds the losses of all nodes. It may hold several problems side by side, as a :class:`.Network` may hold
+    several graphs, with the same ``batch``; then every node's row belongs to one problem and the sums run over that
+    problem's nodes.
 
     Attributes:
         regularizer: r; its parameters are numbers, or one row for each problem.
         batch: ``(N,)``, the problem of every node, ascending.
-        source: where real data is from, in words; empty where there is nothing to say. Of problems side by side it is
-            that of the first.
+        source: the origin of real data, in words; empty for synthetic data. For problems side by side, that of the
+            first.
 
     Shape:
         N nodes (of all problems together), B problems, d coordinates.
@@ -55,7 +56,7 @@ class Problem(ABC):
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
-        """The shapes of the arrays that x holds one after another, here of one vector."""
+        """The shapes of the arrays that x consists of, one after another; here one vector."""
         return ((self.dim,),)
 
     @abstractmethod
@@ -64,31 +65,31 @@ class Problem(ABC):
 
     @abstractmethod
     def local_gradient(self, x: Tensor) -> Tensor:
-        """Return what :meth:`gradient` returns; subclasses say here how it is computed."""
+        """Return what :meth:`gradient` returns, without counting; subclasses define it."""
 
     @abstractmethod
     def smoothness(self) -> Tensor:
         """Return L_i, the Lipschitz constant of grad f_i (for a loss without one, a local estimate): ``(N, 1)``."""
 
     def initial_point(self) -> Tensor:
-        """Return x^0, where runs start unless told otherwise, here zero (He et al. 2024, E.3): ``(N, d)``."""
+        """Return x^0, the initial point of runs by default, here zero (He et al. 2024, E.3): ``(N, d)``."""
         return torch.zeros(self.num_nodes, self.dim, device=self.batch.device)
 
     def lower_bound(self) -> Tensor | None:
-        """Return what F cannot fall below, ``(B,)``, where its minimum cannot be had; ``None`` where it can be found.
+        """Return a lower bound of F, ``(B,)``, where its minimum cannot be computed; ``None`` where it can be.
 
-        Such a bound stands in for F* in everything that is measured (:func:`~gnn_l2o.problems.solve`).
+        Such a bound takes the place of F* in all measurements (:func:`~gnn_l2o.problems.solve`).
         """
         return None
 
     def accuracy(self, x: Tensor) -> Tensor | None:
-        """Return the share of test samples that x gets right, ``(B, d)`` to ``(B,)``; ``None``: there are none."""
+        """Return the accuracy on the test samples, ``(B, d)`` to ``(B,)``; ``None`` where there are no test samples."""
         return None
 
     def mean_curvature(self) -> Tensor:
         r"""Return the mean eigenvalue of :math:`\nabla^2 f_i(x^0)`, or an estimate of it: ``(N, 1)``.
 
-        Here the estimate of Hutchinson (1990) from one random direction of signs, by a difference of gradients.
+        Here the estimate of Hutchinson (1990) from one random vector of signs, by a finite difference of gradients.
         """
         generator = torch.Generator().manual_seed(0)
         signs = 2.0 * torch.randint(2, (1, self.dim), generator=generator) - 1
@@ -105,7 +106,7 @@ class Problem(ABC):
         Args:
             x: ``(d,)``.
             problem: its number, 0 to B - 1.
-            free: ``(k,)``, the coordinates that are wanted.
+            free: ``(k,)``, the coordinates.
 
         Returns:
             ``(k, k)``.
@@ -123,7 +124,7 @@ class Problem(ABC):
         """Return several problems of the same kind and dimension side by side.
 
         Raises:
-            InputError: their kinds, dimensions or regularizers do not go together.
+            InputError: their kinds, dimensions or regularizers differ.
         """
 
     @abstractmethod
@@ -136,7 +137,7 @@ class Problem(ABC):
 
     @cached_property
     def calls(self) -> Calls:
-        """What this object was asked for since it was made."""
+        """The evaluations of this object since it was created."""
         return Calls()
 
     def gradient(self, x: Tensor) -> Tensor:
@@ -145,10 +146,10 @@ class Problem(ABC):
         return self.local_gradient(x)
 
     def draw(self, number: int) -> Problem:
-        """Return the problem as an algorithm sees it in one iteration: itself, unless its gradients are stochastic.
+        """Return the problem that an algorithm uses in one iteration: itself, unless gradients are stochastic.
 
         Args:
-            number: 0 for the start, k for iteration k; equal numbers draw the same.
+            number: 0 for the initialization, k for iteration k; equal numbers draw the same.
         """
         return self
 
@@ -163,7 +164,7 @@ class Problem(ABC):
         return int(self.batch[-1]) + 1
 
     def average(self, x: Tensor) -> Tensor:
-        """Average over the nodes of each problem: ``(N, k)`` to ``(B, k)``. For measuring; no node can do this."""
+        """Average over the nodes of each problem: ``(N, k)`` to ``(B, k)``. For measurements; no node can compute it."""
         if self.num_problems == 1:
             return x.mean(dim=0, keepdim=True)
         total = x.new_zeros(self.num_problems, x.size(1)).index_add(0, self.batch, x)

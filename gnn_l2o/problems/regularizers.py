@@ -16,12 +16,36 @@ from gnn_l2o._utils.errors import InputError
 
 @dataclass(frozen=True, eq=False)
 class Regularizer(ABC):
-    r"""A closed convex function r with an easy prox.
+    r"""A closed convex function r whose prox has a closed form or is cheap.
 
     Parameters are numbers, or tensors ``(rows, 1)`` with one row for each row of the argument.
 
+    To add a regularizer, derive a frozen dataclass whose fields are the parameters of r, and define :meth:`value`,
+    :meth:`prox`, :meth:`min_norm_subgradient` and :meth:`free`; every method, learned optimizer and the solver then
+    accept the regularizer. Where problems in one batch must agree in a parameter, such as the size of groups,
+    :attr:`kind` names the parameter.
+
     Shape:
         x, v, gradient: ``(rows, d)``; a row is a node or a problem.
+
+    Example:
+        >>> @dataclass(frozen=True, eq=False)
+        ... class Ridge(Regularizer):
+        ...     weight: float | Tensor
+        ...
+        ...     def value(self, x):
+        ...         return (0.5 * self.weight * x.square()).sum(dim=1)
+        ...
+        ...     def prox(self, v, step):
+        ...         return v / (1 + step * self.weight)
+        ...
+        ...     def min_norm_subgradient(self, x, gradient):
+        ...         return gradient + self.weight * x
+        ...
+        ...     def free(self, x):
+        ...         return torch.ones_like(x, dtype=torch.bool)
+        >>> Ridge(1.0).prox(torch.tensor([[2.0]]), 1.0)
+        tensor([[1.]])
     """
 
     @abstractmethod
@@ -39,18 +63,18 @@ class Regularizer(ABC):
 
     @abstractmethod
     def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
-        r"""Return the element of least norm of ``gradient`` :math:`+ \partial r(x)`: ``(rows, d)``.
+        r"""Return the element of minimum norm of ``gradient`` :math:`+ \partial r(x)`: ``(rows, d)``.
 
-        It is zero exactly where x minimizes f + r, ``gradient`` being that of f at x.
+        With ``gradient`` that of f at x, this is zero exactly where x minimizes f + r.
         """
 
     @abstractmethod
     def free(self, x: Tensor) -> Tensor:
-        """Return the coordinates in which r is smooth around x, ``(rows, d)`` bool: where Newton's method may move."""
+        """Return where r is smooth around x, ``(rows, d)`` bool: the coordinates that Newton's method may change."""
 
     @property
     def kind(self) -> str:
-        """What regularizers must share to stand in one batch."""
+        """What regularizers must have in common to be joined in one batch."""
         return type(self).__name__
 
     def at(self, rows: Tensor) -> Self:
@@ -70,7 +94,7 @@ class Regularizer(ABC):
 
     @staticmethod
     def concatenate(regularizers: Sequence[Regularizer], rows: Sequence[int]) -> Regularizer:
-        """Join regularizers of one kind; the k-th holds for ``rows[k]`` rows.
+        """Join regularizers of one kind; the k-th is that of ``rows[k]`` rows.
 
         Raises:
             InputError: they are of different kinds.
@@ -78,7 +102,7 @@ class Regularizer(ABC):
         first = regularizers[0]
         kinds = sorted({r.kind for r in regularizers})
         if len(kinds) > 1:
-            raise InputError(f"problems with the regularizers {' and '.join(kinds)} cannot stand in one batch")
+            raise InputError(f"problems with the regularizers {' and '.join(kinds)} cannot be joined in one batch")
         joined = {}
         for name, value in vars(first).items():
             values = [getattr(r, name) for r in regularizers]
@@ -179,16 +203,16 @@ class Box(Regularizer):
             raise InputError(f"a box has lower <= upper, got lower={self.lower}, upper={self.upper}")
 
     def value(self, x: Tensor) -> Tensor:
-        # An average of feasible points can leave the box by a rounding error, so the check has some play.
-        play = 1e-9 * (1 + x.abs())
-        outside = ((x < self.lower - play) | (x > self.upper + play)).any(dim=1)
+        # The average of feasible points may leave the box by a rounding error, so the check has a tolerance.
+        tolerance = 1e-9 * (1 + x.abs())
+        outside = ((x < self.lower - tolerance) | (x > self.upper + tolerance)).any(dim=1)
         return torch.where(outside, torch.inf, 0.0).to(x)
 
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         return v.clamp(_like(v, self.lower), _like(v, self.upper))
 
     def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
-        # The normal cone at the lower face is (-inf, 0], which cancels what pushes outwards; at the upper one [0, inf).
+        # The normal cone at the lower bound is (-inf, 0], which cancels a positive gradient; at the upper one [0, inf).
         inward = torch.where(x <= self.lower, gradient.clamp(max=0), gradient)
         return torch.where(x >= self.upper, inward.clamp(min=0), inward)
 
@@ -228,7 +252,7 @@ class GroupL1(Regularizer):
         scaled = self._groups((step * self.weight) * torch.ones_like(v))  # p lambda, (rows, groups, size)
         v_group = self._groups(v)
         zero = (v_group / scaled.clamp(min=torch.finfo(v.dtype).tiny)).norm(dim=2, keepdim=True) <= 1
-        # A harmless stand-in for the groups that vanish, so that their root and its derivative exist.
+        # For groups whose prox is zero a value for which the root and its derivative exist; the result is not used.
         safe = torch.where(zero, 2 * scaled + 1, v_group)
         with torch.no_grad():
             root = (safe.norm(dim=2, keepdim=True) - scaled.amax(dim=2, keepdim=True)).clamp(min=0)
@@ -257,7 +281,7 @@ class GroupL1(Regularizer):
 
 
 def _newton_group_norm(root: Tensor, v: Tensor, scaled: Tensor) -> Tensor:
-    # Newton on psi(t) = 1 - 1 / ||v / (t + p lambda)||, which is exact in one step where p is constant in the group.
+    # A step of Newton's method on psi(t) = 1 - 1 / ||v / (t + p lambda)||; exact where p is constant in the group.
     shifted = root + scaled
     norm = (v / shifted).norm(dim=2, keepdim=True)
     slope = (v.square() / shifted**3).sum(dim=2, keepdim=True) / norm.square()

@@ -1,4 +1,4 @@
-"""A centralized solver in double precision that certifies its solutions: the yardstick of every measurement."""
+"""A centralized solver in double precision with certificates, the reference of all measurements."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ TOLERANCE = 1e-12  # of the certificate
 _FIRST_ROUND, _LONGEST_ROUND, _ROUNDS = 200, 2000, 20  # proximal gradient steps in a round; rounds
 _NEWTON_STEPS = 50  # in a round
 _NEWTON_SIZE = 5000  # free coordinates up to which a dense Hessian is factored
-_RIDGE = 1e-10  # added to a Hessian, relative to its largest diagonal entry, for singular problems have solutions too
+_RIDGE = 1e-10  # added to a Hessian, relative to its largest diagonal entry, since singular problems have solutions too
 _STEP_LENGTHS = 6  # tried along a Newton direction
-_LONG_STEP = 1e-3  # a Newton step at a minimizer is far shorter, relative to the minimizer
+_LONG_STEP = 1e-3  # relative to the minimizer, at which a Newton step is far shorter
 _TINY = 1e-300  # in place of zero in a denominator
-_ROUNDING = 1e-13  # relative changes of F that may be rounding
+_ROUNDING = 1e-13  # relative changes of F that may be rounding errors
 
 
 class NotCertifiedError(RuntimeError):
-    """The solver did not reach the certificate it promises."""
+    """The solver did not reach the required certificate."""
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    r"""Certified minimizers of the B problems that stand side by side in a :class:`~gnn_l2o.problems.Problem`.
+    r"""Certified minimizers of the B problems of a batch, a :class:`~gnn_l2o.problems.Problem`.
 
     Attributes:
-        x: ``(B, d)``, :math:`x^\star`; one of them where there are several.
+        x: ``(B, d)``, :math:`x^\star`, one minimizer of each problem.
         value: ``(B,)``, :math:`F^\star = F(x^\star)`.
         certificate: ``(B,)``, :math:`\mathrm{dist}(0, \partial F(x^\star)) / \|\nabla f(x^0)\|` with f the average of
             the nodes' losses and :math:`x^0` the projection of 0 on the domain of r.
 
-    Where a problem has nothing but a lower bound (:meth:`.Problem.lower_bound`), that is the value, x is where its runs
-    start and the certificate is not a number.
+    Where only a lower bound is available (:meth:`.Problem.lower_bound`), the value is that bound, x is the initial
+    point and the certificate is NaN.
     """
 
     x: Tensor
@@ -77,7 +77,7 @@ def solve(problem: Problem) -> Solution:
 
 @dataclass(frozen=True, eq=False)
 class _Point:
-    """Where the solver stands, with what it judges a point by."""
+    """A point with its objective and certificate."""
 
     x: Tensor  # (B, d)
     value: Tensor  # (B,)
@@ -92,7 +92,7 @@ class _Point:
         )
 
     def beats(self, other: _Point) -> Tensor:
-        """Tell for which problems this point is better: ``(B,)``."""
+        """Return for which problems this point is better: ``(B,)``."""
         rounding = _ROUNDING * other.value.abs()
         tie = (self.value <= other.value + rounding) & (self.certificate < 0.5 * other.certificate)
         return (self.value < other.value - rounding) | tie
@@ -107,7 +107,7 @@ class _Solver:
         self.scale = self.gradient(x).norm(dim=1).clamp(min=_TINY)
         self.probe = torch.randn(x.shape, generator=torch.Generator().manual_seed(0), dtype=x.dtype).to(x.device)
         self.curvature = self._largest_curvature(x)
-        self.kink = ~self.regularizer.free(zero)  # the coordinates whose sign r holds against
+        self.kink = ~self.regularizer.free(zero)  # the coordinates in which r is not smooth at 0
         self.start = self.at(x)
 
     def gradient(self, x: Tensor) -> Tensor:
@@ -126,26 +126,27 @@ class _Solver:
         v = self.probe
         for _ in range(30):
             v = torch.func.jvp(self.gradient, (x,), (v / v.norm(dim=1, keepdim=True).clamp(min=_TINY),))[1]
-        # Power iteration comes from below and f may bend more elsewhere; proximal_gradient mends what 10 % do not.
+        # Power iteration approaches from below, and f may be more curved elsewhere. If 10 % are too few,
+        # proximal_gradient doubles the estimate.
         return torch.minimum(1.1 * v.norm(dim=1, keepdim=True), bound).clamp(min=_TINY)
 
     def proximal_gradient(self, start: _Point, iterations: int) -> _Point:
         """Take accelerated proximal gradient steps with adaptive restart (O'Donoghue, Candes 2015, gradient scheme)."""
         step = 1 / self.curvature
-        x, ahead, t = start.x, start.x, torch.ones_like(step)
+        x, extrapolated, t = start.x, start.x, torch.ones_like(step)
         for _ in range(iterations):
-            new = self.regularizer.prox(ahead - step * self.gradient(ahead), step)
-            restart = ((ahead - new) * (new - x)).sum(dim=1, keepdim=True) > 0
+            new = self.regularizer.prox(extrapolated - step * self.gradient(extrapolated), step)
+            restart = ((extrapolated - new) * (new - x)).sum(dim=1, keepdim=True) > 0
             t_new = torch.where(restart, 1.0, 0.5 + (0.25 + t.square()).sqrt())
-            ahead = new + torch.where(restart, 0.0, (t - 1) / t_new) * (new - x)
+            extrapolated = new + torch.where(restart, 0.0, (t - 1) / t_new) * (new - x)
             x, t = new, t_new
         end = self.at(x)
-        failed = ~(end.value <= start.value + 1e-9 * start.value.abs())  # also if it is not a number
+        failed = ~(end.value <= start.value + 1e-9 * start.value.abs())  # also if it is NaN
         self.curvature = torch.where(failed.unsqueeze(1), 2 * self.curvature, self.curvature)
         return start.where(failed | self.solved(start), end)
 
     def newton(self, point: _Point) -> _Point:
-        """Take Newton steps in the free coordinates for as long as they gain."""
+        """Take Newton steps in the free coordinates for as long as they improve the point."""
         for _ in range(_NEWTON_STEPS):
             direction = self.newton_direction(point.x, ~self.solved(point))
             best = self._line_search(point, direction)
@@ -154,13 +155,13 @@ class _Solver:
             point = best
         return point
 
-    def newton_direction(self, x: Tensor, wanted: Tensor) -> Tensor:
+    def newton_direction(self, x: Tensor, which: Tensor) -> Tensor:
         """Return the direction to the minimizer of the quadratic model in the free coordinates; 0 in all others."""
         slope = self.regularizer.min_norm_subgradient(x, self.gradient(x))  # in free coordinates the gradient of F
         free = self.regularizer.free(x)
         curved = self._regularizer_is_curved(x, free)
         direction = torch.zeros_like(x)
-        for k in wanted.nonzero().flatten().tolist():
+        for k in which.nonzero().flatten().tolist():
             where = free[k].nonzero().squeeze(1)
             if 0 < where.numel() <= _NEWTON_SIZE:
                 hessian = self.problem.hessian(x[k], k, where)
@@ -174,7 +175,7 @@ class _Solver:
         return direction
 
     def _regularizer_is_curved(self, x: Tensor, free: Tensor) -> bool:
-        # The product of its Hessian with an arbitrary vector tells, and costs next to nothing.
+        # Decided by the product of the Hessian of r with a random vector, which is cheap.
         slope = torch.func.grad(lambda u: self.regularizer.value(u).sum())
         product = torch.func.jvp(slope, (x,), (self.probe,))[1]
         return bool((product[free] != 0).any())
@@ -188,39 +189,39 @@ class _Solver:
         return torch.func.jacrev(torch.func.grad(value), chunk_size=500)(x[free])
 
     def _line_search(self, start: _Point, direction: Tensor) -> _Point:
-        # The quadratic model holds up to the first coordinate that reaches a kink or a bound; F often falls far beyond,
-        # with that coordinate held there. So lengths between the two are tried, in a geometric ladder.
+        # The quadratic model is valid until the first coordinate reaches a kink or a bound; with that coordinate fixed
+        # there, F often decreases far beyond. So step lengths between the two are tried, spaced geometrically.
         full = start.x + direction
-        held = self._hold(full, start.x)
-        first = torch.where(held == full, 0.1, (held - start.x) / direction).amin(dim=1, keepdim=True)
+        clipped = self._clipped(full, start.x)
+        first = torch.where(clipped == full, 0.1, (clipped - start.x) / direction).amin(dim=1, keepdim=True)
         best = start
         for k in range(_STEP_LENGTHS):
             length = first ** (k / (_STEP_LENGTHS - 1))
-            end = self.at(self._hold(start.x + length * direction, start.x))
+            end = self.at(self._clipped(start.x + length * direction, start.x))
             better = end.beats(best)
             if better.any():
                 best = end.where(better, best)
         return best
 
-    def _hold(self, x: Tensor, start: Tensor) -> Tensor:
-        """Stop at zero where r has a kink and the way from start to x leads across, and at the bounds of r's domain."""
+    def _clipped(self, x: Tensor, start: Tensor) -> Tensor:
+        """Return x, but 0 in coordinates that cross a kink of r on the way from start, projected on the domain of r."""
         across = (x * start < 0) | (x.abs() <= _ROUNDING * start.abs())
         return self.regularizer.prox(torch.where(self.kink & across, 0.0, x), 0.0)
 
     def check(self, point: _Point) -> None:
-        """Raise unless every problem is solved, and has a solution at all."""
+        """Raise an error unless every problem has a solution and was solved."""
         unsolved = (~self.solved(point)).nonzero()
         if unsolved.numel():
             k = int(unsolved[0])
             raise NotCertifiedError(
                 f"problem {k} was solved to a certificate of {float(point.certificate[k]):.1e}; expected {TOLERANCE}"
             )
-        # Where F falls for ever its slope vanishes too, but so does its curvature: a Newton step stays long.
+        # Where F has no minimizer, its slope vanishes at infinity, but so does its curvature: Newton steps stay long.
         step = self.newton_direction(point.x, self.solved(point)).norm(dim=1)
         reach = torch.maximum(point.x.norm(dim=1), self.scale / self.curvature.squeeze(1))
         unbounded = (step > _LONG_STEP * reach).nonzero()
         if unbounded.numel():
             raise InputError(
-                f"problem {int(unbounded[0])} has no minimizer: F falls for ever as x grows (separable labels?); "
-                "expected a regularizer that holds x, such as l1 or elastic net"
+                f"problem {int(unbounded[0])} has no minimizer: F decreases for ever as x grows (separable labels?); "
+                "expected a regularizer that bounds x, such as l1 or elastic net"
             )

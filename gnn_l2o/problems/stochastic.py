@@ -1,4 +1,4 @@
-"""Problems that algorithms see through random mini-batches."""
+"""Problems whose gradients algorithms evaluate on random mini-batches."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Stream(NamedTuple):
     Attributes:
         seed: of the generators, together with the number of a draw.
         nodes: how many nodes.
-        samples: the most samples of a node.
+        samples: the largest number of samples of a node.
     """
 
     seed: int
@@ -34,24 +34,25 @@ class Stream(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Stochastic(Problem):
-    r"""A problem of which algorithms see, in every iteration, a mini-batch only.
+    r"""A problem of which algorithms use, in every iteration, a mini-batch only.
 
     .. math::
         f_i^S(x) = \frac1{|S_i|} \sum_{j \in S_i} \ell_{ij}(x)
 
-    with :math:`S_i` a new subset of node i's samples in every draw, all subsets of its size being equally likely, so
-    that the means of loss and gradient over the draws are those of f_i. A draw's loss and gradient are those of the
-    same samples. What was not drawn has those of the full problem; smoothness and all the rest always are.
+    with :math:`S_i` a new subset of node i's samples in every draw. All subsets of one size are equally likely, so that
+    the expectations of loss and gradient are those of f_i. Loss and gradient of a draw are of the same samples. An
+    object that :meth:`draw` did not return has loss and gradient of the full problem; smoothness and everything else
+    are always those of the full problem.
 
-    A draw depends on the seed and its number only, so a run can be repeated or taken up again anywhere. Copies of a
-    problem draw alike, and so do problems side by side in a batch and alone.
+    A draw depends on the seed and its number only, so a run can be repeated or resumed at any iteration. Copies of a
+    problem draw the same samples, and a problem draws the same samples alone and in a batch.
 
     Attributes:
         full: the problem with all samples, a :class:`~gnn_l2o.problems.finite_sum.FiniteSum`.
         batch_size: how many samples a node draws; nodes with fewer use all of theirs.
         seed: of the draws, at least 0; of problems side by side, the streams of their nodes, in order.
-        drawn: the problem with the samples of this draw; ``None`` if this is none.
-        calls: counts what this object and all draws from it were asked for.
+        drawn: the problem with the samples of this draw; ``None`` for the full problem.
+        calls: the evaluations of this object and of all draws from it.
 
     Raises:
         InputError: the problem has no samples to draw, or ``batch_size`` or ``seed`` is too small.
@@ -61,7 +62,7 @@ class Stochastic(Problem):
     batch_size: int = field(kw_only=True)
     seed: int | tuple[Stream, ...] = field(kw_only=True)
     drawn: FiniteSum | None = field(default=None, kw_only=True)
-    calls: Calls = field(default_factory=Calls, kw_only=True)
+    calls: Calls = field(default_factory=Calls, kw_only=True, compare=False)
     regularizer: Regularizer = field(init=False)
     batch: Tensor = field(init=False)
     source: str = field(init=False)
@@ -82,7 +83,7 @@ class Stochastic(Problem):
 
     @property
     def _sum(self) -> FiniteSum:
-        assert isinstance(self.full, FiniteSum)  # or it would not have been made
+        assert isinstance(self.full, FiniteSum)  # checked in __post_init__
         return self.full
 
     @cached_property
@@ -92,7 +93,7 @@ class Stochastic(Problem):
     def _rows(self, number: int) -> Tensor:
         """Return the samples of every node in this draw, ``(M, batch_size)``, or all if that is fewer."""
         counts, (nodes, samples) = self._sum.count, self._sum.sizes
-        keys = np.empty((nodes, samples))  # the samples with the least keys are drawn
+        keys = np.empty((nodes, samples))  # the samples with the smallest keys are drawn
         first = 0
         for seed, size, width in self._streams:
             keys[first : first + size, :width] = np.random.default_rng([seed, number]).random((size, width))
@@ -137,7 +138,9 @@ class Stochastic(Problem):
     def concatenate(cls, problems: Sequence[Self]) -> Self:
         sizes = sorted({p.batch_size for p in problems})
         if len(sizes) > 1:
-            raise InputError(f"problems with mini-batches of {' and '.join(map(str, sizes))} cannot stand in one batch")
+            raise InputError(
+                f"problems with mini-batches of {' and '.join(map(str, sizes))} cannot be joined in one batch"
+            )
         return cls(
             type(problems[0]._sum).concatenate([p._sum for p in problems]),
             batch_size=sizes[0],
@@ -151,5 +154,5 @@ class Stochastic(Problem):
         return self._over(self.full.to(device, dtype))
 
     def _over(self, full: Problem) -> Self:
-        """Return the same draws of another full problem, with counts of its own."""
+        """Return the same draws of another full problem, with new counts."""
         return dataclasses.replace(self, full=full, drawn=None, calls=Calls())

@@ -72,7 +72,7 @@ ACCELERATED_STAGES = (
 )  # models/milodo_gnn had twice these rates; with another seed they held training at a poor value
 
 DEFAULT_RECIPE: Mapping[str, Any] = {
-    "architecture": {"kind": MiLoDoArchitecture.kind, "accelerated": True, "edge_weights": "edge", "warmup": 12},
+    "architecture": {"kind": MiLoDoArchitecture.name, "accelerated": True, "edge_weights": "edge", "warmup": 12},
     "training": {
         "loss": "log_area",
         "batch_size": 6,
@@ -89,7 +89,7 @@ FINE_TUNING_STAGES = (
 
 PAPER_RECIPE: Mapping[str, Any] = {
     "architecture": {
-        "kind": MiLoDoArchitecture.kind,
+        "kind": MiLoDoArchitecture.name,
         "parametrization": "paper",
         "symmetrize": "mean",
         "hidden_features": 20,
@@ -176,10 +176,10 @@ class TrainingConfig:
         if self.loss not in get_args(LossName):
             raise unknown("loss", self.loss, get_args(LossName))
         if self.init is not None and self.init not in self.architecture.inits:
-            raise unknown(f"init of a {self.architecture.kind}", self.init, self.architecture.inits)
+            raise unknown(f"init of a {self.architecture.name}", self.init, self.architecture.inits)
         if self.initial_step_size is not None:
             if self.architecture.default_step_size is None:
-                raise InputError(f"a {self.architecture.kind} has no initial_step_size, got {self.initial_step_size}")
+                raise InputError(f"a {self.architecture.name} has no initial_step_size, got {self.initial_step_size}")
             if self.init == GRID_SEARCH:
                 raise InputError(
                     f"init {GRID_SEARCH!r} finds its own step sizes; expected no initial_step_size, got {self.initial_step_size}"

@@ -9,8 +9,10 @@ from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.driver import run
+from gnn_l2o.graph.exchange import NetworkExchange
+from gnn_l2o.graph.network import Network
+from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.features import known_at_edges, known_at_nodes
-from gnn_l2o.nn.rule import GraphFacts
 from gnn_l2o.training.losses import area_above_tolerance, measured_iterations, relative_gap
 from gnn_l2o.training.pool import Batch
 
@@ -27,6 +29,10 @@ class LinearSource(Protocol):
     @property
     def spectral_gap(self) -> bool:
         """Whether what is known includes the spectrum and the size of the graph."""
+
+    @property
+    def directed(self) -> bool:
+        """Whether rows of edges are directed edges."""
 
     @property
     def trials(self) -> list[dict[str, float]]:
@@ -65,11 +71,13 @@ def scout(weights: LinearSource, algorithm: Algorithm[Any], batches: list[Batch]
         areas.append(torch.cat([_log_area(algorithm, b, iterations) for b in batches]))
     area = torch.stack(areas)
     likely = torch.softmax((area.amin(dim=0) - area) / TEMPERATURE, dim=0).t()
-    contexts = [algorithm.init(b.problem.draw(0), b.network, b.x0).context for b in batches]
+    facts = [algorithm.init(b.problem.draw(0), b.network, b.x0).facts for b in batches]
+    nodes = [_of_nodes(f, b.network, weights.spectral_gap) for f, b in zip(facts, batches, strict=True)]
+    edges = [_of_edges(f, b.network, weights) for f, b in zip(facts, batches, strict=True)]
     node, edge = (torch.stack(emitted) for emitted in zip(*outputs, strict=True))
     weights.emit_linear(
-        node=_ridge(torch.cat([_of_nodes(c, weights.spectral_gap) for c in contexts]), likely @ node),
-        edge=_ridge(torch.cat([_of_edges(c, weights.spectral_gap) for c in contexts]), likely @ edge),
+        node=_ridge(torch.cat(nodes), likely @ node),
+        edge=_ridge(torch.cat(edges), likely @ edge),
     )
 
 
@@ -86,14 +94,16 @@ def _log_area(algorithm: Algorithm[Any], batch: Batch, iterations: int) -> Tenso
     return area.nan_to_num(LOST, LOST).clamp(max=LOST)
 
 
-def _of_nodes(context: GraphFacts, spectral_gap: bool) -> Tensor:
-    """Return the means over every graph of what its nodes know, ``(B, features)``."""
-    return _means(torch.cat(known_at_nodes(context, spectral_gap), dim=1), context.graph)
+def _of_nodes(facts: GraphFacts, network: Network, spectral_gap: bool) -> Tensor:
+    """Return the means over every graph of the constant features of its nodes, ``(B, features)``."""
+    return _means(torch.cat(known_at_nodes(facts, spectral_gap), dim=1), network.batch)
 
 
-def _of_edges(context: GraphFacts, spectral_gap: bool) -> Tensor:
-    """Return the means over every graph of what is known at its edges, ``(B, features)``."""
-    return _means(torch.cat(known_at_edges(context, spectral_gap), dim=1), context.graph[context.ends[0]])
+def _of_edges(facts: GraphFacts, network: Network, weights: LinearSource) -> Tensor:
+    """Return the means over every graph of the constant features of its edges, ``(B, features)``."""
+    exchange = NetworkExchange(network, weights.directed)
+    known = known_at_edges(facts, exchange, weights.spectral_gap)
+    return _means(torch.cat(known, dim=1), exchange.at_edges(network.batch))
 
 
 def _means(values: Tensor, graph: Tensor) -> Tensor:

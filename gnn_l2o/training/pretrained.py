@@ -46,7 +46,7 @@ def load_pretrained(
 def _check_same(own: Architecture[Any], given: Architecture[Any]) -> None:
     has, wanted = own.to_dict(), given.to_dict()
     # Another kind has other settings: to list them would explain nothing.
-    names = ["kind"] if own.kind != given.kind else [n for n in {**has, **wanted} if has.get(n) != wanted.get(n)]
+    names = ["kind"] if own.name != given.name else [n for n in {**has, **wanted} if has.get(n) != wanted.get(n)]
     if has != wanted:
         differing = ", ".join(f"{name} {has.get(name)!r}, got {wanted.get(name)!r}" for name in names)
         raise InputError(f"a model is trained further with its own architecture: it has {differing}")

@@ -1,6 +1,6 @@
-"""What an iteration costs once the gains are held, next to Prox-ED's, in one run.
+"""What an iteration costs once the coefficients are frozen, compared with Prox-ED in the same process.
 
-Run it with ``python benchmarks/held_iteration.py``. Every cell is the median over blocks of iterations that the two
+Run it with ``python benchmarks/frozen_iteration.py``. Every entry is the median over blocks of iterations that the two
 methods run in turn; the ratio is the median of the blocks' ratios.
 """
 
@@ -48,7 +48,7 @@ def main(blocks: int = 30) -> None:
             run(model, problem, network, x0),
         ]
         for states in runs:
-            block_seconds(states, 50)  # the learned one refreshes its gains in the first 20
+            block_seconds(states, 50)  # the learned optimizer recomputes its coefficients in the first of these
         times = [[block_seconds(states, iterations) for states in runs] for _ in range(blocks)]
         prox_ed, learned = (statistics.median(column) for column in zip(*times, strict=True))
         ratio = statistics.median(b / a for a, b in times)

@@ -1,4 +1,4 @@
-"""The learned rivals: against independent implementations, on what they refuse, and through training and files."""
+"""The learned baselines: against independent implementations, on what they refuse, and through training and files."""
 
 import dataclasses
 import math
@@ -13,6 +13,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Algorithm, spent
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import PGExtra
 from gnn_l2o.learned import (
@@ -34,8 +35,9 @@ from gnn_l2o.learned import (
 from gnn_l2o.learned.node_lstms import NodeLSTMs
 from gnn_l2o.learned.own_graph import OwnGraph
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_weights
-from gnn_l2o.nn.features import curvature_ratio, pull
-from gnn_l2o.nn.node_preconditioner import bounded_step
+from gnn_l2o.nn.features import curvature_ratio, shrinkage
+from gnn_l2o.nn.stability import max_dual_step_size
+from gnn_l2o.nn.step_size import bounded_step_size, limits_without_momentum
 from gnn_l2o.problems import LeastSquares, Problem
 from gnn_l2o.problems.regularizers import L1, Box, Regularizer, Zero
 from gnn_l2o.training import Stage, TrainingConfig, TrainingRun
@@ -53,7 +55,7 @@ SMALL: dict[str, Architecture[Any]] = {
     "learned_scalars": LearnedScalarsArchitecture(warmup=3),
 }
 SMOOTH = ("base_rules", "matrix_milodo")  # run without a regularizer only
-KINDS = pytest.mark.parametrize("kind", ARCHITECTURES)
+KINDS = pytest.mark.parametrize("kind", ARCHITECTURES.names())
 
 
 def least_squares(network: Network, regularizer: Regularizer, dim: int = 4) -> LeastSquares:
@@ -122,13 +124,13 @@ class OwnNetwork:
 
 
 @torch.no_grad()
-def paper_milodo(gains: Any, problem: LeastSquares, graph: nx.Graph, weight: float, steps: int) -> Tensor:
+def paper_milodo(networks: Any, problem: LeastSquares, graph: nx.Graph, weight: float, steps: int) -> Tensor:
     """Algorithm 1 of He et al. 2024 with Eqs. (22)-(28), node by node and neighbour by neighbour."""
     nodes, dim = len(graph), problem.dim
     neighbours = {i: sorted(graph[i]) for i in range(nodes)}
-    m = [OwnNetwork(gains.step, i, 2, dim) for i in range(nodes)]
-    s = [OwnNetwork(gains.dual, i, len(neighbours[i]), dim) for i in range(nodes)]
-    u = [OwnNetwork(gains.primal, i, len(neighbours[i]), dim) for i in range(nodes)]
+    m = [OwnNetwork(networks.step, i, 2, dim) for i in range(nodes)]
+    s = [OwnNetwork(networks.dual, i, len(neighbours[i]), dim) for i in range(nodes)]
+    u = [OwnNetwork(networks.primal, i, len(neighbours[i]), dim) for i in range(nodes)]
     x, y = [torch.zeros(dim) for _ in range(nodes)], [torch.zeros(dim) for _ in range(nodes)]
     for _ in range(steps):
         z, tilde, primal = [], {}, {}
@@ -153,8 +155,8 @@ def paper_milodo(gains: Any, problem: LeastSquares, graph: nx.Graph, weight: flo
 def test_per_node_is_the_papers_algorithm_node_by_node(graph: nx.Graph) -> None:
     network = Network.from_networkx(nx.convert_node_labels_to_integers(graph))
     problem = least_squares(network, L1(0.05))
-    _, gains, algorithm = built("per_node", problem, network)
-    expected = paper_milodo(gains, problem, graph, 0.05, 12)
+    _, networks, algorithm = built("per_node", problem, network)
+    expected = paper_milodo(networks, problem, graph, 0.05, 12)
     assert expected.abs().max() > 0.01
     torch.testing.assert_close(after(algorithm, problem, network, 12).x, expected)
 
@@ -163,14 +165,14 @@ def test_per_node_starts_as_exact_diffusion() -> None:
     network = Network.from_networkx(IRREGULAR)
     problem = least_squares(network, Zero())
     architecture = PerNodeArchitecture(hidden_features=4).bind(problem, network)
-    gains = architecture.build()
-    architecture.initialize(gains, "special", 0.05)
+    networks = architecture.build()
+    architecture.initialize(networks, "special", 0.05)
     mixing = 0.5 * (torch.eye(6) + network.matrix())
     x = psi = torch.zeros(6, 4)
     for _ in range(40):  # x+ = (I + W) / 2 (x + psi+ - psi), psi+ = x - a grad f(x) (Yuan et al. 2018)
         new = x - 0.05 * problem.gradient(x)
         x, psi = mixing @ (x + new - psi), new
-    torch.testing.assert_close(after(architecture.algorithm(gains), problem, network, 40).x, x)
+    torch.testing.assert_close(after(architecture.algorithm(networks), problem, network, 40).x, x)
 
 
 def test_base_rules_are_equations_12_to_14_node_by_node() -> None:
@@ -302,7 +304,7 @@ def test_lpg_extra_ends_with_its_last_layer() -> None:
 
 
 @torch.no_grad()
-def test_learned_scalars_are_constant_gains_until_curvature_cuts_the_step() -> None:
+def test_learned_scalars_are_constant_coefficients_until_the_secant_curvature_limits_the_step_size() -> None:
     network = Network.from_networkx(IRREGULAR)
     problem = least_squares(network, L1(0.05))
     architecture = LearnedScalarsArchitecture(linear=False, warmup=1)
@@ -310,19 +312,21 @@ def test_learned_scalars_are_constant_gains_until_curvature_cuts_the_step() -> N
     weights.emit(0.3, 0.4, 0.6)
     weights.coefficients[1] = 50.0  # everyone's own step
     state = after(architecture.algorithm(weights), problem, network, 25)
-    longest = state.context.max_step_size
-    torch.testing.assert_close(state.gains.step, 0.3 * longest)
-    torch.testing.assert_close(state.gains.primal, 0.6 * state.context.max_mixing_weight * network.weight)
-    share = state.gains.dual / state.context.max_dual_step_size(0.3 * longest, state.gains.primal)
+    bounds, coefficients, largest = state.bounds, state.coefficients, state.bounds.max_step_size
+    torch.testing.assert_close(coefficients.preconditioner, 0.3 * largest)
+    torch.testing.assert_close(coefficients.mixing_weight, 0.6 * bounds.max_mixing_weight)
+    (ends,) = NetworkExchange(network).neighbours(numbers=0.3 * largest)
+    share = coefficients.dual_step_size / max_dual_step_size(bounds, ends, coefficients.mixing_weight)
     constant = MiLoDo(ConstantCoefficients(0.3, float(share[0]), 0.6))
     torch.testing.assert_close(share, share[0].expand_as(share))
     torch.testing.assert_close(state.x, after(constant, problem, network, 25).x)
     weights.emit(0.79, 0.4, 0.6)
     weights.coefficients[1] = 50.0
-    refreshed = dataclasses.replace(architecture, warmup=25).algorithm(weights)
-    state = after(refreshed, problem, network, 25)
-    assert (state.gains.step < 0.78 * longest).any()
-    torch.testing.assert_close(state.gains.step, 0.79 * torch.minimum(longest, 2 / state.memory))
+    recomputed = dataclasses.replace(architecture, warmup=25).algorithm(weights)
+    state = after(recomputed, problem, network, 25)
+    assert (state.coefficients.preconditioner < 0.78 * largest).any()
+    expected = 0.79 * torch.minimum(largest, 2 / state.memory.max_curvature)
+    torch.testing.assert_close(state.coefficients.preconditioner, expected)
 
 
 @torch.no_grad()
@@ -332,18 +336,18 @@ def test_learned_scalars_follow_the_graph_linearly() -> None:
     weights = LearnedScalarsArchitecture().build()
     weights.coefficients.copy_(torch.randn(4, 9))
     state = after(LearnedScalarsArchitecture().algorithm(weights), problem, network, 1)
-    context = state.context
+    facts = state.facts
     ones = torch.ones(network.num_nodes, 1)
     nodes = torch.cat(
         [
             ones,
             network.self_weight,
-            context.regularity,
-            curvature_ratio(context),
-            pull(context),
-            curvature_ratio(context) * pull(context),
+            facts.self_weight_ratio,
+            curvature_ratio(facts),
+            shrinkage(facts),
+            curvature_ratio(facts) * shrinkage(facts),
             network.spectral_gap.item() * ones,
-            context.min_eigenvalue,
+            facts.min_eigenvalue,
             0.5 * math.log10(network.num_nodes) * ones,
         ],
         dim=1,
@@ -351,11 +355,15 @@ def test_learned_scalars_follow_the_graph_linearly() -> None:
     i, j = network.link_index
     edges = torch.cat([ones[i], network.weight, 0.5 * (nodes[i] + nodes[j])[:, 2:]], dim=1)
     step, own = (nodes @ weights.coefficients[row].unsqueeze(1) for row in (0, 1))
-    dual, primal = (edges @ weights.coefficients[row].unsqueeze(1) for row in (2, 3))
-    expected = bounded_step(step, own, context, torch.zeros_like(ones))
-    torch.testing.assert_close(state.gains.step, expected)
-    expected = bounded_edge_weights(dual, primal, expected, context)
-    torch.testing.assert_close((state.gains.dual, state.gains.primal), expected)
+    dual, mixing = (edges @ weights.coefficients[row].unsqueeze(1) for row in (2, 3))
+    exchange = NetworkExchange(network)
+    limits = limits_without_momentum(state.bounds, None, exchange)
+    expected = bounded_step_size(step, own, limits, torch.zeros_like(ones), state.bounds)
+    torch.testing.assert_close(state.coefficients.preconditioner, expected)
+    (ends,) = exchange.neighbours(numbers=expected)
+    expected = bounded_edge_weights(dual, mixing, ends, state.bounds)
+    found = state.coefficients.dual_step_size, state.coefficients.mixing_weight
+    torch.testing.assert_close(found, expected)
 
 
 # Generic L2O
@@ -409,7 +417,7 @@ def test_what_a_run_costs_is_what_is_declared(kind: str, steps: int) -> None:
     _, _, algorithm = built(kind, problem, network)
     before = spent(problem, network)
     after(algorithm, problem, network, steps)
-    assert spent(problem, network) - before == algorithm.total_cost(steps)
+    assert spent(problem, network) - before == algorithm.total_cost(steps, problem.shapes)
 
 
 @KINDS
@@ -460,7 +468,7 @@ def test_weights_of_another_kind_are_refused(tmp_path: Any) -> None:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ({"kind": "per_nodes"}, r"unknown architecture 'per_nodes'; did you mean 'per_node'\?"),
+        ({"kind": "per_nodes"}, r"unknown learned optimizer 'per_nodes'; did you mean 'per_node'\?"),
         ({"kind": "lpg_extra", "dept": 3}, r"unknown lpg_extra architecture setting 'dept'; did you mean 'depth'\?"),
         ({"kind": "lpg_extra", "depth": 0}, "depth of a lpg_extra is at least 1, got 0"),
         ({"kind": "lpg_extra", "depth": "many"}, "depth of a lpg_extra is of type int, got 'many'"),

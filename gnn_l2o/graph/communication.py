@@ -1,0 +1,248 @@
+"""Everything that nodes send to each other, and its count: the only place where nodes communicate."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+
+@dataclass
+class Traffic:
+    """What was sent over a network.
+
+    Attributes:
+        rounds: exchanges between all neighbours.
+        vectors: vectors sent along every edge in each direction.
+        numbers: single numbers sent along every edge in each direction, beside vectors or by themselves.
+        setup_rounds: exchanges before the first iteration by which nodes learn facts about neighbours and graph.
+        setup_numbers: numbers sent in these.
+    """
+
+    rounds: int = 0
+    vectors: int = 0
+    numbers: int = 0
+    setup_rounds: int = 0
+    setup_numbers: int = 0
+
+
+class Ends(NamedTuple):
+    """Values at the two ends i and j of every row of edges, k numbers each."""
+
+    own: Tensor  # (R, k), of node i
+    other: Tensor  # (R, k), of node j, which node i received
+
+    @property
+    def difference(self) -> Tensor:
+        """v_i - v_j, ``(R, k)``."""
+        return self.own - self.other
+
+    @property
+    def mean(self) -> Tensor:
+        """(v_i + v_j) / 2, ``(R, k)``."""
+        return 0.5 * (self.own + self.other)
+
+
+class Communication:
+    """The exchanges between the nodes of a :class:`~gnn_l2o.Network`, which provides the attributes.
+
+    Rows of edges are either the U links (each undirected edge once; node i is the end with the smaller number) or,
+    with ``directed=True``, the E directed edges (node i is the receiver).
+
+    Shape:
+        N nodes, E directed edges, U = E/2 links, R rows of edges (U or E), G graphs side by side, d coordinates.
+    """
+
+    edge_index: Tensor  # (2, E)
+    link_index: Tensor  # (2, U)
+    edge_link: Tensor  # (E,)
+    reverse: Tensor  # (E,)
+    weight: Tensor  # (U, 1)
+    batch: Tensor  # (N,)
+    num_nodes: int
+    num_graphs: int
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        """What was sent over this object since it was made."""
+        return Traffic()
+
+    def _count(self, vectors: int = 0, numbers: int = 0, *, setup: bool = False) -> None:
+        """Count a round in which so many vectors and numbers cross every edge."""
+        if setup:
+            assert not vectors  # facts are numbers
+            self.traffic.setup_rounds += 1
+            self.traffic.setup_numbers += numbers
+        else:
+            self.traffic.rounds += 1
+            self.traffic.vectors += vectors
+            self.traffic.numbers += numbers
+
+    def _ends(self, directed: bool) -> Tensor:
+        """Return the nodes i and j of every row of edges, ``(2, R)``."""
+        return self.edge_index.flip(0) if directed else self.link_index
+
+    def neighbours(
+        self, *vectors: Tensor, numbers: Tensor | None = None, directed: bool = False, setup: bool = False
+    ) -> tuple[Ends, ...]:
+        """Let every node send vectors and numbers to all its neighbours in one round.
+
+        Args:
+            vectors: ``(N, d)`` each.
+            numbers: ``(N, k)``, k single numbers that travel in the same messages.
+            directed: which rows of edges.
+            setup: whether these are facts that nodes tell each other before the first iteration, counted apart.
+
+        Returns:
+            For every vector, and last for the numbers, the values at both ends of every row.
+        """
+        values = vectors if numbers is None else (*vectors, numbers)
+        self._count(len(vectors), 0 if numbers is None else numbers.size(1), setup=setup)
+        i, j = self._ends(directed)
+        return tuple(Ends(value.index_select(0, i), value.index_select(0, j)) for value in values)
+
+    def differences(self, z: Tensor, *, directed: bool = False) -> Tensor:
+        """Exchange z over every edge once: return z_i - z_j, ``(N, d)`` to ``(R, d)``."""
+        return self.neighbours(z, directed=directed)[0].difference
+
+    def collect(self, message: Tensor, *, directed: bool = False) -> Tensor:
+        r"""Sum at every node the messages of its edges; no communication. Return ``(N, d)``.
+
+        Args:
+            message: directed, ``(E, d)``: edge (j, i) adds to receiver i. Otherwise ``(U, d)``, odd in the direction
+                of the link, as :meth:`differences` and symmetric multiples of it are: link {i, j} with i < j adds to i
+                and subtracts from j.
+            directed: which rows of edges.
+        """
+        total = message.new_zeros(self.num_nodes, message.size(1))
+        if directed:
+            return total.index_add_(0, self.edge_index[1], message)
+        i, j = self.link_index
+        return total.index_add_(0, i, message).index_add_(0, j, message, alpha=-1)
+
+    def reduce(
+        self, value: Tensor, how: Literal["sum", "amin", "amax"], *, empty: float, directed: bool = False
+    ) -> Tensor:
+        """Reduce at every node what both ends of its edges know; no communication: ``(R, d)`` to ``(N, d)``.
+
+        Args:
+            value: of every row of edges; of a link it counts at both ends.
+            how: the reduction.
+            empty: the result at nodes without edges.
+            directed: which rows of edges.
+        """
+        if directed:
+            rows = self.edge_index[1]
+        else:
+            rows, value = self.link_index.flatten(), torch.cat([value, value])
+        like = value.new_full((self.num_nodes, value.size(1)), empty)
+        return like.scatter_reduce(0, rows.unsqueeze(1).expand_as(value), value, how, include_self=False)
+
+    def swap(self, value: Tensor) -> Tensor:
+        """Exchange a vector for each directed edge: ``(E, d)`` to ``(E, d)``; (j, i) gets what (i, j) had."""
+        self._count(vectors=1)
+        return value.index_select(0, self.reverse)
+
+    def graph_min(self, value: Tensor, *, setup: bool = False) -> Tensor:
+        """Return at every node the smallest number of its graph: ``(N, 1)`` to ``(N, 1)``. One round, one number.
+
+        Nodes that pass on the smallest number they have received agree after as many exchanges as the graph's
+        diameter. These are counted as one round, whatever the graph, as if single numbers travelled on a channel of
+        their own.
+
+        Args:
+            value: a number of every node.
+            setup: see :meth:`neighbours`.
+        """
+        self._count(numbers=1, setup=setup)
+        smallest = value.new_full((self.num_graphs, 1), torch.inf)
+        return self.at_nodes(smallest.scatter_reduce(0, self.batch.unsqueeze(1), value, "amin"))
+
+    def mix(self, x: Tensor) -> Tensor:
+        r"""Return W x, ``(N, d)``, in the robust form :math:`x_i - \sum_j w_{ij} (x_i - x_j)` (He et al. 2024, (35)).
+
+        The rows of W sum to one however w_ij is rounded, so a consensus is left exactly as it is.
+        """
+        (flow,) = self.flows(self._laplacian.to(x.dtype), x)
+        return x - flow
+
+    def flows(self, laplacians: Tensor, z: Tensor) -> tuple[Tensor, ...]:
+        r"""Exchange z over every edge once: return :math:`\sum_j p_{ij} (z_i - z_j)` for one or several kinds of p.
+
+        Matrices whose rows sum to zero are applied to the differences to one node of each graph, which changes nothing
+        but that a consensus gives exactly zero.
+
+        Args:
+            laplacians: of the p, from :meth:`laplacians`.
+            z: ``(N, d)``.
+
+        Returns:
+            ``(N, d)`` for each.
+        """
+        self._count(vectors=1)
+        origin = z[:1] if self.num_graphs == 1 else z.index_select(0, self._first_nodes)
+        return torch.split(laplacians @ (z - origin), self.num_nodes)
+
+    def laplacians(self, *weights: Tensor) -> Tensor:
+        """Return the graph Laplacians for k weights ``(U, 1)`` of the links, one over the other: ``(k N, N)``, sparse.
+
+        Applying them is twice as fast as summing over links, and more on dense graphs. No communication.
+        """
+        nodes = torch.arange(self.num_nodes, device=self.weight.device)
+        source, target = self.edge_index
+        values = torch.cat([torch.cat([-w[self.edge_link, 0], self._degree(w)]) for w in weights])
+        rows = torch.cat([torch.cat([target, nodes]) + k * self.num_nodes for k in range(len(weights))])
+        columns = torch.cat([source, nodes]).repeat(len(weights))
+        index, shape = torch.stack([rows, columns]), (len(weights) * self.num_nodes, self.num_nodes)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+            return torch.sparse_coo_tensor(index, values, shape, check_invariants=False).to_sparse_csr()
+
+    def at_nodes(self, value: Tensor) -> Tensor:
+        """Give every node the number of its graph: ``(G, 1)`` to ``(N, 1)``."""
+        return value.index_select(0, self.batch)
+
+    def at_edges(self, value: Tensor, *, directed: bool = False) -> Tensor:
+        """Give every row of edges the number that all nodes of its graph have: ``(N, 1)`` to ``(R, 1)``."""
+        return value.index_select(0, self._ends(directed)[0])
+
+    def weights(self, *, directed: bool = False) -> Tensor:
+        """Return the mixing weights w_ij of the rows of edges, ``(R, 1)``."""
+        return self.weight.index_select(0, self.edge_link) if directed else self.weight
+
+    @property
+    def self_weight(self) -> Tensor:
+        r"""``(N, 1)``, the diagonal :math:`w_{ii} = 1 - \sum_j w_{ij}` of the mixing matrix."""
+        return 1 - self._degree(self.weight).unsqueeze(1)
+
+    @property
+    def degree(self) -> Tensor:
+        """``(N, 1)``, how many neighbours every node has, in the precision of the weights."""
+        return self._degree(torch.ones_like(self.weight)).unsqueeze(1)
+
+    @property
+    def graph_sizes(self) -> Tensor:
+        """``(N, 1)``, how many nodes every node's graph has, in the precision of the weights."""
+        return self.at_nodes(torch.bincount(self.batch).unsqueeze(1)).to(self.weight)
+
+    def _degree(self, weight: Tensor) -> Tensor:
+        """Sum weights of the links, ``(U, 1)``, at their ends, ``(N,)``."""
+        total = weight.new_zeros(self.num_nodes)
+        for end in self.link_index:
+            total = total.index_add(0, end, weight[:, 0])
+        return total
+
+    @cached_property
+    def _laplacian(self) -> Tensor:
+        """I - W, ``(N, N)``, sparse."""
+        return self.laplacians(self.weight)
+
+    @cached_property
+    def _first_nodes(self) -> Tensor:
+        """The first node of every node's graph, ``(N,)``."""
+        starts = torch.searchsorted(self.batch, torch.arange(self.num_graphs, device=self.batch.device))
+        return starts.index_select(0, self.batch)

@@ -1,0 +1,33 @@
+"""What the rule's nodes and edges know of a problem over a network before the first iteration."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from gnn_l2o.graph.network import Network
+from gnn_l2o.nn.facts import GraphFacts
+from gnn_l2o.problems import Problem
+
+SETUP_KNOWLEDGE = frozenset({"spectral_gap", "min_eigenvalue", "graph_sizes"})
+"""What :func:`network_facts` reads of the whole graph, see :attr:`.Algorithm.setup_knowledge`."""
+
+
+def network_facts(problem: Problem, network: Network, like: Tensor, *, directed: bool = False) -> GraphFacts:
+    """Return the facts of nodes and edges, in the precision of ``like``.
+
+    Args:
+        problem: the losses.
+        network: the graph.
+        like: ``(N, d)``.
+        directed: whether rows of edges are directed edges; otherwise links.
+    """
+    return GraphFacts.of(
+        smoothness=problem.smoothness().to(like),
+        mean_curvature=problem.mean_curvature().to(like),
+        self_weight=network.self_weight.to(like),
+        num_nodes=network.graph_sizes.to(like),
+        spectral_gap=network.at_nodes(network.spectral_gap).to(like),
+        min_eigenvalue=network.at_nodes(network.min_eigenvalue).to(like),
+        weight=network.weights(directed=directed).to(like),
+        shapes=problem.shapes,
+    )

@@ -1,0 +1,81 @@
+"""Record the iterates of all released models, for ``tests/test_released_models.py``.
+
+The file beside this script was recorded with version 0.4.0; record it again only when a model is retrained.
+"""
+
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import networkx as nx
+import numpy as np
+import torch
+
+from gnn_l2o.algorithms.driver import run
+from gnn_l2o.graph.network import Network
+from gnn_l2o.learned import available_models, load_model
+from gnn_l2o.problems import MLP, LeastSquares, Logistic, NeuralNetwork, Problem
+from gnn_l2o.problems.neural_module import initialized
+from gnn_l2o.problems.regularizers import L1, Zero
+
+RECORD = Path(__file__).with_name("released_models.npz")
+ITERATIONS = (1, 2, 5, 12, 13, 30, 100)
+
+
+def samples(nodes: int, count: int, dim: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features whose scale differs from node to node, and targets from a sparse truth."""
+    random = np.random.default_rng(seed)
+    features = random.standard_normal((nodes, count, dim)) * (1 + np.arange(nodes)[:, None, None] / nodes)
+    truth = random.standard_normal(dim) * (random.random(dim) < 0.5)
+    return features, features @ truth + 0.1 * random.standard_normal((nodes, count))
+
+
+def cases() -> Iterator[tuple[str, Problem, Network]]:
+    """Problems and networks, by name; the models bound to a graph run on its ring of ten nodes."""
+    ring, star = Network.from_networkx(nx.cycle_graph(10)), Network.from_networkx(nx.star_graph(5))
+    random_graph = Network.from_networkx(nx.gnp_random_graph(8, 0.5, seed=3))
+    a, b = samples(10, 4, 10, seed=0)
+    yield "linear_ring", LeastSquares.from_nodes(list(a), list(b), Zero()), ring
+    yield "lasso_ring", LeastSquares.from_nodes(list(a), list(b), L1(0.1)), ring
+    small, large = samples(6, 5, 7, seed=1), samples(8, 3, 7, seed=2)
+    pair = [LeastSquares.from_nodes(list(f), list(t), L1(0.05)) for f, t in (small, large)]
+    yield "lasso_batch", LeastSquares.concatenate(pair), Network.concatenate([star, random_graph])
+    labels = (small[1] > 0).astype(float)
+    yield "logistic_star", Logistic.from_nodes(list(small[0]), list(labels), L1(0.01)), star
+    random = np.random.default_rng(5)
+    shards = [(random.standard_normal((12, 6)), random.integers(3, size=12)) for _ in range(6)]
+    yield "mlp_star", NeuralNetwork.from_nodes(double_mlp(), torch.nn.functional.cross_entropy, shards), star
+
+
+def double_mlp() -> torch.nn.Module:
+    """A small network whose parameters are drawn in double precision."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    try:
+        return initialized(lambda: MLP((6, 5, 3)), 0)
+    finally:
+        torch.set_default_dtype(before)
+
+
+@torch.no_grad()
+def iterates(name: str, problem: Problem, network: Network) -> np.ndarray | None:
+    """Return x at all of ``ITERATIONS``, ``(iterations, N, d)``; ``None`` where the model does not apply."""
+    model: Any = load_model(name).to(dtype=torch.float64)
+    problem = problem.to(dtype=torch.float64)
+    if model.refusal(problem, network) is not None:
+        return None
+    states = run(model, problem, network, problem.initial_point().to(torch.float64))
+    return np.stack([s.x.numpy() for k, s in enumerate(islice(states, max(ITERATIONS) + 1)) if k in ITERATIONS])
+
+
+def main() -> int:
+    """Write the record."""
+    found = {f"{case}/{name}": iterates(name, p, n) for case, p, n in cases() for name in available_models()}
+    np.savez_compressed(RECORD, **{key: x for key, x in found.items() if x is not None})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
