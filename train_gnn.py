@@ -57,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     architecture = parser.add_argument_group("architecture", "which of these settings there are depends on the kind")
     kind = f"kind of the learned optimizer (default: {DEFAULT_ARCHITECTURE.name})"
     architecture.add_argument("--architecture", choices=ARCHITECTURES, help=kind)
-    add_architecture_flags(architecture, ARCHITECTURES)
+    add_architecture_flags(architecture, {name: ARCHITECTURES[name] for name in ARCHITECTURES})
 
     inits = ", ".join(dict.fromkeys(init for kind in ARCHITECTURES.values() for init in kind.inits))
     training = parser.add_argument_group(

@@ -126,7 +126,11 @@ def _learn(examples: np.ndarray, atoms: int) -> np.ndarray:
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # one code among thousands may be inexact
-        learning.fit(examples)
+        state = np.random.get_state()  # noqa: NPY002  # scikit-learn draws from the global generator besides its own
+        try:
+            learning.fit(examples)
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
     return size * learning.components_.T  # they have norm 1
 
 

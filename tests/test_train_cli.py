@@ -100,7 +100,7 @@ def test_other_kinds_of_architecture(command, tmp_path, kind, flags, setting):
     argv = without(command, "--hidden_features", "--warmup")
     train_gnn.main([*argv, "--architecture", kind, *flags, "--output", str(tmp_path / "mine")])
     architecture = read_recipe(tmp_path / "mine" / "recipe.toml").architecture
-    assert architecture.kind == kind and getattr(architecture, setting[0]) == setting[1]
+    assert architecture.name == kind and getattr(architecture, setting[0]) == setting[1]
     assert load_model(tmp_path / "mine").name == "mine"
 
 
@@ -258,7 +258,7 @@ def test_help_shows_every_setting_with_its_default(capsys):
     for text in (
         "--batch_size N problems in a batch (default: 6; 16 for other architectures)",
         "--weight_decay X of Adam (default: 0.0)",
-        "(default: 16 for milodo, matrix_milodo; 20 for per_node, generic_l2o; 100 for base_rules)",
+        "(default: 100 for base_rules; 20 for generic_l2o, per_node; 16 for matrix_milodo, milodo)",
         "(default: no for milodo)",
         "Losses: area, log_area, log_gap, objective.",
     ):

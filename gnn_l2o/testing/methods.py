@@ -83,8 +83,9 @@ def check_declaration(method: type[Tunable[Any]]) -> None:
     for attribute in ("name", "label"):
         value = getattr(method, attribute, None)
         expect(isinstance(value, str) and bool(value), f"{method.__name__}: expected a {attribute}, got {value!r}")
-    expect(dataclasses.is_dataclass(method), f"{method.name}: expected a frozen dataclass")
-    fields = {field.name for field in dataclasses.fields(method)}
+    declared: Any = method
+    expect(dataclasses.is_dataclass(declared), f"{method.name}: expected a frozen dataclass")
+    fields = {field.name for field in dataclasses.fields(declared)}
     expect(
         fields == set(method.grid), f"{method.name}: has the fields {sorted(fields)} and tunes {sorted(method.grid)}"
     )
@@ -107,7 +108,7 @@ def check_declaration(method: type[Tunable[Any]]) -> None:
 
 
 def check_side_by_side_settings(method: type[Tunable[Any]], settings: Sequence[Setting]) -> None:
-    """Check that settings, and problems on different graphs, run side by side as alone; part of :func:`check_method`."""
+    """Check that settings, and problems on different graphs, run side by side as alone."""
     problem, graphs = small_problem(6, _regularizer(method)), small_graphs()
     ring = Network.from_networkx(graphs["ring"])
     copies = len(settings)

@@ -127,8 +127,11 @@ def check_precision(single: Algorithm[Any], double: Algorithm[Any], problem: Pro
     expected = iterates(double, problem, network, x0, steps)[-1]
     expect(expected.dtype == torch.float64, f"{double.name}: a run in float64 must stay in it, got {expected.dtype}")
     narrow, graph = problem.to(dtype=torch.float32), network.to(dtype=torch.float32)
-    with torch.no_grad():
-        states = list(islice(run(single, narrow, graph, x0.float()), steps + 1))
+    try:
+        with torch.no_grad():
+            states = list(islice(run(single, narrow, graph, x0.float()), steps + 1))
+    except RuntimeError as error:  # torch's, where precisions meet
+        raise AssertionError(f"{single.name}: a run in float32 must stay in it, got the error {error}") from error
     kinds = {t.dtype for t in tensors(states[-1]) if t.is_floating_point()}
     expect(kinds == {torch.float32}, f"{single.name}: a run in float32 must stay in it, got {sorted(map(str, kinds))}")
     expect_close(states[-1].x.double(), expected, 1e-3, f"{single.name}: x in float32 and float64 after {steps} steps")
@@ -148,7 +151,8 @@ def check_side_by_side(
     steps = min(STEPS, together.depth or STEPS)
     x0 = [initial_points(problem, seed) for seed, problem in enumerate(problems)]
     many, graphs = type(problems[0]).concatenate(problems), Network.concatenate(networks)
-    batch = iterates(together, many, graphs, torch.cat(x0), steps)[-1].split([p.num_nodes for p in problems])
+    joined = iterates(together, many, graphs, torch.cat(x0), steps)[-1]
+    batch = torch.split(joined, [p.num_nodes for p in problems])
     for k, ours in enumerate(batch):
         expected = iterates(alone[k], problems[k], networks[k], x0[k], steps)[-1]
         what = f"{together.name}: problem {k} of {len(problems)} side by side, after {steps} steps, and alone"
