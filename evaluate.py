@@ -75,7 +75,7 @@ def build_parser() -> argparse.ArgumentParser:
         choices=TOLERANCES,
         default=1e-4,
         metavar="GAP",
-        help="relative optimality gap that methods are tuned to reach in the fewest rounds; the overview compares there",
+        help="relative optimality gap that methods are tuned to reach in the fewest rounds; the overview counts to it",
     )
     add("--threads", type=int, default=None, metavar="N", help="CPU threads; default: the choice of PyTorch")
     add("--output", type=Path, metavar="DIR", help="folder for results, tables, report.md, figures/ and the overview")

@@ -119,7 +119,8 @@ def configuration(args: argparse.Namespace) -> TrainingConfig:
             training["stages"] = list(read_stages(args.stages_config))
     if "dataset" not in training:
         raise InputError("--dataset is needed, e.g. --dataset lasso:features=300,samples=10 (or --recipe)")
-    training["dataset"] = [with_shorthands(spec, given) for spec in training["dataset"]]
+    if isinstance(training["dataset"], list):  # else it is refused below
+        training["dataset"] = [with_shorthands(str(spec), given) for spec in training["dataset"]]
     return TrainingConfig.from_dict({"architecture": architecture, "training": training})
 
 

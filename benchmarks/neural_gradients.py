@@ -33,7 +33,7 @@ METHODS: dict[str, Algorithm[Any]] = {
 
 
 def seconds(function: Callable[[], object], times: int = 5) -> float:
-    """Return the seconds of one call on one thread, in which what else the machine does is not counted."""
+    """Return the processor time of one call in seconds, on one thread."""
     begin = time.process_time()
     for _ in range(times):
         function()
@@ -42,7 +42,7 @@ def seconds(function: Callable[[], object], times: int = 5) -> float:
 
 @torch.no_grad()
 def iterations(algorithm: Algorithm[Any], problem: NeuralNetwork) -> Callable[[], Tensor]:
-    """Return what takes one iteration after another."""
+    """Return a function that takes the next iteration in every call."""
     states = run(algorithm, problem, build_network("ring", NODES).to(dtype=torch.float32), problem.initial_point())
     next(states)
     return torch.no_grad()(lambda: next(states).x)
@@ -71,6 +71,7 @@ def main(turns: int = 40) -> None:
 
     functions: dict[str, Callable[[], Tensor]] = {
         "all nodes at once": batched,
+        "the same, not recorded": lambda: problem.gradient(x),  # operations are recorded only without autograd
         "loop, copying the module": lambda: loop(lambda: copy.deepcopy(module)),
         "loop, filling one module": lambda: loop(lambda: module),
     }

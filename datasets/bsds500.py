@@ -111,8 +111,8 @@ def _prepare(patch: int, atoms: int, path: str | None, file: Path | None) -> Cod
     examples = _normalized(train)
     # Scikit-learn is part of the key: its releases need not learn the same.
     key = (torch.from_numpy(examples), atoms, CODE_WEIGHT, sklearn.__version__)
-    kept = recall("dictionary", key, lambda: {"dictionary": _learn(examples, atoms)})
-    return Coding(kept["dictionary"], _normalized(test), source)
+    cached = recall("dictionary", key, lambda: {"dictionary": _learn(examples, atoms)})
+    return Coding(cached["dictionary"], _normalized(test), source)
 
 
 def _learn(examples: np.ndarray, atoms: int) -> np.ndarray:
@@ -166,8 +166,8 @@ def _photographs() -> Path:
 
 def _from_file(file: Path, patch: int) -> Patches:
     try:
-        with np.load(file, allow_pickle=False) as kept:
-            train, test = kept["train"], kept["test"]
+        with np.load(file, allow_pickle=False) as arrays:
+            train, test = arrays["train"], arrays["test"]
     except (OSError, ValueError, KeyError, EOFError) as error:
         raise InputError(f"cannot read {file} ({error}); expected arrays train and test of patches") from None
     largest = min(train.shape[1:] + test.shape[1:])

@@ -30,7 +30,7 @@ class Pool(NamedTuple):
 
 
 COLUMNS = 14  # before the label
-STAND_IN_TRAIN = 400  # rows of the 569 of the data that may stand in for the census
+STAND_IN_TRAIN = 400  # of the 569 rows of the data that stand_in=true uses
 FILE = "adult_{part}.csv.gz"
 WAYS = (
     "give path=FILE, or set GNN_L2O_DATA to a folder with adult/adult_train.csv.gz, or connect to openml.org, "
@@ -41,7 +41,7 @@ WAYS = (
 TEST_ROWS = 16_281
 HIGH_INCOMES: dict[Part, int] = {"train": 7_841, "test": 3_846}
 
-# What the one-hot columns stand for: above how many of the cuts a number is, or which of the words it is, in the order
+# The meaning of the one-hot columns: above how many of the cuts a number is, or which of the words it is, in the order
 # of UCI's adult.names. These are the columns of a9a in the LIBSVM collection (Platt 1998 made them first).
 INDICATORS: tuple[tuple[int, ...] | tuple[str, ...], ...] = (
     (25, 32, 40, 49),  # age
@@ -190,7 +190,7 @@ def _read(file: Path) -> list[Row]:
     try:
         opened = gzip.open(file, "rt", newline="") if file.suffix == ".gz" else file.open(newline="")
         with opened as stream:
-            rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if row][1:]
+            rows = [[entry.strip() for entry in row] for row in csv.reader(stream) if row][1:]
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the census data ({error}); {WAYS}") from None
     wrong = next((row for row in rows if len(row) != COLUMNS + 1 or not row[-1].startswith(("<=50K", ">50K"))), None)
@@ -244,7 +244,7 @@ def _indicate(column: list[str], meaning: tuple[int, ...] | tuple[str, ...]) -> 
     if isinstance(meaning[0], int):
         return np.eye(len(meaning) + 1)[np.searchsorted(meaning, np.array(column, dtype=np.float64))]
     words = [*map(str, meaning), "?"]
-    return np.eye(len(words))[_places(column, words), :-1]  # nothing stands for a missing word
+    return np.eye(len(words))[_places(column, words), :-1]  # a missing word has no indicator
 
 
 def _places(column: list[str], words: list[str]) -> np.ndarray:

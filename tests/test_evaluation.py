@@ -23,11 +23,11 @@ import gnn_l2o
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_text
 from gnn_l2o._utils.fingerprint import fingerprint
-from gnn_l2o.algorithms.base import Algorithm, Cost
 from gnn_l2o.algorithms import driver
+from gnn_l2o.algorithms.base import Algorithm, Cost
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.algorithms.registry import METHODS
-from gnn_l2o.algorithms.stopping import Below, MaxRounds
+from gnn_l2o.algorithms.stopping import Below, MaxRounds, StoppingRule
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.evaluation import (
     Case,
@@ -39,18 +39,18 @@ from gnn_l2o.evaluation import (
     Results,
     Run,
     Trace,
+    cases as cases_module,
     experiment,
     figures,
     measure,
     notes,
-    cases as cases_module,
     plan as plan_module,
     ranking,
     save_figures,
     summary,
 )
 from gnn_l2o.evaluation.figures import OTHERS, choose, draw, file_name
-from gnn_l2o.evaluation.metrics import ConsensusError, OptimalityGap, has_diverged
+from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, OptimalityGap, has_diverged
 from gnn_l2o.evaluation.record import TOLERANCES, tolerance_key
 from gnn_l2o.evaluation.report import report
 from gnn_l2o.evaluation.results import SUMMARIZED
@@ -169,6 +169,42 @@ def test_what_has_no_optimum_is_measured_in_the_precision_of_the_run() -> None:
     torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=0)
 
 
+class Support(Metric):
+    """A user's metric."""
+
+    name = "support"
+    label = "nonzero coordinates"
+
+    def values(self, reference: Reference, x: Tensor) -> Tensor:
+        return (reference.problem.average(x) != 0).sum(dim=1)
+
+
+class Scalar(Support):
+    def values(self, reference: Reference, x: Tensor) -> Tensor:
+        return super().values(reference, x)[0]
+
+
+def test_metrics_of_users_are_measured_and_must_have_a_value_for_each_problem() -> None:
+    on, x = instance(), torch.zeros(5, 4)
+    x[0, 0], x[1, 2], x[2, 3], x[3, 3] = 1.0, 1.0, 1.0, -1.0
+    found = Metrics(on.reference(torch.float64), [OptimalityGap(), Support()])(x)
+    assert list(found) == ["optimality_gap", "support"] and found["support"].tolist() == [2]
+    with pytest.raises(InputError, match=r"metric 'support' needs a value for each problem, shape \(1,\); got \(\)"):
+        Metrics(on.reference(torch.float64), [Scalar()])(x)
+
+
+def test_the_accuracy_is_measured_where_there_are_test_samples() -> None:
+    shards = [(torch.randn(3, 2), torch.randint(2, (3,))) for _ in range(4)]
+    make: Any = NeuralNetwork.from_nodes
+    tested, untested = (
+        make(torch.nn.Linear(2, 2), torch.nn.functional.cross_entropy, shards, test=test) for test in (shards[0], None)
+    )
+    for problem, names in ((tested, ["accuracy"]), (untested, [])):
+        found = solve(problem)
+        reference = Reference(problem, found.x, found.value, problem.initial_point())
+        assert list(Metrics(reference, [Accuracy()])(torch.randn(4, 6))) == names
+
+
 # --- runner
 
 
@@ -202,6 +238,18 @@ def test_a_run_that_diverges_stops() -> None:
     assert trace.diverged
     assert trace.iteration[-1] < 100
     assert not trace.optimality_gap[-1] <= 1e6
+
+
+@pytest.mark.parametrize(
+    ("rule", "end"), [(MaxRounds(17), 17), (Below("optimality_gap", 1e-3), None), (Below("consensus_error", 1e9), 0)]
+)
+def test_rules_end_a_run(rule: StoppingRule, end: int | None) -> None:
+    on = instance()
+    whole = traced(relative(ProxED, on, 0.7), on, 250)
+    trace = traced(relative(ProxED, on, 0.7), on, 250, stop=[rule])
+    assert trace.iteration[-1] == (whole.reached(1e-3) if end is None else end) < 250
+    assert trace.measures == {name: values[: len(trace.iteration)] for name, values in whole.measures.items()}
+    assert not trace.diverged
 
 
 def test_the_clock_runs_during_steps_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -519,6 +567,13 @@ def test_a_run_that_stopped_early_is_far_off_from_then_on() -> None:
     assert figures._stack([cut, whole], "gap").tolist() == [[0.9, np.inf, np.inf], [0.9, 0.5, 1e-3]]
 
 
+def test_a_run_that_a_rule_stopped_stays_where_it_was() -> None:
+    whole, cut = made_up("prox_ed", 0, 400), made_up("prox_ed", 1, 400)
+    for values in cut.trace.values():
+        del values[3:]
+    assert figures._stack([cut, whole], "gap").tolist() == [[0.9, 0.5, 0.5], [0.9, 0.5, 1e-3]]
+
+
 def test_a_figure_of_one_run_that_only_diverged_can_be_drawn(tmp_path: Path) -> None:
     found = empty([], ["prox_ed"])
     found.runs.append(made_up("prox_ed", 0, None, diverged=True))
@@ -652,6 +707,137 @@ def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
 def test_what_is_measured_is_the_certified_gap() -> None:
     results = small(nodes=[4], instances=1, iterations=400, algorithms=["prox_ed"])
     assert all(abs(r.final_gap) < 1e-9 and r.final_consensus < 1e-6 for r in results.runs)  # type: ignore[arg-type, operator]
+
+
+@dataclass(frozen=True, eq=False)
+class WithModule(Learned):
+    """A model whose ``to`` changes its module in place, as that of shipped models does."""
+
+    module: Any = None
+
+    def to(self, dtype: torch.dtype) -> "WithModule":
+        self.module.to(dtype=dtype)
+        return self
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_models_of_the_caller_keep_their_precision(dtype: str) -> None:
+    module = torch.nn.Linear(1, 1, dtype=torch.bfloat16)
+    parameter = module.weight
+    small(models=[WithModule(torch.tensor(0.9), module=module)], nodes=[4], algorithms=[], dtype=dtype)
+    assert module.weight is parameter and module.weight.dtype == module.bias.dtype == torch.bfloat16
+    shipped: Any = load_model("milodo_gnn").to(dtype=torch.float16)  # type: ignore[attr-defined]
+    small(models=[shipped], nodes=[4], algorithms=[], dtype=dtype, instances=1, iterations=3)
+    modules = [m for m in vars(shipped).values() if isinstance(m, torch.nn.Module)]
+    assert {p.dtype for module in modules for p in module.parameters()} == {torch.float16}
+
+
+MINE = """
+from gnn_l2o.evaluation import Metric
+from gnn_l2o.handcrafted import ProxED
+
+class Mine(ProxED):
+    name = "mine"
+    label = "my own method"
+
+class Support(Metric):
+    name = "support"
+    label = "nonzero coordinates"
+
+    def values(self, reference, x):
+        return (reference.problem.average(x) != 0).sum(dim=1)
+"""
+
+
+def test_methods_and_metrics_of_a_file_stand_in_results_tables_and_figures(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE)
+    file, out = str(tmp_path / "mine.py"), tmp_path / "out"
+    results = small(
+        nodes=[4],
+        instances=1,
+        algorithms=["prox_ed", f"{file}::Mine"],
+        references=[f"{file}::Mine", "prox_ed"],
+        metrics=[file],
+        output=out,
+    )
+    assert results.handcrafted == ["prox_ed", "mine"]
+    row = results.summary()[0]
+    assert list(row)[9:13] == ["mine_rounds", "speedup_vs_mine", "prox_ed_rounds", "speedup_vs_prox_ed"]
+    assert row["mine_rounds"] == row["prox_ed_rounds"] is not None
+    assert summary(results).rows[0]["over my own method"] == summary(results).rows[0]["over Prox-ED"]
+    for r in results.runs:
+        assert set(r.trace) == {"iteration", "gap", "support", "rounds", "vectors", "gradients", "proxes"}
+        assert r.final_consensus is None and r.trace["support"][0] == 0 < r.trace["support"][-1] <= 6
+    page = (out / "report.md").read_text()
+    assert "final nonzero coordinates" in page and "| my own method |" in page and "final consensus" not in page
+    assert [ax.get_ylabel() for ax in draw(Results.load(out), results.cases[0]).axes][2] == "nonzero coordinates"
+    assert Results.load(out).label("mine") == "my own method"  # without the file
+
+
+def test_names_that_are_taken_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(MINE.replace('"mine"', '"prox_ed"').replace('"support"', '"gap"'))
+    file = str(tmp_path / "mine.py")
+    with pytest.raises(InputError, match="two algorithms are called 'prox_ed'"):
+        Plan(algorithms=[f"{file}::Mine"])
+    with pytest.raises(InputError, match="two columns of the trace are called 'gap'"):
+        Plan(metrics=[file])
+
+
+def test_without_references_tables_compare_with_the_best_only(results: Results) -> None:
+    results.settings["references"] = []
+    assert not any("prox_ed" in key for key in results.summary()[0])
+    assert "over Prox-ED" not in summary(results).rows[0]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"datasets": "lasso"}, "datasets must be a list, got 'lasso'"),
+        ({"instances": 2.5}, "expected a whole number, got 2.5"),
+        ({"nodes": [4.5]}, "expected a whole number, got 4.5"),
+        ({"stop": [3]}, "stop must be a list of stopping rules"),
+        ({"references": ["prox_e"]}, "unknown method 'prox_e'; did you mean 'prox_ed'"),
+        ({"metrics": ["accurcy"]}, "unknown metric 'accurcy'; did you mean 'accuracy'"),
+        ({"algorithms": []}, "nothing to evaluate"),
+    ],
+)
+def test_a_plan_is_checked(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Plan(**settings)
+
+
+def test_a_plan_can_be_given_whole_or_by_its_settings() -> None:
+    plan = Plan(models=[Learned(torch.tensor(0.9))], datasets=[SMALL], nodes=[4, 4], algorithms=["ed"], iterations=5)
+    assert plan.nodes == (4,) and list(plan.participants) == ["prox_ed", "learned"]
+    settings = gnn_l2o.evaluate(plan, check_only=True).settings
+    again = gnn_l2o.evaluate(plan.models, datasets=[SMALL], nodes=[4], algorithms=["ed"], iterations=5, check_only=True)
+    assert again.settings == settings
+    with pytest.raises(InputError, match="expected none beside it, got nodes"):
+        gnn_l2o.evaluate(plan, nodes=[4])
+    with pytest.raises(InputError, match="unknown setting of an evaluation: 'dataset'; did you mean 'datasets'"):
+        gnn_l2o.evaluate(dataset=["lasso"])
+
+
+@pytest.mark.usefixtures("quick_figures")
+def test_stopping_rules_end_the_runs_of_an_evaluation(tmp_path: Path) -> None:
+    results = small(nodes=[4], stop=[MaxRounds(20)], output=tmp_path)
+    assert {r.iterations for r in results.runs} == {20}
+    assert "Runs end where a rule holds: MaxRounds(rounds=20)." in (tmp_path / "report.md").read_text()
+    with pytest.raises(InputError, match="stop"):
+        small(nodes=[4], output=tmp_path, resume=True)
+
+
+def test_results_of_earlier_releases_are_read(results: Results, tmp_path: Path) -> None:
+    results.skipped = [{"algorithm": "d2", "case": RING._asdict(), "reason": "noise"}]
+    results.save(tmp_path)
+    content = json.loads((tmp_path / "results.json").read_text())
+    content["schema"] = 3
+    content["skipped"] = [{"cell" if key == "case" else key: v for key, v in content["skipped"][0].items()}]
+    for name in ("references", "metrics", "stop"):
+        del content["settings"][name]
+    del content["methods"], content["metrics"]
+    (tmp_path / "results.json").write_text(json.dumps(content))
+    assert Results.load(tmp_path) == results
 
 
 def test_nothing_is_written_without_an_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

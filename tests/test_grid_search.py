@@ -8,6 +8,7 @@ import torch
 from sklearn.linear_model import Ridge
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.learned import LearnedScalarsArchitecture, MatrixMiLoDoArchitecture, MiLoDoArchitecture
 from gnn_l2o.nn import CoordinateLSTM
 from gnn_l2o.nn.features import known_at_edges
@@ -104,8 +105,8 @@ def test_each_kind_of_problem_gets_the_constants_that_are_best_for_it(tmp_path, 
     grid_search(weights, training.algorithm, batches, 30)
     dual = weights.coefficients.detach()[2]
     for batch, share in zip(batches, best_dual, strict=True):
-        context = training.algorithm.init(batch.problem, batch.network, batch.x0).context
-        known = torch.cat(known_at_edges(context, spectral_gap=True), dim=1)
+        facts = training.algorithm.init(batch.problem, batch.network, batch.x0).facts
+        known = torch.cat(known_at_edges(facts, NetworkExchange(batch.network), spectral_gap=True), dim=1)
         emitted = torch.sigmoid(dual[0] + known @ dual[1:])
         assert (emitted.mean() - share).abs() < 0.05
 
@@ -149,10 +150,10 @@ def test_a_resumed_run_does_not_search_again(tmp_path, monkeypatch):
             {"initial_step_size": 0.1},
             "init 'grid_search' chooses the step sizes; expected no initial_step_size, got 0.1",
         ),
-        ({"architecture": dataclasses.replace(CONFIG.architecture, skip_connection=False)}, "needs .* direct layers"),
+        ({"architecture": dataclasses.replace(CONFIG.architecture, skip_connection=False)}, "init 'grid_search' needs"),
         (
             {"architecture": MiLoDoArchitecture(parametrization="paper", hidden_features=4)},
-            "needs the scale_free parametrization",
+            "init 'grid_search' needs the scale_free parametrization",
         ),
         ({"architecture": LearnedScalarsArchitecture(linear=False)}, "expected linear = true"),
     ],

@@ -1,6 +1,7 @@
 """Every regularizer's prox, least subgradient and smooth part against searches that know only its value."""
 
 import dataclasses
+import itertools
 import math
 import re
 from collections.abc import Callable
@@ -12,9 +13,35 @@ import torch
 from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.problems.regularizers import L1, Box, ElasticNet, GroupL1, Regularizer, Zero
+from gnn_l2o.algorithms.driver import run
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.handcrafted import ProxED
+from gnn_l2o.learned import load_model
+from gnn_l2o.problems import L1, Box, ElasticNet, GroupL1, LeastSquares, Regularizer, Zero, solve
 
 ROWS, DIM = 4, 6
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Huber(Regularizer):
+    """A regularizer of a user's own: |x| - 1/2 beyond 1, x^2/2 within, times a weight; smooth everywhere."""
+
+    weight: float | Tensor
+
+    def value(self, x: Tensor) -> Tensor:
+        return (self.weight * torch.where(x.abs() > 1, x.abs() - 0.5, 0.5 * x.square())).sum(dim=1)
+
+    def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
+        scale = step * self.weight
+        return torch.where(v.abs() > 1 + scale, v - scale * v.sign(), v / (1 + scale))
+
+    def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
+        return gradient + self.weight * x.clamp(-1, 1)
+
+    def free(self, x: Tensor) -> Tensor:
+        return torch.ones_like(x, dtype=torch.bool)
+
+
 REGULARIZERS = {
     "zero": Zero(),
     "l1": L1(0.7),
@@ -24,6 +51,7 @@ REGULARIZERS = {
     "non-negative": Box(0.0, math.inf),
     "group l1": GroupL1(0.9, size=3),
     "group l1 by row": GroupL1(torch.tensor([[0.0], [0.3], [0.9], [2.0]], dtype=torch.float64), size=2),
+    "one's own": Huber(0.8),
 }
 SEPARABLE = [name for name in REGULARIZERS if "group" not in name]
 
@@ -209,3 +237,22 @@ def test_equal_numbers_stay_numbers() -> None:
 def test_bad_parameters_are_refused_in_one_line(build: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
         build()
+
+
+@pytest.mark.parametrize("learned", [False, True])
+def test_methods_and_the_solver_take_a_regularizer_of_ones_own(learned: bool) -> None:
+    data = [(torch.randn(6, 3), 3 * torch.randn(6)) for _ in range(4)]
+    alone = [
+        LeastSquares.from_nodes([a for a, _ in data], [b for _, b in data], Huber(weight)) for weight in (0.5, 2.0)
+    ]
+    problem = LeastSquares.concatenate(alone)
+    solution = solve(problem)
+    for k, one in enumerate(alone):
+        torch.testing.assert_close(solution.x[k], solve(one).x[0], rtol=1e-9, atol=1e-9)
+    network = build_network("ring", 4)
+    method = load_model("milodo_gnn") if learned else ProxED(float(0.5 / alone[0].smoothness().max()))
+    x0 = torch.zeros(4, 3)
+    for k, one in enumerate(alone):
+        states = itertools.islice(run(method.to(dtype=x0.dtype) if learned else method, one, network, x0), 801)
+        *_, last = states
+        torch.testing.assert_close(last.x, solution.x[k].expand(4, 3), rtol=0, atol=1e-4)

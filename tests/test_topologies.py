@@ -209,7 +209,7 @@ def test_real_networks_are_the_published_ones() -> None:
 def test_an_unknown_real_network_gives_the_nearest(name: str, nearest: str) -> None:
     with pytest.raises(InputError) as error:
         generate(f"real:name={name}")
-    known = r"\(topohub knows \d{3}\)"
+    known = r"\(topohub has \d{3}\)"
     assert re.fullmatch(rf"unknown real network '{name}'; did you mean '{nearest}'\? {known}", str(error.value))
 
 

@@ -34,7 +34,7 @@ from gnn_l2o.training import (
 from gnn_l2o.training.card import write_card
 from gnn_l2o.training.curve import CurvePoint, _draw, write_curve
 from gnn_l2o.training.denormals import denormals_are_flushed
-from gnn_l2o.training.losses import RESOLUTION, Area, LogArea, LogGap, Objective, area_above_tolerance
+from gnn_l2o.training.losses import RESOLUTION, Area, LogArea, LogOptimalityGap, Objective, area_above_tolerance
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Pool
 from gnn_l2o.training.pretrained import weights_fingerprint
@@ -281,7 +281,7 @@ def test_the_losses():
     gap = (objective - batch.optimum[0]) / (batch.initial_objective[0] - batch.optimum[0])
     found = {3: batch.relative_optimality_gap(x)}
     torch.testing.assert_close(Objective().segment_loss(batch, range(1, 4), found), objective)
-    torch.testing.assert_close(LogGap().segment_loss(batch, range(1, 4), found), torch.log(gap + RESOLUTION))
+    torch.testing.assert_close(LogOptimalityGap().segment_loss(batch, range(1, 4), found), torch.log(gap + RESOLUTION))
     area = torch.log10(1 + gap / 1e-5)
     torch.testing.assert_close(LogArea().segment_loss(batch, range(1, 4), found), torch.log(1 + 6 * area))
 
@@ -300,7 +300,7 @@ def test_the_area_above_the_tolerance_is_a_sum_over_iterations():
 
 def test_the_objective_is_measured_everywhere_and_the_gap_at_log_spaced_iterations():
     assert Objective().measured_iterations(5) == [1, 2, 3, 4, 5]
-    spaced = LogGap().measured_iterations(400)
+    spaced = LogOptimalityGap().measured_iterations(400)
     assert spaced[0] == 1 and spaced[-1] == 400 and len(spaced) < 40
     assert all(b - a == 1 or b / a < 1.34 for a, b in itertools.pairwise(spaced))
 
@@ -333,22 +333,25 @@ def test_validation_is_infinite_where_a_run_diverges():
     weights = PAPER.architecture.build()
     algorithm = PAPER.architecture.algorithm(weights)
     weights.start_as_exact_diffusion(0.1)
-    assert -7 < validate(algorithm, [batch], 40, LogGap()) < 0
+    assert -7 < validate(algorithm, [batch], 40, LogOptimalityGap()) < 0
     weights.start_as_exact_diffusion(100.0)
-    assert validate(algorithm, [batch], 40, LogGap()) == math.inf
+    assert validate(algorithm, [batch], 40, LogOptimalityGap()) == math.inf
 
 
 class FinalGap(MetaLoss):
-    """What a user writes: the least that a loss needs."""
+    """What a user writes: the minimum that a loss needs."""
 
     name = "final_gap"
-    label = "the gap that is left"
+    label = "the optimality gap that is left"
 
-    def segment_loss(self, batch, segment, gaps):
-        return (gaps[segment[-1]].clamp(min=0) + RESOLUTION).log().mean()
+    def segment_loss(self, batch, segment, optimality_gaps):
+        *_, last = optimality_gaps.values()
+        return (last.clamp(min=0) + RESOLUTION).log().mean()
 
 
-def test_a_loss_in_a_file_of_ones_own_trains(tmp_path):
+def test_a_loss_in_a_file_of_ones_own_trains(tmp_path, monkeypatch):
+    labels = set()
+    monkeypatch.setattr("gnn_l2o.training.trainer.write_curve", lambda folder, curve, label: labels.add(label))
     source = textwrap.dedent(inspect.getsource(FinalGap))
     (tmp_path / "mine.py").write_text(f"from gnn_l2o.training.losses import RESOLUTION, MetaLoss\n\n\n{source}")
     config = dataclasses.replace(TINY, loss=str(tmp_path / "mine.py"))
@@ -356,7 +359,8 @@ def test_a_loss_in_a_file_of_ones_own_trains(tmp_path):
     assert type(training.loss).__name__ == "FinalGap" and training.loss.tolerance == math.inf
     training.run()
     write_card(training)
-    assert "(the gap that is left, up to iteration 15)" in (tmp_path / "out" / "card.md").read_text()
+    assert "(the optimality gap that is left, up to iteration 15)" in (tmp_path / "out" / "card.md").read_text()
+    assert labels == {"the optimality gap that is left"}
     assert read_recipe(tmp_path / "out" / "recipe.toml") == training.config
     with pytest.raises(InputError, match="there is no loss file"):
         dataclasses.replace(TINY, loss="nowhere.py")
@@ -378,7 +382,7 @@ def test_every_loss_measures_and_judges():
 
 def test_the_axis_of_the_curve_says_what_is_measured(tmp_path):
     point = CurvePoint(1, 1, 5, 0.1, 0.2, 0.2, 0, 1.0)
-    for loss in (LogArea(), LogGap()):
+    for loss in (LogArea(), LogOptimalityGap()):
         axes = _draw([point], loss.label).axes[0]
         assert " ".join(axes.get_ylabel().split()) == loss.label
     write_curve(tmp_path, [point], LogArea.label)
@@ -397,7 +401,7 @@ def test_training_lowers_the_loss_and_saves_the_best_weights(tmp_path):
     assert training.progress.best == min(p.validation for p in curve) < math.inf
     loaded = load_model(tmp_path)
     assert_same_weights(loaded.source.state_dict(), training.best_weights)
-    again = validate(loaded, training.validation, 15, LogGap())
+    again = validate(loaded, training.validation, 15, LogOptimalityGap())
     torch.testing.assert_close(again, training.progress.best, rtol=0, atol=1e-6)
     assert (tmp_path / "curve.png").stat().st_size > 1000
     assert len((tmp_path / "curve.csv").read_text().splitlines()) == len(curve) + 1

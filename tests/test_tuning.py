@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm, Cost
+from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 from gnn_l2o.evaluation import Instance, Metrics, Trace, measure, tune, tuning_cache, tuning_race
 from gnn_l2o.evaluation.metrics import OptimalityGap
@@ -232,7 +233,7 @@ class AgingState(ProxEDState):
 
 @dataclass(frozen=True, eq=False)
 class Aging(ProxED):
-    """Exact diffusion that, with steps above 1/(2L), leaves the solution after 200 iterations and diverges after 400."""
+    """Exact diffusion that, with steps above 1/(2L), leaves the solution at iteration 200 and diverges at 400."""
 
     name = "aging"
 
@@ -325,6 +326,56 @@ def test_what_was_tuned_is_recalled(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     heavier = [replace(i, network=Network.from_networkx(nx.path_graph(5))) for i in on]
     tune_or_recall(ProxED, heavier, iterations=60, budget=6)
     assert len(calls) == 8
+
+
+METHOD = """
+from gnn_l2o.handcrafted import ProxED
+
+class Mine(ProxED):
+    name = "mine"
+
+    def step(self, problem, network, state):
+        return super().step(problem, network, state)
+"""
+
+
+def test_a_changed_method_is_tuned_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("GNN_L2O_CACHE", str(tmp_path / "cache"))
+    file, on = tmp_path / "mine.py", [instance()]
+
+    def choose(text: str) -> dict[str, float]:
+        file.write_text(text)
+        return tune_or_recall(METHODS[str(file)], on, iterations=60, budget=6).setting
+
+    calls = []
+
+    def counted(*args: Any, **kwargs: Any) -> Tuning:
+        calls.append(args)
+        return tune(*args, **kwargs)
+
+    monkeypatch.setattr(tuning_cache, "tune", counted)
+    first = choose(METHOD)
+    assert choose(METHOD.replace("class", "# A comment changes nothing.\nclass")) == first
+    assert len(calls) == 1
+    slower = METHOD.replace("return super().step", "self = type(self)(self.step_size / 8)\n        return super().step")
+    assert choose(slower)["step_size"] > 2 * first["step_size"]
+
+
+@pytest.mark.parametrize(
+    ("file", "counts"),
+    [
+        *(("prox_ed.py", True), ("tuning_race.py", True), ("driver.py", True), ("least_squares.py", True)),
+        *(("figures.py", False), ("plan.py", False), ("milodo.py", False), ("nids.py", False)),
+    ],
+)
+def test_only_code_that_tuning_runs_counts(file: str, counts: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, read = tuning_cache._code_of(ProxED, instance().problem), Path.read_text
+
+    def changed(path: Path, **options: Any) -> str:
+        return read(path, **options) + ("\nCHANGED = True\n" if path.name == file else "")
+
+    monkeypatch.setattr(Path, "read_text", changed)
+    assert (tuning_cache._code_of(ProxED, instance().problem) != before) == counts
 
 
 def test_a_damaged_cache_is_computed_again_with_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -40,4 +40,4 @@ def _unknown(name: str, known: list[str]) -> InputError:
     # Hundreds of names do not fit on one line; where the group is left out, only the names are compared.
     spelled = {(path if "/" in name else path.rpartition("/")[2]).lower(): path for path in known}
     close = spelled[difflib.get_close_matches(name.lower(), spelled, n=1, cutoff=0)[0]]
-    return InputError(f"unknown real network {name!r}; did you mean {close!r}? (topohub knows {len(known)})")
+    return InputError(f"unknown real network {name!r}; did you mean {close!r}? (topohub has {len(known)})")

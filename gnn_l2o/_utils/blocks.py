@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 LARGEST = 128
-"""Most rows of a block; larger ones are cut into groups of rows, as matrix roots take cubic time."""
+"""The maximal number of rows of a block; larger ones are cut into groups of rows, as matrix roots take cubic time."""
 
 Shape = tuple[int, ...]
 

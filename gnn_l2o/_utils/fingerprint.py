@@ -1,4 +1,4 @@
-"""Short hashes of what decides an outcome, so that equal things are recognized and different ones told apart."""
+"""Short hashes of what determines a result, by which equal inputs are recognized."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 @runtime_checkable
 class HasFingerprint(Protocol):
-    """An object that says itself what decides it."""
+    """An object that states what determines it."""
 
     def fingerprint_parts(self) -> tuple[Any, ...]:
-        """Return the parts that decide this object, as :func:`fingerprint` takes them."""
+        """Return the parts that determine this object, as :func:`fingerprint` takes them."""
 
 
 def fingerprint(*things: Any) -> str:
@@ -28,8 +28,8 @@ def fingerprint(*things: Any) -> str:
     Args:
         things: tensors, modules, mappings, sequences, paths of files (their content counts), classes and functions
             (their names count; :func:`~gnn_l2o._utils.source.source_fingerprint` hashes their code), dataclasses (all
-            fields but those with ``compare=False``), what has a method ``fingerprint_parts``, or anything whose
-            ``repr`` says all.
+            fields but those with ``compare=False``), what has a method ``fingerprint_parts``, or anything
+            that its ``repr`` determines.
 
     Example:
         >>> fingerprint(1, "a") == fingerprint(1, "a"), fingerprint(1, "a") == fingerprint("a", 1)
@@ -78,5 +78,5 @@ def _parts(thing: Any) -> Iterator[bytes]:
 
 
 def _settings(module: nn.Module) -> dict[str, Any]:
-    """Return the attributes of a module that are plain values: not all of them stand in its ``repr``."""
+    """Return the attributes of a module that are plain values; its ``repr`` need not show them."""
     return {name: value for name, value in vars(module).items() if isinstance(value, bool | int | float | str)}

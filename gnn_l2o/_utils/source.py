@@ -1,4 +1,4 @@
-"""Hashes of the code that decides an outcome, found from import statements, without executing anything."""
+"""Hashes of the code that determines a result, found from import statements, without executing anything."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def source_fingerprint(*things: type | Callable[..., Any]) -> str:
 
 def _origins(thing: Any) -> Iterator[Path | bytes]:
     """Yield the file of a class or function; where there is none, as at a prompt, its instructions and its bases'."""
-    thing = inspect.unwrap(thing)  # decorated functions stand in the decorator's file
+    thing = inspect.unwrap(thing)  # otherwise a decorated function is found in the file of the decorator
     functions = [f for f in (thing, *vars(thing).values()) if isinstance(f, types.FunctionType)]
     try:
         names = [inspect.getfile(thing)]
@@ -71,7 +71,7 @@ def _constants(code: types.CodeType) -> str:
 
 
 def _located(file: Path, found: Import) -> Iterator[Path]:
-    """Yield the file that an import in a file stands for, unless it is one of another library."""
+    """Yield the file that an import in a file names, unless it is one of another library."""
     level, module, name = found
     top = module.partition(".")[0]
     if level:

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -152,6 +152,10 @@ class Tunable(Algorithm[State]):
             unit = axis.unit if isinstance(axis, Range) else "1"
             scaled[name] = value / smoothness if unit == "1/L" else value * smoothness if unit == "L" else value
         return cls(**scaled)
+
+
+Method = type[Tunable[Any]]
+"""A method before its parameters are chosen."""
 
 
 def _fixed_points(axis: Range | Choice) -> int:

@@ -1,1 +1,1 @@
-"""What the files in ``datasets/`` share: splits over the nodes, images, and where real data comes from."""
+"""What the files in ``datasets/`` share: splitting samples over nodes, images, and the sources of real data."""

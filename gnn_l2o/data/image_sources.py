@@ -1,4 +1,4 @@
-"""Where images come from: MNIST and CIFAR-10, from files or downloaded, and small digits that stand in for them."""
+"""The sources of images: MNIST and CIFAR-10 from files or a download, and small digits to use in place of them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ Part = Literal["train", "test"]
 
 MNIST_TRAIN, CIFAR10_TRAIN = 60_000, 50_000  # as published; the other 10,000 of each are the test images
 FIRST_TRAIN = 3_200  # of the 4,000 images of a small part of CIFAR-10
-DIGITS_TRAIN = 1_200  # of the 1,797 digits of scikit-learn, in order of their writers: the parts share one at most
+DIGITS_TRAIN = (
+    1_200  # of the 1,797 digits of scikit-learn, ordered by writer: the parts have one writer in common at most
+)
 MNIST_FILES: dict[Part, tuple[str, str]] = {
     "train": ("train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz"),
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
@@ -56,8 +58,8 @@ def cifar10(train: bool) -> Images:
 
     From ``$GNN_L2O_DATA/cifar10`` all images as JPEG (``cifar10_jpeg_60000.tar.gz``, which holds
     ``train/airplane/0000.jpg`` and the like) or else the first 4,000 training images (``cifar10_train_first4000.npz``
-    with ``images`` and ``labels``), of which the last 800 are for testing; otherwise downloaded from openml.org, of
-    which the last 10,000 rows are. What takes long is done once and kept in the cache folder.
+    with ``images`` and ``labels``), of which the last 800 are for testing; otherwise downloaded from openml.org, where
+    the last 10,000 rows are the test images. Decoded images are cached.
 
     Args:
         train: whether to have the training images; no test image is among them.
@@ -102,8 +104,8 @@ def _cifar10(part: Part, archive: Path | None, first: Path | None) -> Images:
         return Images(arrays["images"], arrays["labels"], f"CIFAR-10, JPEG copy, {part} images")
     if first is not None:
         try:
-            with np.load(first, allow_pickle=False) as kept:
-                both = {"images": kept["images"], "labels": kept["labels"].astype(np.int64)}
+            with np.load(first, allow_pickle=False) as file:
+                both = {"images": file["images"], "labels": file["labels"].astype(np.int64)}
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise InputError(f"cannot read {first} ({error}); expected images and labels") from None
         return _share(both, part, FIRST_TRAIN, f"first 4,000 training images of CIFAR-10, split, {part} images")

@@ -1,4 +1,4 @@
-"""Sets of images with labels, and how they are shared out among nodes."""
+"""Sets of images with labels, and splitting them over nodes."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Half = Literal["first", "second"]
 
 @dataclass(frozen=True, eq=False)
 class Images:
-    """Images of several classes; the arrays cannot be written to, since all who ask are given the same.
+    """Images of several classes; the arrays are read-only, since they are shared.
 
     Attributes:
         images: ``(n, height, width)`` grey or ``(n, height, width, 3)`` red, green, blue; uint8.
         labels: ``(n,)``, the class of every image, int64.
-        source: where they are from, in words.
-        stand_in: whether the user asked for them in place of others.
+        source: their origin, in words.
+        stand_in: whether they are used in place of others.
     """
 
     images: np.ndarray
@@ -37,10 +37,10 @@ class Images:
     def samples(
         self, rows: np.ndarray, mean: Sequence[float], deviation: Sequence[float], shrink: int = 1
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return some images as a network takes them, and their labels: ``(k, channels, height, width)`` and ``(k,)``.
+        """Return some images as input of a network, and their labels: ``(k, channels, height, width)`` and ``(k,)``.
 
         Args:
-            rows: ``(k,)``, which ones.
+            rows: ``(k,)``, the numbers of the images.
             mean: of each channel, where 0 is black and 1 is white; it is subtracted.
             deviation: of each channel, likewise; the rest is divided by it.
             shrink: width and height of the squares of pixels that are averaged to one.
@@ -58,12 +58,12 @@ class Images:
 
 
 class Shards(NamedTuple):
-    """Images shared out.
+    """Images split over nodes.
 
     Attributes:
-        nodes: of every node its images and labels, as networks take them.
+        nodes: of every node its images and labels, as input of networks.
         test: the same of test images, none of which a node holds.
-        source: where all are from, in words.
+        source: the origin of all, in words.
     """
 
     nodes: list[tuple[np.ndarray, np.ndarray]]
@@ -92,13 +92,13 @@ def shards(
             :func:`~gnn_l2o.data.image_sources.mnist` or another function of its file.
         nodes: N.
         seed: of the draws.
-        samples: of a node on average; fewer where stand-ins are too few, which the source says.
+        samples: of a node on average; fewer where images used in place of others are too few, which the source states.
         test_samples: how many test images.
         alpha: split by labels, see :func:`gnn_l2o.data.splits.split`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
         mean, deviation: of each channel, see :meth:`Images.samples`.
-        half: of the training images, which one nodes may hold; by default both. An optimizer trained on one half meets
-            images that it has not seen in the other.
+        half: of the training images, the one that nodes may hold; by default both. An optimizer trained on one half
+            can be tested on unseen images of the other.
         shrink: width and height of the squares of pixels that are averaged to one.
     """
     require_at_least(1, samples=samples, test_samples=test_samples)

@@ -1,4 +1,4 @@
-"""Where real data comes from: the user's folder, OpenML, or what was made of either before."""
+"""The sources of real data: the user's folder, OpenML, and arrays cached from either."""
 
 from __future__ import annotations
 
@@ -68,21 +68,21 @@ def recall(name: str, key: object, make: Callable[[], Arrays]) -> Arrays:
     A cache that cannot be read or written is no error: a warning says so, and the arrays are computed.
 
     Args:
-        name: begins the name of the file.
-        key: all that decides the arrays, see :func:`~gnn_l2o._utils.fingerprint.fingerprint`.
+        name: the first part of the file's name.
+        key: everything that determines the arrays, see :func:`~gnn_l2o._utils.fingerprint.fingerprint`.
         make: computes them.
     """
     path = cache_folder() / "data" / f"{name}_{fingerprint(key)}.npz"
     try:
-        with np.load(path, allow_pickle=False) as kept:
-            return dict(kept)
+        with np.load(path, allow_pickle=False) as file:
+            return dict(file)
     except (FileNotFoundError, NotADirectoryError):
         pass
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        warnings.warn(f"{path} cannot be read and is made anew: {error}", stacklevel=2)
+        warnings.warn(f"{path} cannot be read and is computed again: {error}", stacklevel=2)
     arrays = make()
     try:
         write_atomically(path, lambda temporary: np.savez(temporary, allow_pickle=False, **arrays))
     except OSError as error:
-        warnings.warn(f"{name} cannot be kept in {path.parent}: {error}", stacklevel=2)
+        warnings.warn(f"{name} cannot be cached in {path.parent}: {error}", stacklevel=2)
     return arrays

@@ -23,7 +23,7 @@ def require_at_least(minimum: int, **values: int) -> None:
 
 
 def penalty(l1_weight: float, l2_weight: float) -> L1 | ElasticNet:
-    r"""Return :math:`\lambda_1 \|x\|_1 + \frac{\lambda_2}{2} \|x\|^2`, as L1 if it is no more: its prox is cheaper."""
+    r"""Return :math:`\lambda_1 \|x\|_1 + \frac{\lambda_2}{2} \|x\|^2`, as L1 where :math:`\lambda_2 = 0`."""
     return ElasticNet(l1_weight, l2_weight) if l2_weight else L1(l1_weight)
 
 
@@ -74,7 +74,7 @@ def node_sizes(total: int, nodes: int, imbalance: float, generator: np.random.Ge
     """Return how many of ``total`` samples each node holds, at least one: ``(nodes,)``.
 
     Args:
-        total: samples to hand out; all of them are.
+        total: samples to distribute; all of them are.
         nodes: N.
         imbalance: the standard deviation of the logarithm of the nodes' shares. At 0 all hold equally many (or differ
             by one), at 1 the largest of ten holds about twenty times as many as the smallest.
@@ -90,8 +90,8 @@ def node_sizes(total: int, nodes: int, imbalance: float, generator: np.random.Ge
     share = np.exp(imbalance * generator.standard_normal(nodes))
     exact = (total - nodes) * share / share.sum()
     size = np.floor(exact).astype(np.int64)
-    shortest = np.argsort(size - exact, kind="stable")[: total - nodes - size.sum()]
-    size[shortest] += 1
+    rounded_down = np.argsort(size - exact, kind="stable")[: total - nodes - size.sum()]
+    size[rounded_down] += 1
     return 1 + size
 
 
@@ -134,9 +134,9 @@ def _dirichlet_split(
         mix = generator.dirichlet(alpha * prior)
         take = np.zeros_like(left)
         while take.sum() < sizes[node]:
-            wanted = np.where(take < left, mix, 0)
-            wanted = wanted if wanted.any() else left - take
-            draw = generator.multinomial(sizes[node] - take.sum(), wanted / wanted.sum())
+            weight = np.where(take < left, mix, 0)
+            weight = weight if weight.any() else left - take
+            draw = generator.multinomial(sizes[node] - take.sum(), weight / weight.sum())
             take = np.minimum(take + draw, left)
         parts[node] = np.concatenate([s[n - k : n] for s, n, k in zip(stock, left, take, strict=True)])
         left = left - take

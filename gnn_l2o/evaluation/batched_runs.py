@@ -10,10 +10,9 @@ from torch import Tensor
 
 from gnn_l2o.algorithms.base import select_rows
 from gnn_l2o.algorithms.driver import Driver
-from gnn_l2o.algorithms.tunable import Choice, Setting, Tunable
+from gnn_l2o.algorithms.tunable import Choice, Method, Setting, Tunable
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.metrics import OptimalityGap, Reference, has_diverged
-from gnn_l2o.evaluation.selection import Method
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 

@@ -42,8 +42,8 @@ def evaluate(
     """Run learned and tuned optimizers on unseen problems and measure them.
 
     Everything is checked before anything is written. Methods are tuned in each case on instances of their own
-    (:func:`~gnn_l2o.evaluation.tuning.tune`). Results are saved all the time; an interrupted evaluation goes on with
-    ``resume=True`` and gives the same results, wall times apart, as one that was not.
+    (:func:`~gnn_l2o.evaluation.tuning.tune`). Results are saved all the time; an evaluation that was interrupted can be
+    continued with ``resume=True`` and then gives the same results, wall times apart, as one that was not.
 
     Args:
         plan: what is evaluated, a :class:`~gnn_l2o.evaluation.Plan`; or its models alone.

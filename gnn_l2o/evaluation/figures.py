@@ -24,7 +24,7 @@ FLOOR = 1e-14  # below it a relative optimality gap in float64 is rounding
 CEILING = 1e9  # runs that diverge are shown up to here
 OTHERS = 8  # handcrafted methods that are drawn besides the references; more lines cannot be told apart
 
-# Okabe, Ito (2008): colours that colour-blind readers can tell apart; vermilion and similar colours are reserved for models.
+# Okabe, Ito (2008): colours that colour-blind readers can tell apart; those similar to vermilion are for models.
 MODEL_COLOURS = ("#D55E00", "#CC79A7", "#E69F00")
 REFERENCE_COLOUR = "#0072B2"
 HANDCRAFTED_COLOURS = ("#009E73", "#7A5195", "#56B4E9", "#B8A400", "#888888", "#2F4B7C", "#8C564B", "#17BECF")
@@ -99,7 +99,10 @@ def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str) ->
 
 
 def choose(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> list[str]:
-    """Return the algorithms that are drawn, in the order of the ranking: models, tuned constants, references, the best."""
+    """Return the algorithms that are drawn, in the order of the ranking.
+
+    They are the models, the tuned constants, the references and the best of the others.
+    """
     ranked = results.ranking(case, tolerances)
     always = [*results.models, *results.tuned, *results.references]
     best = [name for name in ranked if name not in always][:OTHERS]

@@ -95,8 +95,8 @@ class Metric(ABC):
 
         Args:
             reference: the problems and their solutions.
-            x: ``(N, d)``, the iterates of all nodes, in the precision of the reference. ``reference.problem.average(x)``
-                is the average over the nodes of each problem, ``(B, d)``.
+            x: ``(N, d)``, the iterates of all nodes, in the precision of the reference; the averages over the nodes of
+                each problem are ``reference.problem.average(x)``, ``(B, d)``.
 
         Returns:
             ``(B,)``.
@@ -114,8 +114,8 @@ class OptimalityGap(Metric):
     .. math::
         \frac{F(\bar x) - F^*}{F(x^0) - F^*}, \qquad \bar x = \tfrac1N \sum_i x_i
 
-    The denominator is :attr:`Reference.gap_scale`. For a neural network, whose :math:`F^*` is the lower bound 0, this is
-    the training loss relative to that of the initial point.
+    The denominator is :attr:`Reference.gap_scale`. For a neural network, whose :math:`F^*` is the lower bound 0, the
+    optimality gap is the training loss relative to that of the initial point.
     """
 
     name = "optimality_gap"

@@ -67,7 +67,7 @@ class Speedup:
 
     @property
     def shown(self) -> float | None:
-        """Return one number for the speed-up: its value, or the finite bound; ``None`` where neither reached the gap."""
+        """Return one number: the value, or the finite bound; ``None`` where neither reached the gap."""
         if math.isfinite(self.max):
             return self.max
         return self.min or None

@@ -88,7 +88,7 @@ def all_cases(entries: Sequence[Entry]) -> Table:
 
 
 def alone(entries: Sequence[Entry]) -> Table:
-    """Return the cases where models run without handcrafted methods: iterations, runs, and how many of these diverged."""
+    """Return the cases where models run without handcrafted methods, and how many runs diverged."""
     rows = [
         {
             **_place(entry),

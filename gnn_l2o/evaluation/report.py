@@ -51,8 +51,8 @@ def _setting(results: Results) -> str:
     if results.handcrafted or results.tuned:
         text += (
             f" Each method was tuned on {settings['tuning_instances']} other instances of every dataset, topology and "
-            f"size: of {settings['tuning_budget']} settings the one was chosen that reaches a relative optimality gap of "
-            f"{gaps([settings['tuning_tolerance']])} in the fewest rounds. Models were not tuned."
+            f"size: of {settings['tuning_budget']} settings the one was chosen that reaches a relative optimality gap"
+            f" of {gaps([settings['tuning_tolerance']])} in the fewest rounds. Models were not tuned."
         )
     if settings["stop"]:
         text += f" Runs end where a rule holds: {', '.join(settings['stop'])}."

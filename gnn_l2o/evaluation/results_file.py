@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gnn_l2o._version import __version__
-from gnn_l2o.algorithms.tunable import Range, Tunable
+from gnn_l2o.algorithms.tunable import Method, Range
 from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, Metric, OptimalityGap
 
 SCHEMA = 4
@@ -43,7 +43,7 @@ def from_schema_3(content: dict[str, Any]) -> dict[str, Any]:
     return {**content, **renamed, "methods": {}, "metrics": {}, "schema": SCHEMA}
 
 
-def describe_method(method: type[Tunable[Any]]) -> dict[str, Any]:
+def describe_method(method: Method) -> dict[str, Any]:
     """Return the label of a method and the units of its parameters."""
     units = {name: axis.unit if isinstance(axis, Range) else "1" for name, axis in method.grid.items()}
     return {"label": method.label, "units": units}

@@ -9,15 +9,13 @@ from typing import Any
 from gnn_l2o._utils.errors import InputError, about, unknown
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.registry import METHODS
-from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.algorithms.tunable import Method
 from gnn_l2o.evaluation.metrics import METRICS, Metric, OptimalityGap
 from gnn_l2o.evaluation.record import TRACE_COLUMNS
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED
 from gnn_l2o.learned import TUNED, load_model
 from gnn_l2o.problems import Problem
-
-Method = type[Tunable[Any]]
 
 ALIASES: Mapping[str, str] = {
     "atc": "diffusion",

@@ -9,9 +9,8 @@ from typing import Any, Self
 import numpy as np
 import torch
 
-from gnn_l2o.algorithms.tunable import Setting
+from gnn_l2o.algorithms.tunable import Method, Setting
 from gnn_l2o.evaluation.instances import Instance
-from gnn_l2o.evaluation.selection import Method
 from gnn_l2o.evaluation.tuning_grid import refine, shares, widen
 from gnn_l2o.evaluation.tuning_race import Race, Trial, best_of
 

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from gnn_l2o._utils.cache import VARIABLE, cache_folder
 from gnn_l2o._utils.files import write_text
-from gnn_l2o._utils.fingerprint import fingerprint, source_code
+from gnn_l2o._utils.fingerprint import fingerprint
+from gnn_l2o._utils.source import source_fingerprint
 from gnn_l2o.algorithms.driver import Driver
+from gnn_l2o.algorithms.tunable import Method
 from gnn_l2o.evaluation.instances import Instance
-from gnn_l2o.evaluation.selection import Method
 from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE, Tuning, tune
+from gnn_l2o.problems import Problem, Stochastic
 
 
 def tune_or_recall(
@@ -43,7 +43,7 @@ def tune_or_recall(
         dtype: precision of the runs.
     """
     parts = [(i.problem, i.network) for i in instances]
-    code = _code_of(method, *{type(i.problem) for i in instances})
+    code = _code_of(method, instances[0].problem)
     key = fingerprint(method, parts, iterations, budget, tolerance, dtype, torch.__version__, code)
     path = cache_folder() / "tuning" / f"{method.name}_{key}.json"
     tuning = _read(path)
@@ -53,19 +53,10 @@ def tune_or_recall(
     return tuning
 
 
-def _code_of(method: Method, *problems: type[Any]) -> Any:
-    """Return what :func:`~gnn_l2o._utils.fingerprint.fingerprint` hashes of the code that decides a tuning."""
-    things = [*method.__mro__, *problems, tune, Driver]
-    files = {file for thing in things if (file := _file_of(thing)) is not None}
-    return tuple(sorted({*files, *source_code()}))
-
-
-def _file_of(thing: Any) -> Path | None:
-    try:
-        file = Path(inspect.getfile(thing))
-    except (TypeError, OSError):  # built in, or made at a prompt
-        return None
-    return file if file.is_file() else None
+def _code_of(method: Method, problem: Problem) -> str:
+    """Return a hash of the code of a method, a problem, and all that tuning runs."""
+    whole = problem.full if isinstance(problem, Stochastic) else problem
+    return source_fingerprint(method, type(problem), type(whole), type(problem.regularizer), tune, Driver)
 
 
 def _read(path: Path) -> Tuning | None:

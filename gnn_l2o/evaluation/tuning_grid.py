@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gnn_l2o.algorithms.tunable import Choice, Range, Setting
-from gnn_l2o.evaluation.selection import Method
+from gnn_l2o.algorithms.tunable import Choice, Method, Range, Setting
 
 
 def widen(method: Method, tried: Sequence[Setting], best: Setting) -> tuple[list[Setting], str]:

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gnn_l2o.algorithms.tunable import Choice, Setting
+from gnn_l2o.algorithms.tunable import Choice, Method, Setting
 from gnn_l2o.evaluation.batched_runs import BatchedRuns
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.runner import checkpoints
-from gnn_l2o.evaluation.selection import Method
 
 CACHED = 2**16  # numbers in an iterate of a batch; where it outgrew the cache, steps measured up to 5 times slower
 SHRINK = 0.75  # rebuilding the batch costs about one iteration, so it waits until a quarter of it is idle
@@ -63,7 +62,7 @@ class Race:
     dtype: torch.dtype
 
     def run(self, settings: list[Setting], limit: float = np.inf) -> list[Trial]:
-        """Try settings, batch after batch; those that need more rounds than ``limit``, or the best so far, are stopped."""
+        """Try settings, batch after batch; stop those that need more rounds than ``limit`` or the best so far."""
         trials: dict[int, Trial] = {}
         for batch in self._batches(settings):
             runs = self._start([settings[k] for k in batch])

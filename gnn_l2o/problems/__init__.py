@@ -7,7 +7,8 @@ from gnn_l2o.problems.logistic import Logistic
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import MLP, ResNet
 from gnn_l2o.problems.problem import Problem
-from gnn_l2o.problems.regularizers import L1, Box, ElasticNet, GroupL1, Regularizer, Zero
+from gnn_l2o.problems.regularizer import Regularizer
+from gnn_l2o.problems.regularizers import L1, Box, ElasticNet, GroupL1, Zero
 from gnn_l2o.problems.solve import NotCertifiedError, Solution, solve
 from gnn_l2o.problems.stochastic import Stochastic
 

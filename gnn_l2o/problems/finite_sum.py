@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.problem import Problem
-from gnn_l2o.problems.regularizers import Regularizer
+from gnn_l2o.problems.regularizer import Regularizer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.finite_sum import FiniteSum, check_finite, check_shape, shape_of, stacked
-from gnn_l2o.problems.regularizers import Regularizer
+from gnn_l2o.problems.regularizer import Regularizer
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -17,7 +17,8 @@ from gnn_l2o._utils.structure import difference
 from gnn_l2o.problems.finite_sum import FiniteSum, cast, check_finite, own_rows, shape_of, stacked
 from gnn_l2o.problems.network_loss import Criterion, NetworkLoss
 from gnn_l2o.problems.neural_module import FlatModule
-from gnn_l2o.problems.regularizers import Regularizer, Zero
+from gnn_l2o.problems.regularizer import Regularizer
+from gnn_l2o.problems.regularizers import Zero
 
 Samples = tuple[ArrayLike | Tensor, ArrayLike | Tensor]
 

@@ -11,7 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from gnn_l2o.problems.regularizers import Regularizer
+from gnn_l2o.problems.regularizer import Regularizer
 
 
 @dataclass
@@ -164,7 +164,7 @@ class Problem(ABC):
         return int(self.batch[-1]) + 1
 
     def average(self, x: Tensor) -> Tensor:
-        """Average over the nodes of each problem: ``(N, k)`` to ``(B, k)``. For measurements; no node can compute it."""
+        """Average over the nodes of each problem: ``(N, k)`` to ``(B, k)``. For measuring; no node can compute it."""
         if self.num_problems == 1:
             return x.mean(dim=0, keepdim=True)
         total = x.new_zeros(self.num_problems, x.size(1)).index_add(0, self.batch, x)

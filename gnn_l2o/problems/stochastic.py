@@ -15,7 +15,7 @@ from torch import Tensor
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.finite_sum import FiniteSum
 from gnn_l2o.problems.problem import Calls, Problem
-from gnn_l2o.problems.regularizers import Regularizer
+from gnn_l2o.problems.regularizer import Regularizer
 
 
 class Stream(NamedTuple):

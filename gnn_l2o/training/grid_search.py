@@ -15,7 +15,7 @@ from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.features import known_at_edges, known_at_nodes
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.losses import LogArea
-from gnn_l2o.training.rollout import GAP, measurements
+from gnn_l2o.training.rollout import OPTIMALITY_GAP, measurements
 
 PROBLEMS = 120  # about as many are tried
 ITERATIONS = 300  # at most
@@ -87,18 +87,18 @@ def _log_area(algorithm: Algorithm[Any], batch: Batch, iterations: int) -> Tenso
     """Return log10 of one plus the :func:`.area_above_tolerance` of every problem, ``(B,)``."""
     loss, driver = LogArea(), Driver(algorithm, batch.problem, batch.network, batch.x0)
     halts = measurements(driver, batch, loss.measured_iterations(iterations))
-    gaps = {standing.iteration: standing.measures[GAP] for standing in halts}
-    area = loss.validation_values(range(1, iterations + 1), gaps)
+    optimality_gaps = {standing.iteration: standing.measures[OPTIMALITY_GAP] for standing in halts}
+    area = loss.validation_values(range(1, iterations + 1), optimality_gaps)
     return area.nan_to_num(DIVERGED_AREA, DIVERGED_AREA).clamp(max=DIVERGED_AREA)
 
 
 def _of_nodes(facts: GraphFacts, network: Network, spectral_gap: bool) -> Tensor:
-    """Return the means over every graph of the constant features of its nodes, ``(B, features)``."""
+    """Return the means over every graph of the features of its nodes that never change, ``(B, features)``."""
     return _means(torch.cat(known_at_nodes(facts, spectral_gap), dim=1), network.batch)
 
 
 def _of_edges(facts: GraphFacts, network: Network, weights: LinearSource) -> Tensor:
-    """Return the means over every graph of the constant features of its edges, ``(B, features)``."""
+    """Return the means over every graph of the features of its edges that never change, ``(B, features)``."""
     exchange = NetworkExchange(network, weights.directed)
     known = known_at_edges(facts, exchange, weights.spectral_gap)
     return _means(torch.cat(known, dim=1), exchange.at_edges(network.batch))

@@ -32,11 +32,11 @@ def fitted(config: TrainingConfig) -> TrainingConfig:
         reason = algorithm.refusal(problem, network)
         if reason is not None:
             raise InputError(f"this mixture does not suit a {architecture.name}: {reason}")
-    longest = max(config.validation_iterations, *(stage.iterations for stage in config.stages))
-    if algorithm.depth is not None and longest > algorithm.depth:
+    max_iterations = max(config.validation_iterations, *(stage.iterations for stage in config.stages))
+    if algorithm.depth is not None and max_iterations > algorithm.depth:
         raise InputError(
             f"a {architecture.name} of depth {algorithm.depth} runs no more iterations than that; "
-            f"stages or validation_iterations ask for {longest}"
+            f"stages or validation_iterations ask for {max_iterations}"
         )
     return config
 

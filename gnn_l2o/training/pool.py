@@ -21,7 +21,7 @@ _STREAM = {"training": 1, "validation": 2}
 
 
 class Pool:
-    """Problems drawn from a training mixture, solved, and kept in groups whose members fit into one batch.
+    """Problems drawn from a training mixture, solved, and grouped so that those of a group fit into one batch.
 
     Args:
         config: its ``dataset``, ``topology``, ``nodes``, ``mixing`` and ``seed`` are the mixture.

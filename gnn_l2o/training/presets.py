@@ -75,7 +75,7 @@ RENAMED: Mapping[str, str] = {
     "start_from": "pretrained",
     "start_fingerprint": "pretrained_fingerprint",
 }
-"""What training settings were called in recipes before version 0.5, with their names of today."""
+"""Names of training settings in recipes before version 0.5, with the names of today."""
 
 
 def without_initialization(training: Mapping[str, Any]) -> dict[str, Any]:

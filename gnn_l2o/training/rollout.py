@@ -16,7 +16,7 @@ from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.losses import MetaLoss
 
-GAP = "relative_optimality_gap"
+OPTIMALITY_GAP = "relative_optimality_gap"
 """The measure that training takes, :meth:`.Batch.relative_optimality_gap`."""
 
 
@@ -31,7 +31,7 @@ class Diverged(StoppingRule):
     bound: float = 1e3
 
     def holds(self, standing: Standing) -> bool:
-        return not bool((standing.measures[GAP].detach() < self.bound).all())
+        return not bool((standing.measures[OPTIMALITY_GAP].detach() < self.bound).all())
 
 
 DIVERGED = Diverged()
@@ -68,16 +68,15 @@ def run_segment(
         state: before the first step.
         iterations: the numbers of the steps, of which there are K_T; the first of a run is 1.
         loss: what is minimized.
-        measured: the iterations of the whole run at which the gap is measured; the segment's last one is added.
+        measured: the iterations of the whole run at which the loss measures; the segment's last one is added.
     """
     driver = Driver.resume(algorithm, batch.problem, batch.network, state, iterations[0] - 1)
     checkpoints = [k for k in iterations if k in measured or k == iterations[-1]]
-    gaps, diverged = {}, False
+    optimality_gaps = {}
     # The step that passes the bound still counts, so that training learns from it to stay below.
     for standing in measurements(driver, batch, checkpoints, stop=(DIVERGED,)):
-        gaps[standing.iteration] = standing.measures[GAP]
-        diverged = DIVERGED.holds(standing)
-    return Segment(loss.segment_loss(batch, iterations, gaps), driver.state, diverged)
+        optimality_gaps[standing.iteration] = standing.measures[OPTIMALITY_GAP]
+    return Segment(loss.segment_loss(batch, iterations, optimality_gaps), standing.state, DIVERGED.holds(standing))
 
 
 @torch.no_grad()
@@ -93,21 +92,21 @@ def validate(algorithm: Algorithm[Any], batches: Sequence[Batch], iterations: in
     checkpoints, run = loss.validation_iterations(iterations), range(1, iterations + 1)
     values = []
     for batch in batches:
-        driver, gaps = Driver(algorithm, batch.problem, batch.network, batch.x0), {}
+        driver, optimality_gaps = Driver(algorithm, batch.problem, batch.network, batch.x0), {}
         for standing in measurements(driver, batch, checkpoints, stop=(DIVERGED,)):
-            if DIVERGED.holds(standing):
-                return math.inf
-            gaps[standing.iteration] = standing.measures[GAP]
-        values.append(loss.validation_values(run, gaps))
+            optimality_gaps[standing.iteration] = standing.measures[OPTIMALITY_GAP]
+        if DIVERGED.holds(standing):
+            return math.inf
+        values.append(loss.validation_values(run, optimality_gaps))
     return float(torch.cat(values).mean())
 
 
 def measurements(
     driver: Driver[Any], batch: Batch, checkpoints: Sequence[int], stop: Sequence[StoppingRule] = ()
 ) -> Iterator[Standing]:
-    """Run on a batch, and yield at every checkpoint where the run stands, with its :data:`GAP`."""
+    """Run on a batch, and yield at every checkpoint where the run stands, with its :data:`OPTIMALITY_GAP`."""
 
     def measure(x: Tensor) -> Mapping[str, Tensor]:
-        return {GAP: batch.relative_optimality_gap(x)}
+        return {OPTIMALITY_GAP: batch.relative_optimality_gap(x)}
 
     return driver.halts(checkpoints, measure=measure, stop=stop)

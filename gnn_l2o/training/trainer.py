@@ -38,9 +38,9 @@ class TrainingRun:
     """One training run in its folder, from the beginning or from its checkpoint.
 
     Writes ``recipe.toml`` at once, ``weights.safetensors`` (the best on the validation problems), ``curve.csv`` and
-    ``curve.png`` after every epoch, and ``checkpoint.pt`` every so often; all atomically, so that of a run that is
-    killed at most the time since its last checkpoint is spent in vain; resumed, the run ends in the same weights bit
-    for bit (on a CPU with the same number of threads).
+    ``curve.png`` after every epoch, and ``checkpoint.pt`` every so often; all atomically. A run that is killed can
+    therefore be resumed from its last checkpoint, and ends in the same weights bit for bit (on a CPU with the same
+    number of threads).
 
     Args:
         config: what to do; :attr:`config` adds to it what the architecture takes from the graph.
@@ -73,7 +73,7 @@ class TrainingRun:
         self.checkpoint_seconds = checkpoint_seconds
         self.weights = config.build().to(device)
         self.algorithm = config.architecture.algorithm(self.weights)
-        # What is judged, kept and saved: with ema = 0 it equals the weights.
+        # Validation judges the average, and the average is saved; with ema = 0 it equals the weights.
         self.average = AveragedModel(self.weights, avg_fn=lambda mean, new, _: new.lerp(mean, config.ema))
         self.judged = config.architecture.algorithm(self.average.module)
         self.optimizer = torch.optim.Adam(self.weights.parameters(), weight_decay=config.weight_decay)

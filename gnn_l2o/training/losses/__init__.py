@@ -3,7 +3,7 @@
 from gnn_l2o.training.losses.area import Area
 from gnn_l2o.training.losses.base import LOSSES, RESOLUTION, MetaLoss, log_spaced
 from gnn_l2o.training.losses.log_area import LogArea, area_above_tolerance
-from gnn_l2o.training.losses.log_gap import LogGap
+from gnn_l2o.training.losses.log_optimality_gap import LogOptimalityGap
 from gnn_l2o.training.losses.objective import Objective
 
 __all__ = [
@@ -11,7 +11,7 @@ __all__ = [
     "RESOLUTION",
     "Area",
     "LogArea",
-    "LogGap",
+    "LogOptimalityGap",
     "MetaLoss",
     "Objective",
     "area_above_tolerance",

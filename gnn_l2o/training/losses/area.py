@@ -1,14 +1,14 @@
 """The area under the curve of the optimality gap."""
 
 from gnn_l2o.training.losses.base import LOSSES
-from gnn_l2o.training.losses.log_gap import LogGap
+from gnn_l2o.training.losses.log_optimality_gap import LogOptimalityGap
 
 
 @LOSSES.register
-class Area(LogGap):
-    """:class:`LogGap` at 24 or a few more evenly spaced iterations: the area under the curve.
+class Area(LogOptimalityGap):
+    """:class:`LogOptimalityGap` at 24 or a few more evenly spaced iterations: the area under the curve.
 
-    For an optimizer that should reach a small gap soon rather than make progress at once.
+    It suits an optimizer that should be accurate soon rather than make progress at once.
     """
 
     name = "area"

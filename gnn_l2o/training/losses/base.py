@@ -33,13 +33,14 @@ class MetaLoss(ABC):
         B problems in a batch.
 
     Example:
-        The gap that is left after the last iteration of a segment.
+        The optimality gap that is left after the last iteration of a segment.
 
         >>> class FinalGap(MetaLoss):
         ...     name = "final_gap"
         ...
-        ...     def segment_loss(self, batch, segment, gaps):
-        ...         return (gaps[segment[-1]].clamp(min=0) + RESOLUTION).log().mean()
+        ...     def segment_loss(self, batch, segment, optimality_gaps):
+        ...         *_, last = optimality_gaps.values()
+        ...         return (last.clamp(min=0) + RESOLUTION).log().mean()
         >>> float(FinalGap().segment_loss(None, range(1, 3), {1: torch.ones(3), 2: torch.ones(3)})) < 1e-6
         True
     """
@@ -49,38 +50,38 @@ class MetaLoss(ABC):
     tolerance: ClassVar[float] = math.inf
 
     @abstractmethod
-    def segment_loss(self, batch: Batch, segment: range, gaps: Mapping[int, Tensor]) -> Tensor:
+    def segment_loss(self, batch: Batch, segment: range, optimality_gaps: Mapping[int, Tensor]) -> Tensor:
         """Return the loss of the iterations that are differentiated together, averaged over the problems.
 
         Args:
             batch: the problems.
             segment: the iterations.
-            gaps: the relative optimality gaps, ``(B,)``, by iteration, ascending: of those
-                :meth:`measured_iterations` that lie in the segment, and of its last; fewer where a run diverged.
+            optimality_gaps: relative, ``(B,)``, by iteration, ascending: at those :meth:`measured_iterations` that lie
+                in the segment, and at its last; where a run diverged they end early.
 
         Returns:
             ``()``.
         """
 
     def measured_iterations(self, iterations: int) -> list[int]:
-        """Return the iterations, from 1 to ``iterations``, ascending, at which gaps are measured in training."""
+        """Return the iterations, from 1 to ``iterations``, ascending, at which training measures."""
         return log_spaced(iterations)
 
     def validation_iterations(self, iterations: int) -> list[int]:
-        """Return the iterations at which gaps are measured in validation; by default as in training."""
+        """Return the iterations at which validation measures; by default those of training."""
         return self.measured_iterations(iterations)
 
-    def validation_values(self, run: range, gaps: Mapping[int, Tensor]) -> Tensor:
+    def validation_values(self, run: range, optimality_gaps: Mapping[int, Tensor]) -> Tensor:
         """Return the values whose mean over all held-out problems is the validation value; smaller is better.
 
         Args:
             run: all iterations of the run.
-            gaps: the relative optimality gaps, ``(B,)``, at the :meth:`validation_iterations`, ascending.
+            optimality_gaps: relative, ``(B,)``, by iteration, ascending: at the :meth:`validation_iterations`.
 
         Returns:
-            One-dimensional; by default log10 of the gap for every iteration and problem.
+            One-dimensional; by default log10 of the relative optimality gap for every iteration and problem.
         """
-        return torch.cat([(gap.clamp(min=0) + RESOLUTION).log10() for gap in gaps.values()])
+        return torch.cat([(value.clamp(min=0) + RESOLUTION).log10() for value in optimality_gaps.values()])
 
 
 LOSSES: Registry[MetaLoss] = Registry("loss", MetaLoss)

@@ -22,33 +22,33 @@ class LogArea(MetaLoss):
     label = "mean log10 of the area above a relative optimality gap of 1e-5"
     tolerance = 0.1
 
-    def segment_loss(self, batch: Batch, segment: range, gaps: Mapping[int, Tensor]) -> Tensor:
-        return (1 + area_above_tolerance(segment, gaps)).log().mean()
+    def segment_loss(self, batch: Batch, segment: range, optimality_gaps: Mapping[int, Tensor]) -> Tensor:
+        return (1 + area_above_tolerance(segment, optimality_gaps)).log().mean()
 
     def measured_iterations(self, iterations: int) -> list[int]:
         # At most 32, which grow like squares, as some problems are solved after twenty iterations.
         return sorted({max(1, round(iterations * (k / 32) ** 2)) for k in range(1, 33)})
 
-    def validation_values(self, run: range, gaps: Mapping[int, Tensor]) -> Tensor:
-        return (1 + area_above_tolerance(run, gaps)).log10()
+    def validation_values(self, run: range, optimality_gaps: Mapping[int, Tensor]) -> Tensor:
+        return (1 + area_above_tolerance(run, optimality_gaps)).log10()
 
 
-def area_above_tolerance(segment: range, gaps: Mapping[int, Tensor]) -> Tensor:
+def area_above_tolerance(segment: range, optimality_gaps: Mapping[int, Tensor]) -> Tensor:
     r"""Return :math:`\sum_k \log_{10} (1 + g_k / \tau)` of every problem over a segment, with :math:`\tau = 10^{-5}`.
 
-    A run whose gap falls to the tolerance in T iterations, each decade in as many as any other, has the area 5 T / 2.
+    A run that reaches the tolerance after T iterations, with as many for each decade, has the area 5 T / 2.
     What is above the tolerance at the end counts for as many iterations again: it has still to be reduced.
 
     Args:
         segment: of iterations.
-        gaps: relative optimality gaps, ``(B,)``, by iteration; each stands for the iterations since the one before,
-            the last for the rest.
+        optimality_gaps: relative, ``(B,)``, by iteration; each stands for the iterations since the one before, the last
+            also for the rest.
 
     Returns:
         ``(B,)``.
     """
     area, before, height = torch.zeros(()), segment[0] - 1, torch.zeros(())
-    for k, gap in gaps.items():
-        height = (1 + gap.clamp(min=0) / TOLERANCE).log10()
+    for k, value in optimality_gaps.items():
+        height = (1 + value.clamp(min=0) / TOLERANCE).log10()
         area, before = area + (k - before) * height, k
     return area + (segment[-1] - before + len(segment)) * height

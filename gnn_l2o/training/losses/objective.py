@@ -20,9 +20,10 @@ class Objective(MetaLoss):
     name = "objective"
     label = "mean log10 of the relative optimality gap at log-spaced iterations"
 
-    def segment_loss(self, batch: Batch, segment: range, gaps: Mapping[int, Tensor]) -> Tensor:
+    def segment_loss(self, batch: Batch, segment: range, optimality_gaps: Mapping[int, Tensor]) -> Tensor:
         scale = batch.initial_objective - batch.optimum
-        return torch.stack([(batch.optimum + gap * scale).mean() for gap in gaps.values()]).mean()
+        objectives = [(batch.optimum + value * scale).mean() for value in optimality_gaps.values()]
+        return torch.stack(objectives).mean()
 
     def measured_iterations(self, iterations: int) -> list[int]:
         return list(range(1, iterations + 1))
