@@ -652,9 +652,12 @@ def mutant(base: type, **attributes: Any) -> Any:
         ({"segment_loss": lambda self, b, s, gaps: gaps[max(gaps)].detach().mean()}, "cannot be differentiated"),
         (
             {"segment_loss": lambda self, b, s, gaps: gaps[max(gaps)].clamp(min=0).sqrt().mean()},
-            "not finite for the gaps",
+            "not finite for the optimality gaps",
         ),
-        ({"segment_loss": lambda self, b, s, gaps: -gaps[max(gaps)].mean()}, "half the gaps have a larger loss"),
+        (
+            {"segment_loss": lambda self, b, s, gaps: -gaps[max(gaps)].mean()},
+            "half the optimality gaps have a larger loss",
+        ),
         ({"segment_loss": lambda self, b, s, gaps: gaps[max(gaps)][0]}, "with the problems in another order"),
         ({"validation_values": lambda self, run, gaps: -torch.cat(list(gaps.values()))}, "a larger validation value"),
     ],

@@ -1,6 +1,7 @@
 """The handcrafted methods against dense recursions, written from the papers, and against certified optima.
 
-What stands under the mark ``METHODS`` holds for every method in :data:`HANDCRAFTED`, those added later too.
+What stands under the mark ``METHODS`` holds for every method in :data:`HANDCRAFTED`, those added later too; the
+contract that methods share (:func:`gnn_l2o.testing.check_method`) is tested in ``test_extending.py``.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +16,6 @@ import torch
 from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.algorithms.base import map_tensors, spent
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.algorithms.tunable import Choice, Range, Setting, Tunable
 from gnn_l2o.graph.build import build_network
@@ -447,27 +447,6 @@ def test_the_largest_step_is_what_the_docstring_says(name: str) -> None:
 
 
 @METHODS
-def test_a_run_starts_from_x0(method: type[Tunable[Any]]) -> None:
-    problem, network, x0 = problem_for(method), Network.from_networkx(GRAPHS["star"]), torch.randn(6, 4)
-    algorithm = method.from_setting(problem, method.settings(1)[0])
-    assert torch.equal(algorithm.init(problem, network, x0).x, x0)
-
-
-@METHODS
-def test_a_batch_of_settings_is_many_runs_at_once(method: type[Tunable[Any]]) -> None:
-    problem, network, x0 = problem_for(method), Network.from_networkx(GRAPHS["erdos_renyi"]), torch.randn(6, 4)
-    for settings in batches(method, 9):
-        copies = len(settings)
-        many = problem.repeat(copies)
-        together = side_by_side(method, settings, many)
-        graphs = Network.concatenate([network] * copies)
-        batch = iterates(together, many, graphs, x0.repeat(copies, 1), 15)[-1].reshape(copies, 6, 4)
-        for setting, ours in zip(settings, batch, strict=True):
-            expected = iterates(method.from_setting(problem, setting), problem, network, x0, 15)[-1]
-            torch.testing.assert_close(ours, expected, rtol=0, atol=1e-12 * max(1, float(expected.abs().max())))
-
-
-@METHODS
 def test_parameters_are_in_units_of_the_smoothness(method: type[Tunable[Any]]) -> None:
     problem, setting = problem_for(method), method.settings(1)[0]
     algorithm = method.from_setting(problem, setting)
@@ -475,43 +454,6 @@ def test_parameters_are_in_units_of_the_smoothness(method: type[Tunable[Any]]) -
         unit = axis.unit if isinstance(axis, Range) else "1"
         scale = {"1": 1.0, "L": smoothness(problem), "1/L": 1 / smoothness(problem)}[unit]
         assert getattr(algorithm, name) == pytest.approx(setting[name] * scale)
-
-
-@METHODS
-@pytest.mark.parametrize("steps", [1, 2, 10])
-def test_a_run_costs_what_is_declared(method: type[Tunable[Any]], steps: int) -> None:
-    for settings in batches(method, 1):
-        problem, network = problem_for(method), Network.from_networkx(GRAPHS["ring"])
-        algorithm = method.from_setting(problem, settings[0])
-        iterates(algorithm, problem, network, torch.randn(6, 4), steps)
-        assert spent(problem, network) == algorithm.total_cost(steps)
-
-
-def tensors(state: Any) -> list[Tensor]:
-    found: list[Tensor] = []
-    map_tensors(lambda t: found.append(t) or t, state)  # type: ignore[func-returns-value]
-    return found
-
-
-@METHODS
-def test_a_step_leaves_the_state_before_it_alone(method: type[Tunable[Any]]) -> None:
-    problem, network = problem_for(method), Network.from_networkx(GRAPHS["ring"])
-    algorithm = method.from_setting(problem, method.settings(1)[0])
-    state = algorithm.init(problem, network, torch.randn(6, 4))
-    for _ in range(3):
-        before = [t.clone() for t in tensors(state)]
-        after = algorithm.step(problem, network, state)
-        assert all(torch.equal(t, b) for t, b in zip(tensors(state), before, strict=True))
-        state = after
-
-
-@METHODS
-def test_the_tensors_of_a_state_have_a_row_for_every_node(method: type[Tunable[Any]]) -> None:
-    problem, network = problem_for(method), Network.from_networkx(GRAPHS["ring"])
-    algorithm = method.from_setting(problem, method.settings(1)[0])
-    start = algorithm.init(problem, network, torch.randn(6, 4))
-    for state in (start, algorithm.step(problem, network, start)):
-        assert {t.size(0) for t in tensors(state)} == {6}
 
 
 @METHODS

@@ -23,9 +23,9 @@ def check_loss(loss: type[MetaLoss]) -> None:
 
     - ``name`` and ``label`` are declared, and the class needs no arguments; the tolerance is not negative;
     - iterations to measure lie between 1 and the last, ascending;
-    - the loss of a segment is one finite number, differentiable in the gaps, also where a gap is zero or negative by
-      rounding or where a run diverged and only the first gaps exist;
-    - smaller gaps never have a larger loss or validation value;
+    - the loss of a segment is one finite number, differentiable in the optimality gaps, also where these are zero or by
+      rounding negative, and where a run diverged and only the first of them exist;
+    - smaller optimality gaps never have a larger loss or validation value;
     - the loss does not depend on the order of the problems.
 
     Args:
@@ -54,7 +54,7 @@ def check_loss(loss: type[MetaLoss]) -> None:
     expect(bool(torch.stack(values).isfinite().all()), f"{loss.name}: validation values are not finite")
     expect(
         float(values[1]) <= float(values[0]),
-        f"{loss.name}: half the gaps have a larger validation value, {float(values[1]):.4g} instead of "
+        f"{loss.name}: half the optimality gaps have a larger validation value, {float(values[1]):.4g} instead of "
         f"{float(values[0]):.4g}",
     )
 
@@ -67,13 +67,15 @@ def _check_segment(loss: MetaLoss, batch: Batch, measured: list[int]) -> None:
         shown = {k: gap.tolist() for k, gap in gaps.items()}
         single = isinstance(value, Tensor) and value.shape == () and bool(value.isfinite())
         expect(single, f"{loss.name}: expected one finite number as the loss of {shown}, got {value}")
-        expect(value.requires_grad, f"{loss.name}: its loss cannot be differentiated in the gaps")
+        expect(value.requires_grad, f"{loss.name}: its loss cannot be differentiated in the optimality gaps")
         torch.autograd.backward(value)
         slopes = [gap.grad for gap in gaps.values() if gap.grad is not None]
         finite = bool(slopes) and all(bool(slope.isfinite().all()) for slope in slopes)
-        expect(finite, f"{loss.name}: the derivatives of its loss are not finite for the gaps {shown}")
+        expect(finite, f"{loss.name}: the derivatives of its loss are not finite for the optimality gaps {shown}")
     whole, half = (float(loss.segment_loss(batch, SEGMENT, _gaps(measured, factor))) for factor in (1, 0.5))
-    expect(half <= whole, f"{loss.name}: half the gaps have a larger loss, {half:.4g} instead of {whole:.4g}")
+    expect(
+        half <= whole, f"{loss.name}: half the optimality gaps have a larger loss, {half:.4g} instead of {whole:.4g}"
+    )
     swapped = {k: gap.flip(0) for k, gap in _gaps(measured).items()}
     flipped = Batch(batch.problem, batch.network, batch.optimum.flip(0), batch.initial_objective.flip(0))
     again = float(loss.segment_loss(flipped, SEGMENT, swapped))
