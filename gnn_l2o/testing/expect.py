@@ -50,6 +50,6 @@ def unchanged_randomness(what: str) -> Iterator[None]:
 def _random_states() -> dict[str, Any]:
     return {
         "random": random.getstate(),
-        "numpy": repr(np.random.get_state(legacy=False)["state"]),  # type: ignore[call-overload]  # noqa: NPY002
+        "numpy": repr(np.random.get_state(legacy=False)["state"]),  # noqa: NPY002
         "torch": torch.get_rng_state().numpy().tobytes(),
     }
