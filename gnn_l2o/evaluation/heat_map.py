@@ -33,7 +33,7 @@ def draw_heat_map(entries: Sequence[Entry]) -> Figure:
     Rows are topologies and sizes, columns datasets. The first panel compares with the best handcrafted method, the
     others with the reference methods. The colour is log2 of the speed-up. The number itself stands in its square, with
     ``>`` or ``<`` where it is a bound and ``!`` where a run of the model diverged. Squares are hatched where a run
-    diverged or one of the algorithms did not reach the gap.
+    diverged or one of the algorithms did not reach the tolerance.
     """
     shown = [entry for entry in entries if entry.over_best is not None]
     keys = _keys(shown)
