@@ -14,11 +14,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+import gnn_l2o
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.files import write_atomically
-from gnn_l2o.graph.build import build_network
-from gnn_l2o.graph.network import Network
 
 # The "muted" scheme of Tol 2021 ("Colour schemes", SRON technical note): colour-blind readers can tell them apart.
 COLOURS = (
@@ -27,7 +26,7 @@ COLOURS = (
 HATCHES = ("", "///", "...", "xxx")  # beyond ten classes colours come back with these
 
 
-def class_counts(dataset: str, network: Network, alpha: float, seed: int) -> np.ndarray:
+def class_counts(dataset: str, network: gnn_l2o.Network, alpha: float, seed: int) -> np.ndarray:
     """Return how many samples of each class every node holds: ``(nodes, classes)``.
 
     Args:
@@ -97,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         with about(nodes=arguments.nodes):
-            network = build_network("ring", arguments.nodes)
+            network = gnn_l2o.build_network("ring", arguments.nodes)
         counts = {a: class_counts(arguments.dataset, network, a, arguments.seed) for a in arguments.alpha}
     except InputError as error:
         parser.error(error.on_command_line())

@@ -10,7 +10,6 @@ from torch.nn.functional import cross_entropy
 
 import gnn_l2o
 from gnn_l2o.applications.module_training import Progress, TrainedModule
-from gnn_l2o.graph.build import build_network
 
 NODES, TRAINING = 10, 1500
 
@@ -28,7 +27,7 @@ def train(iterations: int = 300) -> TrainedModule:
         make_module,
         cross_entropy,
         [(images[i:TRAINING:NODES], classes[i:TRAINING:NODES]) for i in range(NODES)],
-        build_network("ring", NODES),
+        gnn_l2o.build_network("ring", NODES),
         optimizer="milodo_mlp",  # or a method: optimizer="dsgt", parameters={"step_size": 0.5, ...}
         batch_size=32,
         iterations=iterations,

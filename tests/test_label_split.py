@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gnn_l2o import plugins
-from gnn_l2o.graph.build import build_network
+from gnn_l2o import build_network, plugins
 
 SPEC = importlib.util.spec_from_file_location(
     "label_split", Path(__file__).parent.parent / "examples" / "label_split.py"

@@ -30,7 +30,7 @@ class Registry(Generic[T]):
         base: the class from which all members derive.
     """
 
-    def __init__(self, kind: str, base: type[T]) -> None:
+    def __init__(self, kind: str, base: type[Any]) -> None:  # not type[T]: mypy would ask for a concrete class
         self.kind, self.base = kind, base
         self._members: dict[str, type[T]] = {}
         self._files: dict[tuple[Path, str], types.ModuleType] = {}

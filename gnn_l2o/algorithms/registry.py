@@ -5,4 +5,4 @@ from typing import Any
 from gnn_l2o._utils.registry import Registry
 from gnn_l2o.algorithms.tunable import Tunable
 
-METHODS: Registry[Tunable[Any]] = Registry("method", Tunable)  # type: ignore[type-abstract]  # mypy#4717
+METHODS: Registry[Tunable[Any]] = Registry("method", Tunable)

@@ -84,7 +84,7 @@ class MetaLoss(ABC):
         return torch.cat([(value.clamp(min=0) + RESOLUTION).log10() for value in optimality_gaps.values()])
 
 
-LOSSES: Registry[MetaLoss] = Registry("loss", MetaLoss)  # type: ignore[type-abstract]  # a base of classes
+LOSSES: Registry[MetaLoss] = Registry("loss", MetaLoss)
 
 
 def log_spaced(iterations: int) -> list[int]:
