@@ -29,7 +29,7 @@ from gnn_l2o.learned.per_node import PerNodeArchitecture
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.toml"
 METADATA = "gnn-l2o architecture"
 
-ARCHITECTURES: Registry[Architecture[Any]] = Registry("learned optimizer", Architecture)  # type: ignore[type-abstract]
+ARCHITECTURES: Registry[Architecture[Any]] = Registry("learned optimizer", Architecture)
 """The kinds of learned optimizers by name; recipes name them as ``kind``."""
 for _architecture in (
     MiLoDoArchitecture,
