@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.evaluation import METRICS, Plan, Results, evaluate, notes, overview, overview_report, ranking, summary
 from gnn_l2o.evaluation.plan import DTYPES
@@ -23,6 +22,14 @@ from gnn_l2o.evaluation.presets import available_presets, load_preset
 from gnn_l2o.evaluation.record import TOLERANCES
 from gnn_l2o.evaluation.selection import GROUPS, members
 from gnn_l2o.learned import available_models
+
+try:
+    with optional("report"):
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+except InputError as error:
+    print(f"evaluate.py: error: {error}", file=sys.stderr)
+    sys.exit(2)
 
 SPEC = "NAME[:KEY=VALUE,...]"
 NOT_IN_PRESETS = {"list", "preset", "quick", "full", "output", "overwrite", "resume"}

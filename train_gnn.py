@@ -11,17 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.learned import ARCHITECTURES, MiLoDoArchitecture
 from gnn_l2o.training import DEFAULT_ARCHITECTURE, LOSSES, TrainingConfig, TrainingRun, fine_tuning, read_stages
 from gnn_l2o.training.card import write_card
 from gnn_l2o.training.flags import add_architecture_flags, add_training_flags
 from gnn_l2o.training.presets import PAPER_RECIPE, RENAMED, without_initialization
-from gnn_l2o.training.progress import ProgressPrinter
 from gnn_l2o.training.recipe import read_tables
+
+try:
+    with optional("report"):
+        from rich.console import Console
+
+        from gnn_l2o.training.progress import ProgressPrinter
+except InputError as error:
+    print(f"train_gnn.py: error: {error}", file=sys.stderr)
+    sys.exit(2)
 
 DATASET_SHORTHANDS = ("features", "samples", "l1_weight", "noise")
 MIXTURE = ("dataset", "topology", "nodes", "mixing", "problems", "validation_problems", "validation_iterations")

@@ -100,9 +100,9 @@ def main() -> None:
     def shared(architecture: MiLoDoArchitecture) -> Callable[[], None]:
         preconditioner = architecture.build()
         if architecture.parametrization == "paper":
-            preconditioner.start_as_exact_diffusion(0.03)
+            preconditioner.emit_exact_diffusion(0.03)
         else:
-            preconditioner.emit(step=0.4, dual=0.5, primal=0.98)
+            preconditioner.emit(step=0.4, dual=0.5, mixing=0.98)
         algorithm = architecture.algorithm(preconditioner)
 
         def step() -> None:

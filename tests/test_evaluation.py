@@ -64,6 +64,7 @@ from gnn_l2o.problems import LeastSquares, NeuralNetwork, Problem, solve
 from gnn_l2o.problems.regularizers import L1, Box, Regularizer, Zero
 
 SMALL = "lasso:features=6,samples=4"
+COSTS = ("rounds", "vectors", "numbers", "gradients", "proxes")
 
 
 def instance(seed: int = 0, *, nodes: int = 5, dim: int = 4, regularizer: Regularizer | None = None) -> Instance:
@@ -338,7 +339,7 @@ def test_only_the_run_itself_is_counted() -> None:
     nosy = Nosy(on.reference(torch.float64), [OptimalityGap()])
     algorithm = relative(ProxED, on, 0.5)
     trace = traced(algorithm, on, 300, metrics=nosy)
-    assert trace.spent == [Cost(k, k, k, k) for k in trace.iteration]
+    assert trace.spent == [Cost(rounds=k, vectors=k, gradients=k, proxes=k) for k in trace.iteration]
 
 
 def test_a_run_ends_where_the_algorithm_does() -> None:
@@ -382,7 +383,7 @@ def made_up(
     gap = [1.0, 0.9, 0.5, 0.5 if rounds is None else 1e-3]
     if diverged:
         gap[-1] = float("nan")
-    spent = [Cost(cost * k, 2 * cost * k, k + 1, k) for k in iterations]
+    spent = [Cost(rounds=cost * k, vectors=2 * cost * k, gradients=k + 1, proxes=k) for k in iterations]
     trace = Trace(
         iterations,
         {"optimality_gap": gap, "consensus_error": [0.0, 0.1, 0.2, 1e-4]},
@@ -462,7 +463,7 @@ def test_a_median_that_was_not_reached_is_null(results: Results) -> None:
 def test_reaching_takes_what_was_counted() -> None:
     made = made_up("prox_ed", 0, 400, cost=2)
     assert made.reached["1e-03"] == {
-        **dict(iterations=200, rounds=400, vectors=800, gradients=201, proxes=200),
+        **dict(iterations=200, rounds=400, vectors=800, numbers=0, gradients=201, proxes=200),
         "seconds": 0.3,
     }
     assert made.reached["1e-04"] is None
@@ -683,9 +684,7 @@ def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
         *("algorithm", "dataset", "topology", "nodes", "instance", "step_size", "parameters", "diverged", "final_gap"),
         *("final_consensus", "seconds", "rounds_per_iteration", "vectors_per_edge_per_iteration", "reached", "trace"),
     }
-    assert set(content["runs"][0]["trace"]) == {
-        *("iteration", "gap", "consensus", "rounds", "vectors", "gradients", "proxes")
-    }
+    assert set(content["runs"][0]["trace"]) == {*("iteration", "gap", "consensus", *COSTS)}
     assert {r["step_size"] is None for r in content["runs"] if r["algorithm"] == "learned"} == {True}
     files = sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file())
     stems = [f"lasso_features=6_samples=4_erdos_renyi_p=0.6_{n}" for n in (4, 6)]
@@ -766,7 +765,7 @@ def test_methods_and_metrics_of_a_file_stand_in_results_tables_and_figures(tmp_p
     assert row["mine_rounds"] == row["prox_ed_rounds"] is not None
     assert summary(results).rows[0]["over my own method"] == summary(results).rows[0]["over Prox-ED"]
     for r in results.runs:
-        assert set(r.trace) == {"iteration", "gap", "support", "rounds", "vectors", "gradients", "proxes"}
+        assert set(r.trace) == {"iteration", "gap", "support", *COSTS}
         assert r.final_consensus is None and r.trace["support"][0] == 0 < r.trace["support"][-1] <= 6
     page = (out / "report.md").read_text()
     assert "final nonzero coordinates" in page and "| my own method |" in page and "final consensus" not in page
@@ -777,8 +776,10 @@ def test_methods_and_metrics_of_a_file_stand_in_results_tables_and_figures(tmp_p
 def test_names_that_are_taken_are_refused(tmp_path: Path) -> None:
     (tmp_path / "mine.py").write_text(MINE.replace('"mine"', '"prox_ed"').replace('"support"', '"gap"'))
     file = str(tmp_path / "mine.py")
-    with pytest.raises(InputError, match="two algorithms are called 'prox_ed'"):
+    with pytest.raises(InputError, match="'prox_ed' is registered already"):
         Plan(algorithms=[f"{file}::Mine"])
+    with pytest.raises(InputError, match="two algorithms are called 'prox_ed'"):
+        Plan(algorithms=[Taken])
     with pytest.raises(InputError, match="two columns of the trace are called 'gap'"):
         Plan(metrics=[file])
 
@@ -980,6 +981,10 @@ def test_other_results_are_kept_unless_overwritten(tmp_path: Path) -> None:
     small(output=tmp_path, nodes=[6], overwrite=True)
     assert {r.nodes for r in Results.load(tmp_path).runs} == {6}
     assert {p.stem[-1] for p in (tmp_path / "figures").iterdir()} == {"6"}
+
+
+class Taken(ProxED):
+    """Has the name of another method."""
 
 
 @dataclass(frozen=True, eq=False)

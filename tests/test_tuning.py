@@ -140,7 +140,7 @@ def test_tuning_stops_when_the_winner_is_certain_and_drops_what_diverged(monkeyp
     assert Counting.rows[-500:] == [15] * 500
     assert Counting.rows[0] == 8 * 15
     assert Counting.rows[int(coarse) - 1] <= 6 * 15  # the largest of eight log-spaced steps are gone
-    assert np.isinf([t.gap for t in found.trials]).any()
+    assert np.isinf([t.optimality_gap for t in found.trials]).any()
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Importing what only some users need."""
 
+import importlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,3 +31,13 @@ def optional(extra: str) -> Iterator[None]:
         module = (error.name or "a module").partition(".")[0]
         missing = DISTRIBUTIONS.get(module, module)
         raise InputError(f"{missing} is missing; pip install 'gnn-l2o[{extra}]' installs it") from error
+
+
+def require(extra: str, module: str) -> None:
+    """Check that a module of an extra is installed, before work begins that needs it in the end.
+
+    Raises:
+        InputError: the module is missing.
+    """
+    with optional(extra):
+        importlib.import_module(module)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o._utils.optional import require
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.evaluation.cases import PlannedCase, plan_cases
 from gnn_l2o.evaluation.figures import delete_figures, save_figures
@@ -67,6 +68,8 @@ def evaluate(
     """
     plan = make_plan(plan, settings)
     folder = None if output is None else Path(output)
+    if folder is not None:
+        require("report", "matplotlib")
     results = _open(Results.begin(plan, command), folder, overwrite=overwrite, resume=resume)
     cases = plan_cases(plan)
     results.sources = {case.case.dataset: case.source for case in cases if case.source}

@@ -6,17 +6,20 @@ import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from gnn_l2o._utils.files import write_atomically
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.evaluation.metrics import Accuracy, OptimalityGap
 from gnn_l2o.evaluation.record import Case, Run, file_key
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.tables import SHOWN
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 FOLDER = "figures"
 FORMATS = ("png", "svg")
@@ -65,6 +68,9 @@ def draw(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> F
     """
     traces = [run.trace for run in results.runs if run.case == case]
     metrics = [name for name in results.metrics if any(file_key(name) in trace for trace in traces)]
+    with optional("report"):
+        from matplotlib.figure import Figure
+
     figure = Figure(figsize=(10, 3.75 * len(metrics)), layout="constrained")
     axes = figure.subplots(len(metrics), 2, sharey="row", sharex="col", squeeze=False)
     shown = choose(results, case, tolerances)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from matplotlib.patches import Rectangle
 
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.evaluation.overview import Entry, Speedup, references, tolerances
 from gnn_l2o.evaluation.tables import gaps
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 Key = tuple[str, str]  # row and column
 
@@ -33,13 +35,16 @@ def draw_heat_map(entries: Sequence[Entry]) -> Figure:
     Rows are topologies and sizes, columns datasets. The first panel compares with the best handcrafted method, the
     others with the reference methods. The colour is log2 of the speed-up. The number itself stands in its square, with
     ``>`` or ``<`` where it is a bound and ``!`` where a run of the model diverged. Squares are hatched where a run
-    diverged or one of the algorithms did not reach the gap.
+    diverged or one of the algorithms did not reach the tolerance.
     """
     shown = [entry for entry in entries if entry.over_best is not None]
     keys = _keys(shown)
     rows, columns = _rows(shown), list(dict.fromkeys(column for _, column in keys))
     panels = {title: measure for title, measure in _panels(shown).items() if any(measure(entry) for entry in shown)}
     size = 3.0 + 1.25 * len(columns) * len(panels), 2.2 + 0.3 * len(rows)
+    with optional("report"):
+        from matplotlib.figure import Figure
+
     figure = Figure(figsize=size, layout="constrained")
     limit = _limit([measure(entry) for measure in panels.values() for entry in shown])
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
@@ -96,6 +101,8 @@ def _panel(
     measure: Measure,
     limit: float,
 ) -> AxesImage:
+    from matplotlib.patches import Rectangle  # it is there, since it drew the figure
+
     colours = np.full((len(rows), len(columns)), np.nan)
     for (row, column), entry in places.items():
         speedup = measure(entry)
@@ -109,7 +116,7 @@ def _panel(
         text = str(speedup).removesuffix("x") + ("!" if entry.diverged else "")
         is_dark = abs(colours[y, x]) > DARK * limit  # false where there is no number
         ax.text(x, y, text, ha="center", va="center", fontsize=8, color="white" if is_dark else "black")
-    image = ax.imshow(colours, cmap=mpl.colormaps[COLOURS], vmin=-limit, vmax=limit, aspect="auto")
+    image = ax.imshow(colours, cmap=COLOURS, vmin=-limit, vmax=limit, aspect="auto")
     labels = [column.replace(":", "\n", 1).replace(",", "\n") for column in columns]
     ax.set_xticks(range(len(columns)), labels=labels, fontsize=8)
     ax.set_yticks(range(len(rows)), labels=rows, fontsize=8)

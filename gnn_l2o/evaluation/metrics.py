@@ -195,7 +195,7 @@ class Metrics:
         return values
 
 
-def has_diverged(reference: Reference, x: Tensor, gap: Tensor) -> Tensor:
+def has_diverged(reference: Reference, x: Tensor, optimality_gap: Tensor) -> Tensor:
     """Tell of every problem whether the run has diverged.
 
     It has where the average is not finite, or the optimality gap is no number, or above :data:`DIVERGED` inside the
@@ -204,11 +204,11 @@ def has_diverged(reference: Reference, x: Tensor, gap: Tensor) -> Tensor:
     Args:
         reference: what the iterates are measured against.
         x: the iterates, ``(N, d)``.
-        gap: the optimality gap there, ``(B,)``.
+        optimality_gap: the metric of that name at x, ``(B,)``.
 
     Returns:
         ``(B,)``, bool.
     """
     mean = reference.problem.average(reference.convert(x))
     outside = reference.problem.regularizer.value(mean).isinf()
-    return ~mean.isfinite().all(dim=1) | gap.isnan() | ((gap > DIVERGED) & ~outside)
+    return ~mean.isfinite().all(dim=1) | optimality_gap.isnan() | ((optimality_gap > DIVERGED) & ~outside)

@@ -15,13 +15,15 @@ SHARE = 0.9  # of the instances that are done within the "90th percentile"
 
 @dataclass(frozen=True)
 class Rounds:
-    """Communication rounds to the optimality gap that methods are tuned for, over the instances of a case.
+    """Communication rounds to a tolerance, over the instances of a case.
+
+    The tolerance is the relative optimality gap that methods are tuned for.
 
     Attributes:
-        median: infinite where the gap was not reached.
+        median: infinite where the tolerance was not reached.
         percentile90: the smallest number within which nine tenths of the instances are done; below ten instances this
             is the slowest. Infinite where they are not.
-        horizon: the rounds after which the runs ended; an algorithm that has not reached the gap there needs more.
+        horizon: the rounds after which the runs ended; an algorithm that did not reach the tolerance needs more.
     """
 
     median: float
@@ -34,8 +36,8 @@ class Speedup:
     """Bounds on how many times fewer rounds the model needs, as the runs end at a horizon.
 
     Attributes:
-        min: equal to ``max`` where both algorithms reached the gap, 0 where the model did not.
-        max: infinite where the other algorithm did not reach the gap.
+        min: equal to ``max`` where both algorithms reached the tolerance, 0 where the model did not.
+        max: infinite where the other algorithm did not reach the tolerance.
     """
 
     min: float
@@ -45,8 +47,8 @@ class Speedup:
     def of(cls, model: Rounds, other: Rounds) -> Speedup:
         """Return the speed-up of a model over another algorithm, medians over the instances.
 
-        An algorithm that did not reach the gap within its horizon of H rounds needs more than H. No rounds at all,
-        where the initial point is good enough, count as one.
+        An algorithm that did not reach the tolerance within its horizon of H rounds needs more than H rounds. No rounds
+        at all, where the initial point is good enough, count as one.
         """
         if math.isinf(model.median):
             return cls(0.0, max(other.median, 1.0) / model.horizon)
@@ -57,17 +59,17 @@ class Speedup:
 
     @property
     def is_behind(self) -> bool:
-        """Return whether the model was slower, or the only one that did not reach the gap."""
+        """Return whether the model was slower, or the only one that did not reach the tolerance."""
         return self.max < 1 or (self.min == 0 and math.isfinite(self.max))
 
     @property
     def is_exact(self) -> bool:
-        """Return whether both algorithms reached the gap."""
+        """Return whether both algorithms reached the tolerance."""
         return self.min == self.max
 
     @property
     def shown(self) -> float | None:
-        """Return one number: the value, or the finite bound; ``None`` where neither reached the gap."""
+        """Return one number: the value, or the finite bound; ``None`` where neither reached the tolerance."""
         if math.isfinite(self.max):
             return self.max
         return self.min or None
@@ -98,7 +100,7 @@ class Entry:
         diverged: how many of them diverged.
         final_gap: the largest final optimality gap of the others.
         rounds: those of the model.
-        best: the fastest handcrafted method; ``None`` where none reached the gap.
+        best: the fastest handcrafted method; ``None`` where none reached the tolerance.
         best_rounds: its rounds; ``None`` where no handcrafted method ran.
         references: the rounds of every reference method, by its name; ``None`` where it did not run.
         labels: what tables call methods, by name.
@@ -218,7 +220,10 @@ def _rounds(results: Results, case: Case, algorithm: str) -> Rounds:
 
 
 def _horizon(results: Results, case: Case, algorithm: str) -> float:
-    """Return the rounds after which the runs ended that neither reached the gap nor diverged; those of a whole run."""
+    """Return the rounds after which runs ended that neither reached the tolerance nor diverged.
+
+    Without such runs, these are the rounds of all iterations.
+    """
     runs, tolerance = results.select(case, algorithm), results.settings["tuning_tolerance"]
     reached = results.needed(case, algorithm, tolerance)
     ends = [
@@ -228,7 +233,7 @@ def _horizon(results: Results, case: Case, algorithm: str) -> float:
 
 
 def _best(results: Results, case: Case) -> tuple[str | None, Rounds | None]:
-    """Return the fastest of the handcrafted methods; if none reached the gap, the smallest of their horizons."""
+    """Return the fastest of the handcrafted methods; if none reached the tolerance, the smallest of their horizons."""
     found = {name: _rounds(results, case, name) for name in results.handcrafted if results.select(case, name)}
     if not found:
         return None, None

@@ -78,7 +78,7 @@ class Plan:
         tuning_budget: settings tried for each method.
         tuning_instances: problems in each case that settings are tried on; they differ from those that are evaluated.
         tuning_tolerance: the relative optimality gap that methods are tuned to reach in the fewest rounds. The overview
-            compares the rounds to this gap.
+            compares the rounds to this tolerance.
         tolerances: the relative optimality gaps that the tables show.
 
     Raises:

@@ -53,10 +53,10 @@ class Run:
         seconds: wall time of all steps.
         rounds_per_iteration: communication rounds of an iteration, as the algorithm declares them.
         vectors_per_edge_per_iteration: vectors sent along each edge in each direction an iteration, likewise.
-        reached: for each tolerance when the optimality gap first was at most that: iterations, and the rounds, vectors,
-            gradients and proxes that network and problem counted until then, and seconds; or ``None``.
-        trace: at the checkpoints the iteration; the metrics to six digits, among them ``gap`` (optimality gap) and
-            ``consensus`` (consensus error); rounds, vectors, gradients, proxes.
+        reached: for each tolerance when the optimality gap first was at most that: iterations, and the costs
+            (:class:`.Cost`) that network and problem counted until then, and seconds; or ``None``.
+        trace: at the checkpoints the iteration; the metrics to six digits, among them the optimality gap and the
+            consensus error under the keys of :data:`FILE_KEYS`; the costs.
     """
 
     algorithm: str
@@ -122,7 +122,7 @@ class Run:
 
 
 def file_key(metric: str) -> str:
-    """Return what a metric is called in the file, ``"gap"`` for ``"optimality_gap"``."""
+    """Return what a metric is called in the file, ``"consensus"`` for ``"consensus_error"``."""
     return FILE_KEYS.get(metric, metric)
 
 

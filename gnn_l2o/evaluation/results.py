@@ -147,7 +147,7 @@ class Results:
             case: the case.
             algorithm: the name.
             tolerance: the relative optimality gap.
-            quantity: ``"iterations"``, ``"rounds"``, ``"vectors"``, ``"gradients"``, ``"proxes"`` or ``"seconds"``.
+            quantity: ``"iterations"``, ``"seconds"``, or a field of :class:`.Cost`, as ``"rounds"``.
         """
         return finite(statistics.median(self.needed(case, algorithm, tolerance, quantity) or [math.inf]))
 

@@ -35,7 +35,7 @@ def versions() -> dict[str, str]:
 
 
 def from_schema_3(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a file in which cases were called cells and tables had no lists of methods and metrics."""
+    """Return the content of a file of schema 3 in the words of schema 4; labels of methods and metrics are missing."""
     renamed = {
         part: [{"case" if key == "cell" else key: value for key, value in entry.items()} for entry in content[part]]
         for part in ("tuning", "skipped")

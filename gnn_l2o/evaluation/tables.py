@@ -5,13 +5,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import rich.table
-
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.evaluation.metrics import OptimalityGap
 from gnn_l2o.evaluation.record import Case
 from gnn_l2o.evaluation.results import Results
+
+if TYPE_CHECKING:
+    import rich.table
 
 SHOWN = (1e-3, 1e-4)
 """The relative optimality gaps that tables show unless others are asked for."""
@@ -39,6 +41,9 @@ class Table:
 
     def rich(self) -> rich.table.Table:
         """Return the table as :mod:`rich` prints it."""
+        with optional("report"):
+            import rich.table
+
         made = rich.table.Table(title=self.title, title_justify="left")
         for name in self._header:
             made.add_column(name, overflow="fold", justify="left" if name in self.words else "right")

@@ -36,14 +36,17 @@ class Tuning:
 
     def to_json(self) -> dict[str, Any]:
         """Return the content as JSON can hold it; numbers that are not finite become ``None``."""
-        trials = [{**asdict(t), "rounds": _or_none(t.rounds), "gap": _or_none(t.gap)} for t in self.trials]
+        trials = [
+            {**asdict(t), "rounds": _or_none(t.rounds), "optimality_gap": _or_none(t.optimality_gap)}
+            for t in self.trials
+        ]
         return {"setting": self.setting, "trials": trials, "warnings": self.warnings}
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Self:
         """Return the tuning whose :meth:`to_json` this is."""
         trials = [
-            Trial(t["setting"], _or_infinite(t["rounds"]), _or_infinite(t["gap"]), t["unstable"])
+            Trial(t["setting"], _or_infinite(t["rounds"]), _or_infinite(t["optimality_gap"]), t["unstable"])
             for t in content["trials"]
         ]
         return cls(content["setting"], trials, content["warnings"])

@@ -24,14 +24,14 @@ class Trial:
         setting: the parameters, in the units of the method's grid.
         rounds: communication rounds to the tolerance, the median over the instances; infinite where it was not
             reached before the fastest setting was found.
-        gap: relative optimality gap when it was last measured, the median over the instances; infinite where the run
+        optimality_gap: relative, at the last measurement, the median over the instances; infinite where the run
             diverged.
         unstable: whether the setting was the fastest, but diverged or left the tolerance again before the horizon.
     """
 
     setting: Setting
     rounds: float
-    gap: float
+    optimality_gap: float
     unstable: bool = False
 
 
@@ -40,7 +40,12 @@ def best_of(trials: list[Trial]) -> Trial:
 
     Optimality gaps decide only where no setting reached the tolerance; among equals the smallest step is the safest.
     """
-    return min(trials, key=lambda t: (t.unstable, t.rounds, t.gap if np.isinf(t.rounds) else 0.0, *t.setting.values()))
+
+    def key(trial: Trial) -> tuple[float, ...]:
+        gap = trial.optimality_gap if np.isinf(trial.rounds) else 0.0
+        return trial.unstable, trial.rounds, gap, *trial.setting.values()
+
+    return min(trials, key=key)
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,15 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from gnn_l2o._utils.files import write_atomically, write_text
+from gnn_l2o._utils.optional import optional
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,10 @@ def write_curve(folder: Path, curve: Sequence[CurvePoint], label: str) -> None:
 
 
 def _draw(curve: Sequence[CurvePoint], label: str) -> Figure:
+    with optional("report"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()

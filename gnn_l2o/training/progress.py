@@ -5,11 +5,13 @@ from __future__ import annotations
 import datetime
 import time
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-
+from gnn_l2o._utils.optional import optional
 from gnn_l2o.training.trainer import TrainingRun
+
+with optional("report"):
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
 
 
 class ProgressPrinter:

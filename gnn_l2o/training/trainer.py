@@ -16,6 +16,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_atomically, write_text
+from gnn_l2o._utils.optional import require
 from gnn_l2o.algorithms.base import detach
 from gnn_l2o.learned import GRID_SEARCH, save_weights
 from gnn_l2o.learned.model import RECIPE, model_folder
@@ -65,6 +66,7 @@ class TrainingRun:
         report: Callable[[TrainingRun], None] = lambda run: None,
         checkpoint_seconds: float = 60.0,
     ) -> None:
+        require("report", "matplotlib")  # for the curve
         self.config = config = fitted(config)
         if config.pretrained is not None and model_folder(config.pretrained).resolve() == folder.resolve():
             raise InputError(f"{folder} holds the pretrained model, which a run does not replace; name another folder")
