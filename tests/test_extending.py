@@ -403,7 +403,7 @@ TOPOLOGY = "import random\nimport networkx as nx\n\ndef generate(nodes: int, *, 
         ("return nx.relabel_nodes(nx.path_graph(nodes), lambda k: k + 1)", "expected the nodes 0, 1, ..., 4"),
         ("g = nx.path_graph(nodes); g.add_edge(0, 0); return g", "without self-loops"),
         ("return list(range(nodes))", "must return a networkx.Graph"),
-        ("random.seed(seed); return nx.path_graph(nodes)", "changes the global random state of random"),
+        ("random.random(); return nx.path_graph(nodes)", "changes the global random state of random"),
         (
             "generate.n = getattr(generate, 'n', 0) + 1; g = nx.path_graph(nodes); g.add_edge(0, 2 + generate.n % 2); "
             "return g",
