@@ -12,11 +12,12 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import detach
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.learned import MiLoDoArchitecture, PerNodeArchitecture, available_models, load_model, save_weights
-from gnn_l2o.learned.model import model_folder, model_recipe
+from gnn_l2o.learned.model import model_folder, model_recipe, shortest_name
 from gnn_l2o.training import (
     DEFAULT_ARCHITECTURE,
     DEFAULT_STAGES,
@@ -332,9 +333,9 @@ def test_validation_is_infinite_where_a_run_diverges():
     batch = Pool(PAPER, "validation", 2, torch.float32).batches(2)[0]
     weights = PAPER.architecture.build()
     algorithm = PAPER.architecture.algorithm(weights)
-    weights.start_as_exact_diffusion(0.1)
+    weights.emit_exact_diffusion(0.1)
     assert -7 < validate(algorithm, [batch], 40, LogOptimalityGap()) < 0
-    weights.start_as_exact_diffusion(100.0)
+    weights.emit_exact_diffusion(100.0)
     assert validate(algorithm, [batch], 40, LogOptimalityGap()) == math.inf
 
 
@@ -486,7 +487,7 @@ def test_checkpoints_of_earlier_versions_are_read_or_refused_in_one_line(tmp_pat
 def test_divergence_rolls_the_weights_back_and_halves_the_learning_rate(tmp_path):
     training = TrainingRun(PAPER, tmp_path)
     good = {k: v.clone() for k, v in weights_of(training).items()}
-    training.weights.start_as_exact_diffusion(100.0)  # with such steps every problem diverges
+    training.weights.emit_exact_diffusion(100.0)  # with such steps every problem diverges
     stage = training.config.stages[0]
     batch = training.pool.batches(3)[0]
     for _ in range(9):
@@ -515,7 +516,7 @@ def test_weights_that_got_much_worse_in_validation_are_rolled_back(
     training = TrainingRun(dataclasses.replace(PAPER, loss=loss), tmp_path)
     good = {k: v.clone() for k, v in weights_of(training).items()}
     training.progress.best, training.progress.losses = best, [0.0]
-    training.weights.start_as_exact_diffusion(100.0)
+    training.weights.emit_exact_diffusion(100.0)
     bad = {k: v.clone() for k, v in weights_of(training).items()}
     monkeypatch.setattr(training, "_validate", lambda: found)
     training._finish_epoch()
@@ -603,11 +604,10 @@ def test_the_recipe_says_from_which_weights_training_started(model):
 
 def test_a_model_in_models_is_recorded_by_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for folder in ("models/known", "elsewhere/known"):
-        save_model(Path(folder))
-    assert fitted(tuned_from(Path("models/known"))).pretrained == "known"
-    assert fitted(tuned_from(Path("known"))).pretrained == "known"
+    save_model(Path("elsewhere/known"))
     assert fitted(tuned_from(Path("elsewhere/known"))).pretrained == "elsewhere/known"
+    (shipped,) = plugins.folders("model")
+    assert shortest_name(shipped / "milodo_gnn") == shortest_name("milodo_gnn") == "milodo_gnn"
 
 
 def test_a_killed_fine_tuning_resumes_to_the_same_weights_bit_for_bit(model, tmp_path):

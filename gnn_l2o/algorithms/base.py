@@ -59,7 +59,7 @@ class Algorithm(ABC, Generic[State]):
         name: what files and the command line call it.
         cost: what one :meth:`step` costs.
         setup_cost: what a run costs beyond that: the work of :meth:`init`, less what the first steps save.
-        setup_knowledge: what nodes know of the whole graph before the first iteration, by the names of
+        setup_knowledge: facts about the whole graph that nodes have before the first iteration, by the names of
             :class:`~gnn_l2o.Network`: ``"spectral_gap"``, ``"min_eigenvalue"``, ``"graph_sizes"``.
     """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
@@ -203,7 +204,7 @@ class _Evaluation:
     def _models(self) -> dict[str, Algorithm[Any]]:
         """The models in the precision of the runs; copies, because modules change their precision in place."""
         return {
-            name: model.to(dtype=self._dtype) if hasattr(model, "to") else model
+            name: copy.deepcopy(model).to(dtype=self._dtype) if hasattr(model, "to") else model
             for name, model in self._plan.chosen_models.items()
         }
 

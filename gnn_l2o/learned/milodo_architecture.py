@@ -71,8 +71,8 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
         super().__post_init__()
         if self.accelerated and self.chebyshev_steps > 1:
             raise InputError(
-                "a Chebyshev step-size schedule is for the rule without momentum; "
-                f"expected chebyshev_steps = 1 with accelerated, got {self.chebyshev_steps}"
+                "a Chebyshev step-size schedule is for the rule without momentum: "
+                f"got chebyshev_steps = {self.chebyshev_steps}; expected 1"
             )
 
     @property

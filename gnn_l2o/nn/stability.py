@@ -213,14 +213,14 @@ def min_dual_share(share: Tensor, spectral_gap: Tensor, spread: Tensor, momentum
 
     .. math::
         \frac15 \min\Bigl(1, \frac{q (1 - A \rho_+)}{A \rho_+}, \frac{2 (1 - (1 + 2 A) \rho)}{1 - \lambda_N}\Bigr),
-        \qquad \rho_+ = 1 - q \, \mathrm{gap}, \quad \rho = \max(0, q (1 - \lambda_N) - 1)
+        \qquad \rho_+ = 1 - q g, \quad \rho = \max(0, q (1 - \lambda_N) - 1)
 
     from the bounds of :func:`max_momentum`. The smaller the spectral gap, the smaller the dual step sizes must be;
     training may choose smaller ones than the bounds ask for, hence the fifth (:data:`MIN_DUAL_SHARE`).
 
     Args:
         share: q, ``(N, 1)``.
-        spectral_gap: gap, ``(N, 1)``.
+        spectral_gap: g, ``(N, 1)``.
         spread: :math:`1 - \lambda_N`, ``(N, 1)``.
         momentum: A.
     """
@@ -244,10 +244,10 @@ def max_momentum(bounds: StabilityBounds, coefficients: Coefficients, exchange: 
 
     .. math:: z^3 - (\rho (1 + a) + 1 - e \mu) z^2 + \rho (1 + 2 a) z - \rho a
 
-    which by Jury's criterion is stable, for the :math:`\mu` from the spectral gap to :math:`1 - \lambda_N`, while
+    which by Jury's criterion is stable, for the :math:`\mu` from the spectral gap g to :math:`1 - \lambda_N`, while
 
     .. math::
-        a < \frac{q}{(q + e) \rho_+}, \quad \rho_+ = 1 - q \, \mathrm{gap}, \qquad \text{and, if }
+        a < \frac{q}{(q + e) \rho_+}, \quad \rho_+ = 1 - q g, \qquad \text{and, if }
         \rho_- = 1 - q (1 - \lambda_N) < 0, \qquad
         a < \frac{1}{2} \Bigl(\frac{1 - e (1 - \lambda_N) / 2}{-\rho_-} - 1\Bigr).
 
