@@ -27,7 +27,8 @@ from rich.console import Console
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_text
-from gnn_l2o._utils.fingerprint import fingerprint, source_code
+from gnn_l2o._utils.fingerprint import fingerprint
+from gnn_l2o._utils.source import source_fingerprint
 from gnn_l2o.evaluation.tables import Table
 from gnn_l2o.learned import ARCHITECTURES, load_model
 from gnn_l2o.learned.model import WEIGHTS
@@ -140,7 +141,7 @@ class Judge:
         The values are stored beside the model, and are taken from there for the same weights, problems and code.
         """
         path = folder / "judged.json"
-        key = fingerprint(self.base, JUDGES_SEED, folder / WEIGHTS, source_code())
+        key = fingerprint(self.base, JUDGES_SEED, folder / WEIGHTS, source_fingerprint(Pool, load_model, validate))
         stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         if stored.get("key") != key:
             stored = {"key": key, "values": self._judge(folder)}

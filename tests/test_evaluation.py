@@ -55,9 +55,9 @@ from gnn_l2o.evaluation.record import TOLERANCES, tolerance_key
 from gnn_l2o.evaluation.report import report
 from gnn_l2o.evaluation.results import SUMMARIZED
 from gnn_l2o.evaluation.runner import checkpoints
-from gnn_l2o.evaluation.selection import ALIASES, GROUPS, choose_methods, members
+from gnn_l2o.evaluation.selection import GROUPS, choose_methods, members
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted import HANDCRAFTED, ProxED
+from gnn_l2o.handcrafted import ALIASES, HANDCRAFTED, ProxED
 from gnn_l2o.handcrafted.prox_ed import ProxEDState
 from gnn_l2o.learned import TUNED, available_models, load_model
 from gnn_l2o.problems import LeastSquares, NeuralNetwork, Problem, solve

@@ -17,8 +17,7 @@ FLOORS = (
     ("algorithms",),
     ("handcrafted", "learned"),
     ("data",),
-    ("training", "evaluation"),
-    ("applications",),
+    ("training", "evaluation", "applications"),
     ("testing",),
 )
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

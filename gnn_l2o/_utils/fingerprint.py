@@ -11,8 +11,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
-PACKAGE = Path(__file__).resolve().parent.parent
-
 
 @runtime_checkable
 class HasFingerprint(Protocol):
@@ -39,11 +37,6 @@ def fingerprint(*things: Any) -> str:
     for part in _parts(things):
         digest.update(len(part).to_bytes(8, "little") + part)
     return digest.hexdigest()[:32]
-
-
-def source_code() -> tuple[Path, ...]:
-    """Return the files of this package: with the same code, data and settings a computation gives the same result."""
-    return tuple(sorted(PACKAGE.rglob("*.py")))
 
 
 def _parts(thing: Any) -> Iterator[bytes]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,8 @@ from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.registry import METHODS
-from gnn_l2o.evaluation.selection import ALIASES
 from gnn_l2o.graph.network import Network
+from gnn_l2o.handcrafted import ALIASES
 from gnn_l2o.learned import load_model
 from gnn_l2o.problems import NeuralNetwork, Problem, Stochastic
 from gnn_l2o.problems.network_loss import Criterion
@@ -85,7 +86,8 @@ def train_module(
         loss: of outputs ``(k, ...)`` and targets ``(k, ...)``, as ``torch.nn.functional.cross_entropy``.
         shards: of every node its features ``(m_i, ...)`` and targets ``(m_i, ...)``.
         network: the communication graph, as many nodes as shards.
-        optimizer: the name or path of a trained optimizer, the name of a method, or an algorithm.
+        optimizer: the name or path of a trained optimizer, the name of a method or the path of its file, or an
+            algorithm.
         parameters: of a method named as optimizer, as its class takes them: ``{"step_size": 0.1}``.
         batch_size: samples that a node draws for a gradient; by default all it has.
         iterations: how many.
@@ -121,13 +123,14 @@ def train_module(
 
 def _algorithm(optimizer: str | Path | Algorithm[Any], parameters: Mapping[str, float] | None) -> Algorithm[Any]:
     name = ALIASES.get(str(optimizer), str(optimizer))
-    if isinstance(optimizer, Algorithm) or name not in METHODS:
+    is_method = name in METHODS or name.partition("::")[0].endswith(".py")
+    if isinstance(optimizer, Algorithm) or not is_method:
         if parameters is not None:
             raise InputError(
                 f"parameters are for methods that are named ({', '.join(METHODS.names())}), not for {optimizer}"
             )
         algorithm = optimizer if isinstance(optimizer, Algorithm) else load_model(optimizer)
-        return algorithm.to(dtype=DTYPE) if hasattr(algorithm, "to") else algorithm
+        return copy.deepcopy(algorithm).to(dtype=DTYPE) if hasattr(algorithm, "to") else algorithm
     method, given = METHODS[name], dict(parameters or {})
     for key in given:
         if key not in method.grid:

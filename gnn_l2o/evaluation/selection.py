@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,9 @@ from gnn_l2o.algorithms.tunable import Method
 from gnn_l2o.evaluation.metrics import METRICS, Metric, OptimalityGap
 from gnn_l2o.evaluation.record import TRACE_COLUMNS
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted import HANDCRAFTED
+from gnn_l2o.handcrafted import ALIASES, HANDCRAFTED
 from gnn_l2o.learned import TUNED, load_model
 from gnn_l2o.problems import Problem
-
-ALIASES: Mapping[str, str] = {
-    "atc": "diffusion",
-    "aug_dgm": "prox_atc",
-    "dgd": "prox_dgd",
-    "dlm": "inexact_admm",
-    "ed": "prox_ed",
-    "exact_diffusion": "prox_ed",
-    "extra": "pg_extra",
-    "mudag": "prox_mudag",
-}
-"""The names that methods have in the literature where there is no regularizer."""
 
 GROUPS = ("all", "handcrafted", "tuned")
 """Names that stand for several methods, see :func:`members`."""
@@ -67,8 +55,8 @@ def choose_methods(names: Sequence[str | Method]) -> dict[str, Method]:
     """Return methods by name.
 
     Args:
-        names: names of methods, of :data:`ALIASES` or of :data:`GROUPS`; paths of Python files that define a method; or
-            the classes themselves.
+        names: names of methods, of :data:`~gnn_l2o.handcrafted.ALIASES` or of :data:`GROUPS`; paths of Python files
+            that define a method; or the classes themselves.
 
     Raises:
         InputError: a name is unknown, or two methods have the same name.

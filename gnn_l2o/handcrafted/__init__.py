@@ -1,5 +1,6 @@
 """Handcrafted decentralized methods, one file each."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from gnn_l2o.algorithms.registry import METHODS
@@ -50,7 +51,20 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
 
 HANDCRAFTED: dict[str, type[Tunable[Any]]] = {method.name: METHODS.register(method) for method in _METHODS}
 
+ALIASES: Mapping[str, str] = {
+    "atc": "diffusion",
+    "aug_dgm": "prox_atc",
+    "dgd": "prox_dgd",
+    "dlm": "inexact_admm",
+    "ed": "prox_ed",
+    "exact_diffusion": "prox_ed",
+    "extra": "pg_extra",
+    "mudag": "prox_mudag",
+}
+"""The names that methods have in the literature where there is no regularizer."""
+
 __all__ = [
+    "ALIASES",
     "D2",
     "DAPG",
     "DNASA",
