@@ -15,8 +15,8 @@ from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import ConstantCoefficients, LearnedScalars, MiLoDo, RecomputeSchedule
 from gnn_l2o.learned.network_facts import network_facts
 from gnn_l2o.nn import GraphFacts, rule
+from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.features import secant_curvature
-from gnn_l2o.nn.rule import Coefficients, MiLoDoState
 from gnn_l2o.nn.stability import (
     DUAL_SAFETY_FACTOR,
     StabilityBounds,
@@ -27,6 +27,7 @@ from gnn_l2o.nn.stability import (
     max_step_size_with,
     stability_bounds,
 )
+from gnn_l2o.nn.state import MiLoDoState
 from gnn_l2o.nn.step_size import (
     MAX_MOMENTUM,
     bounded_step_size,

@@ -4,37 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, Self
+from typing import Generic, Self
 
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm, Cost, State, spent
+from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
 Measure = Callable[[Tensor], Mapping[str, Tensor]]
 """Measures iterates ``(N, d)``: to every measure's name its values, ``(B,)``."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """Where a run stands.
-
-    Attributes:
-        iteration: steps taken.
-        state: the algorithm's state after them.
-        cost: what network and problem counted for :meth:`.Algorithm.init` and the steps, measuring not.
-        seconds: wall time of the steps, without init and measuring.
-        measures: values of what was measured, ``(B,)`` by name.
-    """
-
-    iteration: int
-    state: Any
-    cost: Cost
-    seconds: float
-    measures: Mapping[str, Tensor]
 
 
 class Driver(Generic[State]):

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gnn_l2o._utils.errors import InputError, unknown
-
-if TYPE_CHECKING:
-    from gnn_l2o.algorithms.driver import Standing
+from gnn_l2o.algorithms.standing import Standing
 
 
 class StoppingRule(ABC):

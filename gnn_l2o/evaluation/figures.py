@@ -13,9 +13,8 @@ import numpy as np
 from gnn_l2o._utils.files import write_atomically
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.evaluation.metrics import Accuracy, OptimalityGap
-from gnn_l2o.evaluation.record import Case, Run, file_key
+from gnn_l2o.evaluation.record import SHOWN, Case, Run, file_key
 from gnn_l2o.evaluation.results import Results
-from gnn_l2o.evaluation.tables import SHOWN
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,9 +18,8 @@ from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.algorithms.tunable import Method
 from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, Metric, OptimalityGap
-from gnn_l2o.evaluation.record import TOLERANCES
+from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
 from gnn_l2o.evaluation.selection import choose_methods, choose_metrics, choose_models, choose_references
-from gnn_l2o.evaluation.tables import SHOWN
 from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE
 from gnn_l2o.graph.mixing import MIXING
 from gnn_l2o.learned import TUNED

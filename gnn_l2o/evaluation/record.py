@@ -25,6 +25,10 @@ TRACE_COLUMNS = ("iteration", *FILE_KEYS.values(), *(field.name for field in dat
 """The columns of a trace that no metric of a user may be called."""
 
 
+SHOWN = (1e-3, 1e-4)
+"""The relative optimality gaps that tables show unless others are asked for."""
+
+
 class Case(NamedTuple):
     """The runs that are compared with each other: a dataset on a topology of one size."""
 

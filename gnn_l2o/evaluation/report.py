@@ -8,8 +8,9 @@ from pathlib import Path
 from gnn_l2o._utils.files import write_text
 from gnn_l2o.evaluation import notes
 from gnn_l2o.evaluation.figures import FOLDER, file_name
+from gnn_l2o.evaluation.record import SHOWN
 from gnn_l2o.evaluation.results import Results
-from gnn_l2o.evaluation.tables import SHOWN, gaps, ranking, summary
+from gnn_l2o.evaluation.tables import gaps, ranking, summary
 
 REPORT = "report.md"
 

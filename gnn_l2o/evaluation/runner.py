@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm, Cost
-from gnn_l2o.algorithms.driver import Driver, Standing
+from gnn_l2o.algorithms.driver import Driver
+from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, Reference, has_diverged
 from gnn_l2o.graph.network import Network

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.evaluation.metrics import OptimalityGap
-from gnn_l2o.evaluation.record import Case
+from gnn_l2o.evaluation.record import SHOWN, Case
 from gnn_l2o.evaluation.results import Results
 
 if TYPE_CHECKING:
     import rich.table
 
-SHOWN = (1e-3, 1e-4)
-"""The relative optimality gaps that tables show unless others are asked for."""
 
 COUNTS = ("iterations", "rounds", "vectors", "gradients")
 UNITS = {"1": "", "1/L": "/L", "L": " L"}

@@ -10,8 +10,9 @@ from torch import Tensor
 from gnn_l2o.graph.communication import Ends
 from gnn_l2o.graph.exchange import Exchange
 from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
-from gnn_l2o.nn.rule import Coefficients, MiLoDoState
+from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.stability import StabilityBounds, max_dual_step_size, max_momentum
+from gnn_l2o.nn.state import MiLoDoState
 
 
 @dataclass(frozen=True)

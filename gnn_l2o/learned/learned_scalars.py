@@ -16,13 +16,14 @@ from gnn_l2o.learned.architecture import GRID_SEARCH, Architecture
 from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.learned.schedule import RecomputeSchedule
 from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
+from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_weights
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.features import known_at_edges, known_at_nodes, known_features, secant_curvature
 from gnn_l2o.nn.lstm import logit
 from gnn_l2o.nn.preconditioner import scale_free_trials
-from gnn_l2o.nn.rule import Coefficients, MiLoDoState
 from gnn_l2o.nn.stability import StabilityBounds, max_momentum
+from gnn_l2o.nn.state import MiLoDoState
 from gnn_l2o.nn.step_size import (
     MAX_MOMENTUM,
     StepSizeLimits,

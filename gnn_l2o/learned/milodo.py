@@ -17,7 +17,8 @@ from gnn_l2o.learned.network_facts import SETUP_KNOWLEDGE, network_facts
 from gnn_l2o.learned.schedule import ALWAYS, RecomputeSchedule
 from gnn_l2o.nn.coefficient_source import CoefficientSource
 from gnn_l2o.nn.initial_state import initial_state
-from gnn_l2o.nn.rule import MiLoDoState, milodo_step
+from gnn_l2o.nn.rule import milodo_step
+from gnn_l2o.nn.state import MiLoDoState
 from gnn_l2o.problems import Problem
 
 

@@ -18,8 +18,8 @@ from gnn_l2o.learned.node_lstms import Memory, NodeLSTMs
 from gnn_l2o.learned.own_graph import OwnGraph
 from gnn_l2o.nn.coefficient_source import CoefficientSource, SourceCost
 from gnn_l2o.nn.facts import GraphFacts
-from gnn_l2o.nn.rule import MiLoDoState
 from gnn_l2o.nn.stability import StabilityBounds
+from gnn_l2o.nn.state import MiLoDoState
 from gnn_l2o.problems import Problem
 
 _Memory = tuple[Memory, Memory, Memory]

@@ -16,15 +16,16 @@ from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.constant_coefficients import ConstantCoefficients
 from gnn_l2o.learned.network_facts import SETUP_KNOWLEDGE, network_facts
-from gnn_l2o.nn.rule import MiLoDoState, milodo_step
+from gnn_l2o.nn.rule import milodo_step
 from gnn_l2o.nn.stability import stability_bounds
+from gnn_l2o.nn.state import MiLoDoState
 from gnn_l2o.nn.step_size import MAX_MOMENTUM
 from gnn_l2o.problems import Problem
 
 
 @dataclass(frozen=True, eq=False)
 class TunedConstantsState:
-    """State of :class:`TunedConstants`; the names are those of :class:`~gnn_l2o.nn.rule.MiLoDoState`."""
+    """State of :class:`TunedConstants`; the names are those of :class:`~gnn_l2o.nn.state.MiLoDoState`."""
 
     x: Tensor  # (N, d)
     extrapolated: Tensor  # (N, d)

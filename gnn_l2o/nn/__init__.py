@@ -1,6 +1,7 @@
 """The message-passing layers, for use in any PyTorch Geometric model."""
 
 from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
+from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.initial_state import initial_state
@@ -8,8 +9,9 @@ from gnn_l2o.nn.lstm import CoordinateLSTM
 from gnn_l2o.nn.milodo_conv import MiLoDoConv
 from gnn_l2o.nn.node_preconditioner import NodePreconditioner
 from gnn_l2o.nn.preconditioner import Preconditioner
-from gnn_l2o.nn.rule import Coefficients, MiLoDoState, milodo_step
+from gnn_l2o.nn.rule import milodo_step
 from gnn_l2o.nn.stability import StabilityBounds, stability_bounds
+from gnn_l2o.nn.state import MiLoDoState
 
 __all__ = [
     "CoefficientSource",

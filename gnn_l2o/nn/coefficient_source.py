@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from gnn_l2o.graph.communication import Ends
 from gnn_l2o.graph.exchange import Exchange
+from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.stability import StabilityBounds
-
-if TYPE_CHECKING:
-    from gnn_l2o.nn.rule import Coefficients, MiLoDoState
+from gnn_l2o.nn.state import MiLoDoState
 
 
 class Message(NamedTuple):

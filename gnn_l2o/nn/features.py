@@ -8,7 +8,7 @@ from torch import Tensor
 from gnn_l2o.graph.communication import Ends
 from gnn_l2o.graph.exchange import Exchange
 from gnn_l2o.nn.facts import GraphFacts
-from gnn_l2o.nn.rule import MiLoDoState
+from gnn_l2o.nn.state import MiLoDoState
 
 _FLOOR = 1e-4  # values below it, in the node's own unit, all look like zero
 

@@ -9,8 +9,9 @@ from torch import Tensor
 from gnn_l2o.graph.exchange import Exchange
 from gnn_l2o.nn.coefficient_source import CoefficientSource
 from gnn_l2o.nn.facts import GraphFacts, prox_shrinkage
-from gnn_l2o.nn.rule import MiLoDoState, Prox
+from gnn_l2o.nn.rule import Prox
 from gnn_l2o.nn.stability import self_weight_ratio, stability_bounds
+from gnn_l2o.nn.state import MiLoDoState
 
 
 def initial_state(

@@ -14,12 +14,13 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.graph.communication import Ends
 from gnn_l2o.graph.exchange import Exchange
 from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
+from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.features import known_at_edges, known_at_nodes, known_features, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
-from gnn_l2o.nn.rule import Coefficients, MiLoDoState
 from gnn_l2o.nn.stability import StabilityBounds, max_momentum
+from gnn_l2o.nn.state import MiLoDoState
 from gnn_l2o.nn.step_size import MAX_MOMENTUM, momentum_logit, proposed_momentum
 from gnn_l2o.nn.whitening import Whitening
 

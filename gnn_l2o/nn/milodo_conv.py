@@ -18,7 +18,8 @@ from gnn_l2o.nn.coefficient_source import CoefficientSource
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.initial_state import initial_state
 from gnn_l2o.nn.preconditioner import Preconditioner
-from gnn_l2o.nn.rule import MiLoDoState, Prox, milodo_step
+from gnn_l2o.nn.rule import Prox, milodo_step
+from gnn_l2o.nn.state import MiLoDoState
 
 
 def _identity(v: Tensor, step_size: Tensor) -> Tensor:
@@ -49,7 +50,7 @@ class MiLoDoConv(MessagePassing):
         - **x**, **gradient**: ``(N, d)``; a step takes the gradient at ``state.extrapolated``, which is ``state.x``
           unless the preconditioner is accelerated
         - **edge_index**: ``(2, E)``, row 0 the sender j, row 1 the receiver i, without self-loops
-        - **output**: a :class:`~gnn_l2o.nn.rule.MiLoDoState`; its ``x`` is ``(N, d)``
+        - **output**: a :class:`~gnn_l2o.nn.state.MiLoDoState`; its ``x`` is ``(N, d)``
 
     Example:
         >>> import torch

@@ -13,8 +13,8 @@ from gnn_l2o.graph.exchange import Exchange
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.features import in_units, known_at_nodes, known_features, secant_curvature, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
-from gnn_l2o.nn.rule import MiLoDoState
 from gnn_l2o.nn.stability import StabilityBounds
+from gnn_l2o.nn.state import MiLoDoState
 from gnn_l2o.nn.step_size import (
     StepSizeLimits,
     bounded_step_size,

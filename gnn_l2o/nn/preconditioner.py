@@ -12,13 +12,14 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.graph.communication import Ends
 from gnn_l2o.graph.exchange import Exchange
 from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
+from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner, EdgeWeights, Symmetrize
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.features import first_step_size, known_at_edges, stack
 from gnn_l2o.nn.lstm import Memory
 from gnn_l2o.nn.node_preconditioner import NodeMemory, NodePreconditioner, Parametrization
-from gnn_l2o.nn.rule import Coefficients, MiLoDoState
 from gnn_l2o.nn.stability import StabilityBounds, max_momentum
+from gnn_l2o.nn.state import MiLoDoState
 from gnn_l2o.nn.step_size import MAX_MOMENTUM
 
 _OWN, _DUALS = (0.12, 0.88), (0.2, 0.5, 0.75, 0.92)

@@ -3,93 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from gnn_l2o.graph.exchange import Exchange
 from gnn_l2o.nn.coefficient_source import CoefficientSource
-from gnn_l2o.nn.facts import GraphFacts
-from gnn_l2o.nn.stability import StabilityBounds
+from gnn_l2o.nn.coefficients import Coefficients
+from gnn_l2o.nn.state import MiLoDoState
 
 CHECK_EVERY = 10
 """In which iterations a frozen preconditioner is checked. A run that becomes unstable grows along the direction in
 which its step size is too large, so that more frequent checks are not needed."""
 
 Prox = Callable[[Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class Coefficients:
-    """The coefficients of the rule; R rows of edges, see :class:`.Exchange`.
-
-    Attributes:
-        preconditioner: p_i > 0, ``(N, d)`` or ``(N, 1)``.
-        dual_step_size: p_ij1 = p_ji1 > 0, ``(R, d)`` or ``(R, 1)``.
-        mixing_weight: p_ij2, ``(R, d)`` or ``(R, 1)``.
-        momentum: a_i in [0, 1), ``(N, d)`` or ``(N, 1)``; ``None`` for the paper's rule, which has none.
-    """
-
-    preconditioner: Tensor
-    dual_step_size: Tensor
-    mixing_weight: Tensor
-    momentum: Tensor | None = None
-
-
-@dataclass(frozen=True)
-class MiLoDoState:
-    """State of the rule: iterates, the coefficients last emitted and the memory of what emits them.
-
-    Attributes:
-        x: ``(N, d)``, the iterates.
-        extrapolated: ``(N, d)``, the point at which the next step takes its gradient: x, or x plus momentum.
-        y: ``(N, d)``, the dual variables; over every graph they sum to zero.
-        z: ``(N, d)``, the last output of the prox.
-        previous: ``(N, d)``, the point at which the last gradient was taken.
-        previous_gradient: ``(N, d)``, the last gradient taken.
-        difference: ``(R, d)``, the last differences z_i - z_j that were formed edge by edge.
-        coefficients: the last ones, ``None`` before the first step.
-        operator: what applies frozen coefficients of whole edges (:meth:`.Exchange.operator`), once there is one.
-        memory: whatever the source of the coefficients keeps.
-        facts: set-up knowledge.
-        bounds: stability bounds of the run.
-        iteration: steps taken so far.
-    """
-
-    x: Tensor
-    extrapolated: Tensor
-    y: Tensor
-    z: Tensor
-    previous: Tensor
-    previous_gradient: Tensor
-    difference: Tensor
-    coefficients: Coefficients | None
-    operator: Tensor | None
-    memory: Any
-    facts: GraphFacts
-    bounds: StabilityBounds
-    iteration: int
-
-    @classmethod
-    def first(cls, x: Tensor, gradient: Tensor, memory: Any, facts: GraphFacts, bounds: StabilityBounds) -> MiLoDoState:
-        """Return the state before the first step, at ``x``, ``(N, d)``, with y = 0."""
-        return cls(
-            x=x,
-            extrapolated=x,
-            y=torch.zeros_like(x),
-            z=x,
-            previous=x,
-            previous_gradient=gradient,
-            difference=x.new_zeros(facts.weight.size(0), x.size(1)),
-            coefficients=None,
-            operator=None,
-            memory=memory,
-            facts=facts,
-            bounds=bounds,
-            iteration=0,
-        )
 
 
 def milodo_step(

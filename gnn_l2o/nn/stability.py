@@ -11,17 +11,14 @@ matrix W; :math:`\rho` the factor by which a step multiplies an error. With mome
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from gnn_l2o.graph.communication import Ends
 from gnn_l2o.graph.exchange import Exchange
+from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.facts import GraphFacts
-
-if TYPE_CHECKING:
-    from gnn_l2o.nn.rule import Coefficients
 
 DUAL_SAFETY_FACTOR = 2.0
 """Safety factor on the dual step size when bounding the momentum. With 1.25, training diverged on an irregular

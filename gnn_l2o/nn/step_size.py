@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.graph.exchange import Exchange
+from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.lstm import logit
-from gnn_l2o.nn.rule import Coefficients
 from gnn_l2o.nn.stability import StabilityBounds, curvature_limit, max_step_size_with
 
 SHARE = 0.8

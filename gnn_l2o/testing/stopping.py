@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 
 from gnn_l2o.algorithms.base import Cost
-from gnn_l2o.algorithms.driver import Standing
+from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.testing.expect import expect
 

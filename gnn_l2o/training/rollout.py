@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm
-from gnn_l2o.algorithms.driver import Driver, Standing
+from gnn_l2o.algorithms.driver import Driver
+from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.losses import MetaLoss
