@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.learned import MiLoDoArchitecture, available_models, load_model, save_weights
+from gnn_l2o.learned import MiLoDoArchitecture, available_models, load_model, read_architecture, save_weights
 from gnn_l2o.learned.model import METADATA
 from gnn_l2o.training import TrainingConfig
 
@@ -105,3 +105,19 @@ def test_a_copy_in_another_precision_leaves_the_model_as_it_is():
         weights, others = (next(p for p in vars(m).values() if isinstance(p, nn.Module)) for m in (model, copied))
         assert {p.dtype for p in weights.parameters()} == {torch.float64}  # the default of the tests
         assert {p.dtype for p in others.parameters()} == {torch.float32}
+
+
+@pytest.mark.parametrize(
+    ("read", "table", "message"),
+    [
+        (read_architecture, {"cycle": 3, "chebyshev_steps": 1}, "cycle is the former name of chebyshev_steps"),
+        (
+            TrainingConfig.from_dict,
+            {"training": {"dataset": ["lasso"], "lr_init": 0.1, "initial_step_size": 0.2}},
+            "lr_init is the former name of initial_step_size",
+        ),
+    ],
+)
+def test_a_setting_is_not_given_under_two_names(read, table, message):
+    with pytest.raises(InputError, match=f"{message}, which is given too; leave one out"):
+        read(table)

@@ -72,13 +72,13 @@ class Communication:
         return Traffic()
 
     def _count(self, vectors: int = 0, numbers: int = 0, *, setup: bool = False) -> None:
-        """Count a round in which so many vectors and numbers cross every edge."""
+        """Count an exchange in which so many vectors and numbers cross every edge: a round for each vector, or one."""
         if setup:
             assert not vectors  # facts are numbers
             self.traffic.setup_rounds += 1
             self.traffic.setup_numbers += numbers
         else:
-            self.traffic.rounds += 1
+            self.traffic.rounds += max(1, vectors)
             self.traffic.vectors += vectors
             self.traffic.numbers += numbers
 
@@ -89,11 +89,11 @@ class Communication:
     def neighbours(
         self, *vectors: Tensor, numbers: Tensor | None = None, directed: bool = False, setup: bool = False
     ) -> tuple[Ends, ...]:
-        """Let every node send vectors and numbers to all its neighbours in one round.
+        """Let every node send vectors and numbers to all its neighbours: a round a vector, one for numbers alone.
 
         Args:
             vectors: ``(N, d)`` each.
-            numbers: ``(N, k)``, k single numbers that travel in the same messages.
+            numbers: ``(N, k)``, k single numbers that travel with the vectors.
             directed: which rows of edges.
             setup: whether these are facts that nodes tell each other before the first iteration, counted apart.
 

@@ -18,7 +18,7 @@ class Exchange(Protocol):
     """
 
     def neighbours(self, *vectors: Tensor, numbers: Tensor | None = None, setup: bool = False) -> tuple[Ends, ...]:
-        """Send vectors ``(N, d)`` and numbers ``(N, k)`` to all neighbours in one round; return both ends' values."""
+        """Send vectors ``(N, d)`` and numbers ``(N, k)`` to all neighbours; return both ends' values."""
 
     def graph_min(self, value: Tensor, *, setup: bool = False) -> Tensor:
         """Return at every node the smallest number of its graph: ``(N, 1)`` to ``(N, 1)``."""

@@ -63,7 +63,7 @@ class Architecture(ABC, Generic[Weights]):
         Raises:
             InputError: a name is unknown, or a value of the wrong type.
         """
-        values = {cls.renamed.get(name, name): value for name, value in values.items()}
+        values = with_new_names(values, cls.renamed)
         known = {f.name for f in dataclasses.fields(cls)}
         for name in values:
             if name not in known:
@@ -131,6 +131,22 @@ class LearnedOptimizer(Movable[State], Generic[State, Weights]):
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         return dataclasses.replace(self, weights=copy.deepcopy(self.weights).to(device=device, dtype=dtype))
+
+
+def with_new_names(values: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:
+    """Return settings under their names of today.
+
+    Args:
+        values: settings, under these names or earlier ones.
+        renamed: to every earlier name that of today.
+
+    Raises:
+        InputError: a setting is given under both names.
+    """
+    for name in values:
+        if renamed.get(name) in values:
+            raise InputError(f"{name} is the former name of {renamed[name]}, which is given too; leave one out")
+    return {renamed.get(name, name): value for name, value in values.items()}
 
 
 def require(algorithm: Algorithm[Any], problem: Problem, network: Network) -> None:

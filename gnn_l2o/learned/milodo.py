@@ -27,8 +27,8 @@ class MiLoDo(Movable[MiLoDoState]):
     """The rule of :func:`~gnn_l2o.nn.rule.milodo_step` (He et al. 2024, Eqs. (22)-(24)) with any coefficients.
 
     One iteration costs one gradient, one prox and one round, in which z crosses every edge. A recomputation of the
-    coefficients costs what their source says beyond that (:meth:`.CoefficientSource.recompute_cost`): numbers or
-    vectors that travel with z, and rounds of their own.
+    coefficients costs what their source says beyond that (:meth:`.CoefficientSource.recompute_cost`): numbers that
+    travel with z, or vectors and minima over the graph in rounds of their own.
 
     Attributes:
         source: emits p_i, p_ij1, p_ij2 and a_i.

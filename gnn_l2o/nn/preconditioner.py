@@ -127,7 +127,9 @@ class Preconditioner(nn.Module, CoefficientSource):
         if self.node.parametrization == "paper":
             return SourceCost(rounds=swaps, vectors=swaps)
         whole_edges = self.edge.edge_weights == "edge"
-        return SourceCost(rounds=swaps + minima, vectors=swaps + (not whole_edges), numbers=minima + whole_edges)
+        return SourceCost(
+            rounds=swaps + minima + (not whole_edges), vectors=swaps + (not whole_edges), numbers=minima + whole_edges
+        )
 
     def reset_parameters(self) -> None:
         """Draw all weights anew: the paper's random initialization (E.1)."""

@@ -13,6 +13,7 @@ from torch import nn
 
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o.learned import GRID_SEARCH, Architecture, read_architecture
+from gnn_l2o.learned.architecture import with_new_names
 from gnn_l2o.learned.model import shortest_name
 from gnn_l2o.training.losses import LOSSES
 from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, RENAMED, defaults_for, tables
@@ -168,7 +169,7 @@ class TrainingConfig:
                 raise unknown("table of a recipe", name, ("architecture", "training"))
             if not isinstance(table, Mapping):
                 raise InputError(f"[{name}] is a table of a recipe, got {name} = {table!r}")
-        training = {RENAMED.get(name, name): value for name, value in recipe.get("training", {}).items()}
+        training = with_new_names(recipe.get("training", {}), RENAMED)
         if "architecture" in training:
             raise InputError("architecture is a table of its own in a recipe; expected [architecture]")
         if training.get("init") == "scouted":  # its name before version 0.5
