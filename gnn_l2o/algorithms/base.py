@@ -42,14 +42,27 @@ class Cost:
     gradients: int = 0
     proxes: int = 0
 
+    # Written out: costs are added at every checkpoint, and dataclasses.astuple copies deeply.
     def __add__(self, other: Cost) -> Cost:
-        return Cost(*(a + b for a, b in zip(dataclasses.astuple(self), dataclasses.astuple(other), strict=True)))
+        return Cost(
+            self.rounds + other.rounds,
+            self.vectors + other.vectors,
+            self.numbers + other.numbers,
+            self.gradients + other.gradients,
+            self.proxes + other.proxes,
+        )
 
     def __sub__(self, other: Cost) -> Cost:
         return self + other * -1
 
     def __mul__(self, times: int) -> Cost:
-        return Cost(*(times * a for a in dataclasses.astuple(self)))
+        return Cost(
+            times * self.rounds,
+            times * self.vectors,
+            times * self.numbers,
+            times * self.gradients,
+            times * self.proxes,
+        )
 
 
 class Algorithm(ABC, Generic[State]):

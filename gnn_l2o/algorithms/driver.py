@@ -57,12 +57,16 @@ class Driver(Generic[State]):
         self.state, self.iteration = state, iteration
         self.cost, self.seconds = Cost(), 0.0
 
+    def step(self) -> None:
+        """Take one step; neither cost nor seconds are counted."""
+        self.iteration += 1
+        self.state = self.algorithm.step(self.problem.draw(self.iteration), self.network, self.state)
+
     def advance(self, iteration: int) -> None:
-        """Take steps until so many were taken since the beginning."""
+        """Take steps until so many were taken since the beginning, and count what they cost."""
         before, began = spent(self.problem, self.network), time.perf_counter()
-        for k in range(self.iteration + 1, iteration + 1):
-            self.state = self.algorithm.step(self.problem.draw(k), self.network, self.state)
-        self.iteration = max(iteration, self.iteration)
+        while self.iteration < iteration:
+            self.step()
         self.seconds += time.perf_counter() - began
         self.cost += spent(self.problem, self.network) - before
 
@@ -90,4 +94,4 @@ def run(algorithm: Algorithm[State], problem: Problem, network: Network, x0: Ten
     driver = Driver(algorithm, problem, network, x0)
     while True:
         yield driver.state
-        driver.advance(driver.iteration + 1)
+        driver.step()
