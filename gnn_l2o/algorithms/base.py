@@ -32,8 +32,11 @@ class Cost:
         rounds: communication rounds; in one round a node sends one vector of d numbers, or a number, to each neighbour.
         vectors: vectors sent along every edge in each direction.
         numbers: single numbers sent along every edge in each direction, with vectors or by themselves.
-        gradients: evaluations of the node's gradient.
-        proxes: evaluations of the prox of the regularizer.
+        gradients: evaluations of the node's gradient, those inside local solves apart.
+        proxes: evaluations of the prox of the regularizer, those inside local solves apart.
+        solves: local solves: proxes of f_i + r, or linear systems with the Hessian of f_i.
+        solve_gradients: evaluations of the gradient, or products of the same cost, inside local solves. How many a
+            solve takes depends on the data, so algorithms declare none; they are counted.
     """
 
     rounds: int = 0
@@ -41,6 +44,8 @@ class Cost:
     numbers: int = 0
     gradients: int = 0
     proxes: int = 0
+    solves: int = 0
+    solve_gradients: int = 0
 
     # Written out: costs are added at every checkpoint, and dataclasses.astuple copies deeply.
     def __add__(self, other: Cost) -> Cost:
@@ -50,6 +55,8 @@ class Cost:
             self.numbers + other.numbers,
             self.gradients + other.gradients,
             self.proxes + other.proxes,
+            self.solves + other.solves,
+            self.solve_gradients + other.solve_gradients,
         )
 
     def __sub__(self, other: Cost) -> Cost:
@@ -62,6 +69,8 @@ class Cost:
             times * self.numbers,
             times * self.gradients,
             times * self.proxes,
+            times * self.solves,
+            times * self.solve_gradients,
         )
 
 
@@ -83,6 +92,11 @@ class Algorithm(ABC, Generic[State]):
     @property
     @abstractmethod
     def cost(self) -> Cost: ...
+
+    @property
+    def has_local_work(self) -> bool:
+        """Whether an iteration does more at a node than one gradient a round: local solves or several gradients."""
+        return self.cost.solves > 0 or self.cost.gradients > self.cost.rounds
 
     @property
     def depth(self) -> int | None:
@@ -115,7 +129,13 @@ def spent(problem: Problem, network: Network) -> Cost:
     """Return what these two objects have counted since they were made."""
     sent, called = network.traffic, problem.calls
     return Cost(
-        rounds=sent.rounds, vectors=sent.vectors, numbers=sent.numbers, gradients=called.gradients, proxes=called.proxes
+        rounds=sent.rounds,
+        vectors=sent.vectors,
+        numbers=sent.numbers,
+        gradients=called.gradients,
+        proxes=called.proxes,
+        solves=called.solves,
+        solve_gradients=called.solve_gradients,
     )
 
 

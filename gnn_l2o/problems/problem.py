@@ -11,6 +11,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from gnn_l2o.problems.local_solve import SOLVE_TOLERANCE, conjugate_gradient_solve, proximal_solve
 from gnn_l2o.problems.regularizer import Regularizer
 
 
@@ -19,12 +20,16 @@ class Calls:
     """Numbers of evaluations; one at all nodes counts as one.
 
     Attributes:
-        gradients: evaluations of the local gradients.
-        proxes: evaluations of the prox.
+        gradients: evaluations of the local gradients, those inside local solves apart.
+        proxes: evaluations of the prox, those inside local solves apart.
+        solves: local solves.
+        solve_gradients: evaluations of the gradients, or products of the same cost, inside local solves.
     """
 
     gradients: int = 0
     proxes: int = 0
+    solves: int = 0
+    solve_gradients: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -188,10 +193,49 @@ class Problem(ABC):
         Counted in ``calls``.
         """
         self.calls.proxes += 1
-        return self._node_regularizer.prox(v, step)
+        return self.node_regularizer.prox(v, step)
+
+    def local_solve(
+        self,
+        center: Tensor,
+        weight: Tensor | float,
+        start: Tensor,
+        *,
+        steps: int | None = None,
+        tolerance: float = SOLVE_TOLERANCE,
+    ) -> Tensor:
+        r"""Return the prox of :math:`f_i + r` in a diagonal metric at every node: ``(N, d)``.
+
+        .. math::
+            \arg\min_x f_i(x) + r(x) + \tfrac12 \|x - c_i\|^2_{\mathrm{Diag}(w_i)}
+
+        Args:
+            center: :math:`c_i`, ``(N, d)``.
+            weight: :math:`w_i > 0`, a number, ``(N, 1)`` or ``(N, d)``.
+            start: where an iteration begins, ``(N, d)``; the last solution, as a rule.
+            steps: so many accelerated prox-gradient steps at every node; ``None`` solves to the tolerance.
+            tolerance: of the residual of the optimality condition, relative to :math:`\|\nabla f_i(c_i)\|`.
+
+        Counted in ``calls`` as one solve and the gradients that it takes.
+        """
+        self.calls.solves += 1
+        return proximal_solve(self, center, weight, start, steps=steps, tolerance=tolerance)
+
+    def newton_solve(self, x: Tensor, right: Tensor, shift: Tensor | float) -> Tensor:
+        r"""Return :math:`(\nabla^2 f_i(x_i) + \mathrm{Diag}(s_i))^{-1} v_i` at every node: ``(N, d)``.
+
+        Args:
+            x: ``(N, d)``.
+            right: :math:`v_i`, ``(N, d)``.
+            shift: :math:`s_i > 0`, a number, ``(N, 1)`` or ``(N, d)``.
+
+        Counted in ``calls`` as one solve and the products with the Hessian that it takes.
+        """
+        self.calls.solves += 1
+        return conjugate_gradient_solve(self, x, right, shift)
 
     @cached_property
-    def _node_regularizer(self) -> Regularizer:
+    def node_regularizer(self) -> Regularizer:
         return self.regularizer.at(self.batch)
 
     @cached_property
