@@ -59,10 +59,11 @@ class Samples:
         """Return H, the second derivatives of the losses: ``(N, m)``."""
         return self._weight * self._model.sample_curvature(prediction, self._targets)
 
-    def size(self, prediction: Tensor) -> Tensor:
-        """Return the squared size of predictions and slopes, which errors are compared with: ``(N, 1)``."""
-        slope = self._model.sample_slope(prediction, self._targets)
-        return (self._weight * (prediction.square() + slope.square())).sum(dim=1, keepdim=True)
+    def slope(self, residual: Tensor) -> Tensor:
+        """Return H or A'HA, which are constant, times ``(N, k)``; see :meth:`.System.slope`."""
+        if self.by_samples:
+            return self._weight * residual
+        return self._apply(self._weight * self.products(residual), self._features)
 
     def hessian_diagonal(self, x: Tensor) -> Tensor:
         """Return the diagonal of A'HA at x: ``(N, d)`` to ``(N, d)``."""
