@@ -16,8 +16,11 @@ from gnn_l2o.handcrafted.diffusion import Diffusion
 from gnn_l2o.handcrafted.diging import DIGing
 from gnn_l2o.handcrafted.dsgd import DSGD
 from gnn_l2o.handcrafted.dsgt import DSGT
+from gnn_l2o.handcrafted.esom import ESOM
 from gnn_l2o.handcrafted.inexact_admm import InexactADMM
+from gnn_l2o.handcrafted.inexact_alm import InexactALM
 from gnn_l2o.handcrafted.kuruzov import Kuruzov
+from gnn_l2o.handcrafted.lt_admm import LTADMM
 from gnn_l2o.handcrafted.nids import NIDS
 from gnn_l2o.handcrafted.odapg import ODAPG
 from gnn_l2o.handcrafted.pg_extra import PGExtra
@@ -25,6 +28,7 @@ from gnn_l2o.handcrafted.prox_atc import ProxATC
 from gnn_l2o.handcrafted.prox_dgd import ProxDGD
 from gnn_l2o.handcrafted.prox_ed import ProxED
 from gnn_l2o.handcrafted.prox_mudag import ProxMudag
+from gnn_l2o.handcrafted.prox_skip import ProxSkip
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
     ATCTracking,
@@ -39,6 +43,10 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     DSGD,
     DSGT,
     InexactADMM,
+    ESOM,
+    InexactALM,
+    LTADMM,
+    ProxSkip,
     Kuruzov,
     NIDS,
     ODAPG,
@@ -70,7 +78,9 @@ __all__ = [
     "DNASA",
     "DSGD",
     "DSGT",
+    "ESOM",
     "HANDCRAFTED",
+    "LTADMM",
     "NIDS",
     "ODAPG",
     "ATCTracking",
@@ -80,10 +90,12 @@ __all__ = [
     "DeMuon",
     "Diffusion",
     "InexactADMM",
+    "InexactALM",
     "Kuruzov",
     "PGExtra",
     "ProxATC",
     "ProxDGD",
     "ProxED",
     "ProxMudag",
+    "ProxSkip",
 ]
