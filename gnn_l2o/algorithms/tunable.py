@@ -30,7 +30,8 @@ class Range:
         high: the largest value.
         spacing: ``"log"``, ``"linear"``, or ``"log_from_one"``: log-spaced in the distance from 1, for a momentum.
         points: how many values; with ``None`` as many as the budget leaves.
-        unit: the unit of the values; L is the largest L_i of the problem.
+        unit: the unit of the values; L is the largest L_i of the problem, the curvature the mean of the nodes' mean
+            curvatures (:meth:`.Problem.mean_curvature`).
         below: an upper bound that the parameter stays below.
         open: the ends are guesses, so where the best value lies at one of them, values beyond it are tried as well.
     """
@@ -39,7 +40,7 @@ class Range:
     high: float
     spacing: Literal["log", "linear", "log_from_one"] = "log"
     points: int | None = None
-    unit: Literal["1", "1/L", "L"] = "1"
+    unit: Literal["1", "1/L", "L", "curvature"] = "1"
     below: float = math.inf
     open: bool = True
 
@@ -139,18 +140,17 @@ class Tunable(Algorithm[State]):
 
     @classmethod
     def from_setting(cls, problem: Problem, setting: Mapping[str, float | Tensor]) -> Self:
-        """Return the method with these parameters, those in units of 1/L or L scaled to the problem.
+        """Return the method with these parameters, those in units of the problem scaled to it.
 
         Args:
-            problem: one problem, or several side by side; L is taken for each of them.
+            problem: one problem, or several side by side; units are taken for each of them.
             setting: for each parameter of the grid a number, or ``(N, 1)``.
         """
-        smoothness: float | Tensor = largest_smoothness(problem)
         scaled = {}
         for name, value in setting.items():
             axis = cls.grid[name]
             unit = axis.unit if isinstance(axis, Range) else "1"
-            scaled[name] = value / smoothness if unit == "1/L" else value * smoothness if unit == "L" else value
+            scaled[name] = value * _in_units(problem, unit)
         return cls(**scaled)
 
 
@@ -161,6 +161,17 @@ Method = type[Tunable[Any]]
 def _fixed_points(axis: Range | Choice) -> int:
     """Return the declared number of values; 0 where the budget decides."""
     return len(axis.values) if isinstance(axis, Choice) else axis.points or 0
+
+
+def _in_units(problem: Problem, unit: str) -> float | Tensor:
+    """Return a unit of parameters: a number for one problem, ``(N, 1)`` for several side by side."""
+    if unit == "1":
+        return 1.0
+    if unit == "curvature":
+        curvature = problem.average(problem.mean_curvature())
+        return float(curvature) if problem.num_problems == 1 else problem.spread(curvature)
+    smoothness = largest_smoothness(problem)
+    return smoothness if unit == "L" else 1 / smoothness
 
 
 def largest_smoothness(problem: Problem) -> float | Tensor:

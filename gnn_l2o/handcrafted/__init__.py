@@ -5,6 +5,7 @@ from typing import Any
 
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.handcrafted.admm import ADMM
 from gnn_l2o.handcrafted.atc_tracking import ATCTracking
 from gnn_l2o.handcrafted.condat_vu import CondatVu
 from gnn_l2o.handcrafted.d2 import D2
@@ -31,6 +32,7 @@ from gnn_l2o.handcrafted.prox_mudag import ProxMudag
 from gnn_l2o.handcrafted.prox_skip import ProxSkip
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
+    ADMM,
     ATCTracking,
     CondatVu,
     D2,
@@ -72,6 +74,7 @@ ALIASES: Mapping[str, str] = {
 """The names that methods have in the literature where there is no regularizer."""
 
 __all__ = [
+    "ADMM",
     "ALIASES",
     "D2",
     "DAPG",

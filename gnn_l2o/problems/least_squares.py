@@ -28,6 +28,7 @@ class LeastSquares(LinearModel):
     """
 
     curvature_bound: ClassVar[float] = 1.0
+    constant_curvature: ClassVar[bool] = True
 
     @staticmethod
     def sample_loss(prediction: Tensor, target: Tensor) -> Tensor:

@@ -14,6 +14,9 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.finite_sum import FiniteSum, check_finite, check_shape, shape_of, stacked
+from gnn_l2o.problems.local_solve.newton import DualNewton, newton_solve
+from gnn_l2o.problems.local_solve.samples import Samples
+from gnn_l2o.problems.local_solve.tolerance import SOLVE_TOLERANCE
 from gnn_l2o.problems.regularizer import Regularizer
 
 
@@ -37,6 +40,8 @@ class LinearModel(FiniteSum):
 
     #: An upper bound of the second derivative of l in its first argument.
     curvature_bound: ClassVar[float]
+    #: Whether that derivative is the same everywhere.
+    constant_curvature: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         if self.features.dim() != 3 or 0 in self.features.shape:
@@ -120,6 +125,33 @@ class LinearModel(FiniteSum):
         columns = features[:, :, free].flatten(0, 1)  # (samples of all nodes, k)
         return columns.t() @ (curvature.reshape(-1, 1) * columns)
 
+    def hessian_diagonal(self, x: Tensor) -> Tensor:
+        return self.samples.hessian_diagonal(x)
+
+    def local_solve(
+        self,
+        center: Tensor,
+        weight: Tensor | float,
+        start: Tensor,
+        *,
+        steps: int | None = None,
+        tolerance: float = SOLVE_TOLERANCE,
+    ) -> Tensor:
+        separable = self.node_regularizer.prox_derivative(start, 1.0) is not None
+        if steps is not None or not separable:
+            return super().local_solve(center, weight, start, steps=steps, tolerance=tolerance)
+        self.calls.solves += 1
+        return DualNewton(self, center, as_column(weight, center), tolerance).solve(start)
+
+    def newton_solve(self, x: Tensor, right: Tensor, shift: Tensor | float) -> Tensor:
+        self.calls.solves += 1
+        return newton_solve(self, x, right, as_column(shift, x))
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The samples with one row for each node, and the Newton systems that are kept."""
+        return Samples(self)
+
     def _predict(self, x: Tensor) -> Tensor:
         """Return a_ij'x of every sample and copy, ``(M, copies, m)``."""
         # One matrix product a node, over all copies at once, with x on the left: for the few rows of x, this measured
@@ -138,3 +170,8 @@ class LinearModel(FiniteSum):
         a = self.weight.sqrt().unsqueeze(2) * self.features
         gram = a @ a.transpose(1, 2) if a.size(1) <= a.size(2) else a.transpose(1, 2) @ a
         return self.curvature_bound * torch.linalg.eigvalsh(gram)[:, -1:].repeat(self.copies, 1)
+
+
+def as_column(value: Tensor | float, like: Tensor) -> Tensor:
+    """Return a number as ``(N, 1)``, and a tensor as it is."""
+    return value if isinstance(value, Tensor) and value.dim() else torch.zeros_like(like[:, :1]) + value

@@ -72,6 +72,17 @@ class Regularizer(ABC):
     def free(self, x: Tensor) -> Tensor:
         """Return where r is smooth around x, ``(rows, d)`` bool: the coordinates that Newton's method may change."""
 
+    def prox_derivative(self, x: Tensor, step: Tensor | float) -> Tensor | None:
+        r"""Return the derivatives of the prox in each coordinate, ``(rows, d)``, or ``None`` if r is not separable.
+
+        Optional: local solves of linear models then are by Newton's method, otherwise by prox-gradient steps.
+
+        Args:
+            x: the prox at the point where the derivatives are taken; there it may be one of several generalized ones.
+            step: p, as in :meth:`prox`.
+        """
+        return None
+
     @property
     def kind(self) -> str:
         """What regularizers must have in common to be joined in one batch."""

@@ -23,6 +23,9 @@ class Zero(Regularizer):
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         return v
 
+    def prox_derivative(self, x: Tensor, step: Tensor | float) -> Tensor:
+        return torch.ones_like(x)
+
     def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         return gradient
 
@@ -53,6 +56,9 @@ class ElasticNet(Regularizer):
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         return _soft(v, step * self.l1) / (1 + step * self.l2)
 
+    def prox_derivative(self, x: Tensor, step: Tensor | float) -> Tensor:
+        return self.free(x) / (1 + step * self.l2)
+
     def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         gradient = gradient + self.l2 * x
         return torch.where(x == 0, _soft(gradient, self.l1), gradient + self.l1 * x.sign())
@@ -79,6 +85,9 @@ class L1(Regularizer):
 
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         return _soft(v, step * self.weight)
+
+    def prox_derivative(self, x: Tensor, step: Tensor | float) -> Tensor:
+        return self.free(x).to(x)
 
     def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         return torch.where(x == 0, _soft(gradient, self.weight), gradient + self.weight * x.sign())
@@ -111,6 +120,9 @@ class Box(Regularizer):
 
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         return v.clamp(_like(v, self.lower), _like(v, self.upper))
+
+    def prox_derivative(self, x: Tensor, step: Tensor | float) -> Tensor:
+        return self.free(x).to(x)
 
     def min_norm_subgradient(self, x: Tensor, gradient: Tensor) -> Tensor:
         # The normal cone at the lower bound is (-inf, 0], which cancels a positive gradient; at the upper one [0, inf).

@@ -1,16 +1,14 @@
-"""Local solves of any smooth loss: the prox of f_i + r by accelerated prox-gradient steps, and Newton systems."""
+"""Local solves of any smooth loss, by accelerated prox-gradient steps."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
     from gnn_l2o.problems.problem import Problem
 
-SOLVE_TOLERANCE = 1e-12
 MAX_STEPS = 20_000
 
 
@@ -45,28 +43,3 @@ def proximal_solve(
                 return new
         x, v = new, new + momentum * (new - x)
     return x
-
-
-def conjugate_gradient_solve(problem: Problem, x: Tensor, right: Tensor, shift: Tensor | float) -> Tensor:
-    """Solve the Newton systems of all nodes by conjugate gradients; see :meth:`.Problem.newton_solve`."""
-
-    def product(v: Tensor) -> Tensor:
-        problem.calls.solve_gradients += 1
-        hessian_v: Tensor = torch.func.jvp(problem.local_gradient, (x,), (v,))[1]
-        return hessian_v + shift * v
-
-    solution = torch.zeros_like(right)
-    residual = direction = right
-    square = residual.square().sum(dim=1, keepdim=True)
-    target = SOLVE_TOLERANCE**2 * square
-    for _ in range(2 * x.size(1)):
-        if not bool((square > target).any()):
-            break
-        image = product(direction)
-        curvature = (direction * image).sum(dim=1, keepdim=True)
-        length = torch.where(square > target, square / curvature, 0.0)
-        solution, residual = solution + length * direction, residual - length * image
-        new = residual.square().sum(dim=1, keepdim=True)
-        direction = residual + torch.where(square > target, new / square, 0.0) * direction
-        square = new
-    return solution
