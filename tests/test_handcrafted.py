@@ -492,9 +492,10 @@ def documented() -> dict[str, dict[str, str]]:
 
 
 def amount(cell: str, setting: Mapping[str, float]) -> float:
-    """What a cell such as ``3``, ``2K`` or ``2K + 1`` says, K being the number of mixings."""
+    """What a cell such as ``3``, ``2K`` or ``2K + 1`` says, K being what the method's one whole number counts."""
     terms = [term.strip() for term in cell.split("+")]
-    return sum(float(t[:-1] or 1) * setting["mixings"] if t.endswith("K") else float(t) for t in terms)
+    counts = [setting[name] for name in ("mixings", "local_steps", "inner_steps", "terms") if name in setting]
+    return sum(float(t[:-1] or 1) * counts[0] if t.endswith("K") else float(t) for t in terms)
 
 
 @METHODS

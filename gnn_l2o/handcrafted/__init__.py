@@ -17,8 +17,11 @@ from gnn_l2o.handcrafted.diffusion import Diffusion
 from gnn_l2o.handcrafted.diging import DIGing
 from gnn_l2o.handcrafted.dsgd import DSGD
 from gnn_l2o.handcrafted.dsgt import DSGT
+from gnn_l2o.handcrafted.esom import ESOM
 from gnn_l2o.handcrafted.inexact_admm import InexactADMM
+from gnn_l2o.handcrafted.inexact_alm import InexactALM
 from gnn_l2o.handcrafted.kuruzov import Kuruzov
+from gnn_l2o.handcrafted.lt_admm import LTADMM
 from gnn_l2o.handcrafted.nids import NIDS
 from gnn_l2o.handcrafted.odapg import ODAPG
 from gnn_l2o.handcrafted.pg_extra import PGExtra
@@ -26,6 +29,7 @@ from gnn_l2o.handcrafted.prox_atc import ProxATC
 from gnn_l2o.handcrafted.prox_dgd import ProxDGD
 from gnn_l2o.handcrafted.prox_ed import ProxED
 from gnn_l2o.handcrafted.prox_mudag import ProxMudag
+from gnn_l2o.handcrafted.prox_skip import ProxSkip
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
     ADMM,
@@ -41,6 +45,10 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     DSGD,
     DSGT,
     InexactADMM,
+    ESOM,
+    InexactALM,
+    LTADMM,
+    ProxSkip,
     Kuruzov,
     NIDS,
     ODAPG,
@@ -73,7 +81,9 @@ __all__ = [
     "DNASA",
     "DSGD",
     "DSGT",
+    "ESOM",
     "HANDCRAFTED",
+    "LTADMM",
     "NIDS",
     "ODAPG",
     "ATCTracking",
@@ -83,10 +93,12 @@ __all__ = [
     "DeMuon",
     "Diffusion",
     "InexactADMM",
+    "InexactALM",
     "Kuruzov",
     "PGExtra",
     "ProxATC",
     "ProxDGD",
     "ProxED",
     "ProxMudag",
+    "ProxSkip",
 ]

@@ -6,11 +6,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Cost, State
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted.fast_mix import fast_mix
+from gnn_l2o.handcrafted.whole_number import check_whole
 
 
 class MultiConsensus(Tunable[State]):
@@ -31,9 +31,7 @@ class MultiConsensus(Tunable[State]):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.mixings != int(self.mixings):
-            nearest = max(1, round(self.mixings))
-            raise InputError(f"{self.name} needs a whole number of mixings, got {self.mixings}; try {nearest}")
+        check_whole(self, "mixings", "mixings")
 
     @property
     def cost(self) -> Cost:
