@@ -6,6 +6,8 @@ from typing import Any
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.handcrafted.admm import ADMM
+from gnn_l2o.handcrafted.admm_diagonal import DiagonalADMM
+from gnn_l2o.handcrafted.admm_steps import ADMM4, ADMM16
 from gnn_l2o.handcrafted.atc_tracking import ATCTracking
 from gnn_l2o.handcrafted.condat_vu import CondatVu
 from gnn_l2o.handcrafted.d2 import D2
@@ -33,12 +35,15 @@ from gnn_l2o.handcrafted.prox_skip import ProxSkip
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
     ADMM,
+    ADMM4,
+    ADMM16,
     ATCTracking,
     CondatVu,
     D2,
     DAdam,
     DAPG,
     DeMuon,
+    DiagonalADMM,
     Diffusion,
     DIGing,
     DNASA,
@@ -75,6 +80,8 @@ ALIASES: Mapping[str, str] = {
 
 __all__ = [
     "ADMM",
+    "ADMM4",
+    "ADMM16",
     "ALIASES",
     "D2",
     "DAPG",
@@ -91,6 +98,7 @@ __all__ = [
     "DAdam",
     "DIGing",
     "DeMuon",
+    "DiagonalADMM",
     "Diffusion",
     "InexactADMM",
     "InexactALM",

@@ -68,8 +68,12 @@ class ADMM(Tunable[ADMMState]):
         weight = self.penalty * network.degree.to(state.x).clamp(min=1)
         x = problem.local_solve(state.center - state.dual / weight, weight, state.x, steps=self.local_steps)
         apart = self.penalty * network.collect(network.differences(x))
-        return ADMMState(
-            x=x,
-            dual=state.dual + self.relaxation * apart,
-            center=state.center + 2 * self.relaxation * (x - 0.5 * apart / weight - state.center),
-        )
+        dual, center = relax(state.dual, state.center, x, apart, weight, self.relaxation)
+        return ADMMState(x=x, dual=dual, center=center)
+
+
+def relax(
+    dual: Tensor, center: Tensor, x: Tensor, apart: Tensor, weight: Tensor, relaxation: float | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the next y and x^ from the iterates and the sums d of their penalized differences, ``(N, d)`` each."""
+    return dual + relaxation * apart, center + 2 * relaxation * (x - 0.5 * apart / weight - center)

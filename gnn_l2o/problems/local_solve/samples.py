@@ -97,7 +97,7 @@ class Samples:
         features = self._features
         by_copy = curvature.reshape(copies or self._copies, *features.shape[:2], 1)
         chunk = max(1, CHUNK // features.numel())
-        parts = [(part * features).transpose(2, 3) @ features for part in by_copy.split(chunk)]
+        parts = [(part * features).transpose(2, 3) @ features for part in torch.split(by_copy, chunk)]
         return torch.cat(parts).flatten(0, 1)
 
     def gram(self, metric: Tensor) -> Tensor:
