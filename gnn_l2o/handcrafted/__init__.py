@@ -5,6 +5,7 @@ from typing import Any
 
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.handcrafted.apapc import APAPC
 from gnn_l2o.handcrafted.atc_tracking import ATCTracking
 from gnn_l2o.handcrafted.condat_vu import CondatVu
 from gnn_l2o.handcrafted.d2 import D2
@@ -14,12 +15,16 @@ from gnn_l2o.handcrafted.dapg import DAPG
 from gnn_l2o.handcrafted.demuon import DeMuon
 from gnn_l2o.handcrafted.diffusion import Diffusion
 from gnn_l2o.handcrafted.diging import DIGing
+from gnn_l2o.handcrafted.dmbfgs import DMBFGS
 from gnn_l2o.handcrafted.dsgd import DSGD
 from gnn_l2o.handcrafted.dsgt import DSGT
 from gnn_l2o.handcrafted.inexact_admm import InexactADMM
 from gnn_l2o.handcrafted.kuruzov import Kuruzov
+from gnn_l2o.handcrafted.network_giant import NetworkGIANT
 from gnn_l2o.handcrafted.nids import NIDS
+from gnn_l2o.handcrafted.nids_local import NIDSLocal
 from gnn_l2o.handcrafted.odapg import ODAPG
+from gnn_l2o.handcrafted.opapc import OPAPC
 from gnn_l2o.handcrafted.pg_extra import PGExtra
 from gnn_l2o.handcrafted.prox_atc import ProxATC
 from gnn_l2o.handcrafted.prox_dgd import ProxDGD
@@ -27,6 +32,7 @@ from gnn_l2o.handcrafted.prox_ed import ProxED
 from gnn_l2o.handcrafted.prox_mudag import ProxMudag
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
+    APAPC,
     ATCTracking,
     CondatVu,
     D2,
@@ -35,13 +41,17 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     DeMuon,
     Diffusion,
     DIGing,
+    DMBFGS,
     DNASA,
     DSGD,
     DSGT,
     InexactADMM,
     Kuruzov,
+    NetworkGIANT,
     NIDS,
+    NIDSLocal,
     ODAPG,
+    OPAPC,
     PGExtra,
     ProxATC,
     ProxDGD,
@@ -65,14 +75,17 @@ ALIASES: Mapping[str, str] = {
 
 __all__ = [
     "ALIASES",
+    "APAPC",
     "D2",
     "DAPG",
+    "DMBFGS",
     "DNASA",
     "DSGD",
     "DSGT",
     "HANDCRAFTED",
     "NIDS",
     "ODAPG",
+    "OPAPC",
     "ATCTracking",
     "CondatVu",
     "DAdam",
@@ -81,6 +94,8 @@ __all__ = [
     "Diffusion",
     "InexactADMM",
     "Kuruzov",
+    "NIDSLocal",
+    "NetworkGIANT",
     "PGExtra",
     "ProxATC",
     "ProxDGD",

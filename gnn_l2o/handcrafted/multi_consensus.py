@@ -31,9 +31,7 @@ class MultiConsensus(Tunable[State]):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.mixings != int(self.mixings):
-            nearest = max(1, round(self.mixings))
-            raise InputError(f"{self.name} needs a whole number of mixings, got {self.mixings}; try {nearest}")
+        check_whole(self.name, self.mixings)
 
     @property
     def cost(self) -> Cost:
@@ -43,3 +41,9 @@ class MultiConsensus(Tunable[State]):
     def agree(self, network: Network, v: Tensor) -> Tensor:
         """Bring the nodes' vectors closer to their mean: FastMix, ``(N, d)``."""
         return fast_mix(network, v, int(self.mixings))
+
+
+def check_whole(name: str, mixings: float) -> None:
+    """Refuse a number of mixings that is not whole, of the method with this name."""
+    if mixings != int(mixings):
+        raise InputError(f"{name} needs a whole number of mixings, got {mixings}; try {max(1, round(mixings))}")
