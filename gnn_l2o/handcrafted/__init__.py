@@ -8,6 +8,7 @@ from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.handcrafted.admm import ADMM
 from gnn_l2o.handcrafted.admm_diagonal import DiagonalADMM
 from gnn_l2o.handcrafted.admm_steps import ADMM4, ADMM16
+from gnn_l2o.handcrafted.apapc import APAPC
 from gnn_l2o.handcrafted.atc_tracking import ATCTracking
 from gnn_l2o.handcrafted.condat_vu import CondatVu
 from gnn_l2o.handcrafted.d2 import D2
@@ -17,6 +18,7 @@ from gnn_l2o.handcrafted.dapg import DAPG
 from gnn_l2o.handcrafted.demuon import DeMuon
 from gnn_l2o.handcrafted.diffusion import Diffusion
 from gnn_l2o.handcrafted.diging import DIGing
+from gnn_l2o.handcrafted.dmbfgs import DMBFGS
 from gnn_l2o.handcrafted.dsgd import DSGD
 from gnn_l2o.handcrafted.dsgt import DSGT
 from gnn_l2o.handcrafted.esom import ESOM
@@ -24,8 +26,11 @@ from gnn_l2o.handcrafted.inexact_admm import InexactADMM
 from gnn_l2o.handcrafted.inexact_alm import InexactALM
 from gnn_l2o.handcrafted.kuruzov import Kuruzov
 from gnn_l2o.handcrafted.lt_admm import LTADMM
+from gnn_l2o.handcrafted.network_giant import NetworkGIANT
 from gnn_l2o.handcrafted.nids import NIDS
+from gnn_l2o.handcrafted.nids_local import NIDSLocal
 from gnn_l2o.handcrafted.odapg import ODAPG
+from gnn_l2o.handcrafted.opapc import OPAPC
 from gnn_l2o.handcrafted.pg_extra import PGExtra
 from gnn_l2o.handcrafted.prox_atc import ProxATC
 from gnn_l2o.handcrafted.prox_dgd import ProxDGD
@@ -35,8 +40,9 @@ from gnn_l2o.handcrafted.prox_skip import ProxSkip
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
     ADMM,
-    ADMM4,
     ADMM16,
+    ADMM4,
+    APAPC,
     ATCTracking,
     CondatVu,
     D2,
@@ -46,22 +52,26 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     DiagonalADMM,
     Diffusion,
     DIGing,
+    DMBFGS,
     DNASA,
     DSGD,
     DSGT,
-    InexactADMM,
     ESOM,
+    InexactADMM,
     InexactALM,
-    LTADMM,
-    ProxSkip,
     Kuruzov,
+    LTADMM,
+    NetworkGIANT,
     NIDS,
+    NIDSLocal,
     ODAPG,
+    OPAPC,
     PGExtra,
     ProxATC,
     ProxDGD,
     ProxED,
     ProxMudag,
+    ProxSkip,
 )
 
 HANDCRAFTED: dict[str, type[Tunable[Any]]] = {method.name: METHODS.register(method) for method in _METHODS}
@@ -83,8 +93,10 @@ __all__ = [
     "ADMM4",
     "ADMM16",
     "ALIASES",
+    "APAPC",
     "D2",
     "DAPG",
+    "DMBFGS",
     "DNASA",
     "DSGD",
     "DSGT",
@@ -93,6 +105,7 @@ __all__ = [
     "LTADMM",
     "NIDS",
     "ODAPG",
+    "OPAPC",
     "ATCTracking",
     "CondatVu",
     "DAdam",
@@ -103,6 +116,8 @@ __all__ = [
     "InexactADMM",
     "InexactALM",
     "Kuruzov",
+    "NIDSLocal",
+    "NetworkGIANT",
     "PGExtra",
     "ProxATC",
     "ProxDGD",
