@@ -189,7 +189,7 @@ class _Evaluation:
         metrics = Metrics(instance.reference(self._dtype), list(self._plan.chosen_metrics.values()))
         plan = self._plan
         trace = measure(algorithm, problem, network, x0, metrics=metrics, iterations=plan.iterations, stop=plan.stop)
-        return Run.from_trace(trace, algorithm.cost, algorithm=name, case=case.case, instance=number, **chosen)
+        return Run.from_trace(trace, trace.iteration_cost, algorithm=name, case=case.case, instance=number, **chosen)
 
     def _algorithm(self, case: PlannedCase, name: str, problem: Problem) -> tuple[Algorithm[Any], dict[str, Any]]:
         """Return an algorithm, and what the record says of its parameters."""
