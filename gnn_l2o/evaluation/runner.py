@@ -35,7 +35,7 @@ class Trace:
     measures: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     spent: list[Cost] = field(default_factory=list)
-    setup: SetupCost = SetupCost()
+    setup: SetupCost = field(default_factory=SetupCost)
     diverged: bool = False
 
     @property

@@ -76,7 +76,7 @@ class Communication:
         return Traffic()
 
     def _count(self, vectors: int = 0, numbers: int = 0, *, rounds: int | None = None, setup: bool = False) -> None:
-        """Count exchanges in which so many vectors and numbers cross every edge: by default a round a vector, or one."""
+        """Count so many vectors and numbers across every edge, by default as a round for each vector, or one."""
         rounds = max(1, vectors) if rounds is None else rounds
         if setup:
             assert not vectors  # facts are numbers
