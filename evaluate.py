@@ -22,6 +22,7 @@ from gnn_l2o.evaluation.presets import available_presets, load_preset
 from gnn_l2o.evaluation.record import TOLERANCES
 from gnn_l2o.evaluation.selection import GROUPS, members
 from gnn_l2o.learned import available_models
+from gnn_l2o.limits import LIMITS
 
 try:
     with optional("report"):
@@ -64,6 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     methods = f"methods to tune and run: names, Python files, the groups {groups}, or 'none'"
     add("--algorithms", nargs="+", default=["all"], metavar="NAME", help=methods)
     add("--references", nargs="+", default=["prox_ed"], metavar="NAME", help="methods that tables compare models with")
+    limits = f"what all are shown beside: {', '.join(LIMITS)}, 'all' or 'none'"
+    add("--limits", nargs="+", default=["all"], metavar="NAME", help=limits)
     add("--metrics", nargs="+", default=list(_default("metrics")), metavar="NAME", help="metrics or Python files")
     add("--dataset", nargs="+", default=["lasso"], metavar=SPEC, help="distributions of problems")
     add("--topology", nargs="+", default=["ring"], metavar=SPEC, help="kinds of networks")
@@ -200,6 +203,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         nodes=args.nodes,
         algorithms=[] if args.algorithms == ["none"] else args.algorithms,
         references=args.references,
+        limits={"all": list(LIMITS), "none": []}.get(args.limits[0], args.limits),
         metrics=args.metrics,
         instances=args.instances,
         iterations=args.iterations,
@@ -244,6 +248,7 @@ def listing(parser: argparse.ArgumentParser) -> str:
     lines = [plugins.overview()]
     for group in ("handcrafted", "tuned"):
         lines += ["", f"{group} methods:", *(_described(name, METHODS[name]) for name in members(group))]
+    lines += ["", "limits:", *(_described(name, type(limit)) for name, limit in LIMITS.items())]
     lines += ["", "metrics:", *(_described(name, METRICS[name]) for name in METRICS.names())]
     lines += ["", "models:", *(f"  {name}" for name in available_models()), "", "presets:"]
     for name in available_presets():

@@ -492,8 +492,11 @@ def documented() -> dict[str, dict[str, str]]:
 
 
 def amount(cell: str, setting: Mapping[str, float]) -> float:
-    """What a cell such as ``3``, ``2K`` or ``2K + 1`` says, K being what the method's one whole number counts."""
-    terms = [term.strip() for term in cell.split("+")]
+    """What a cell such as ``3``, ``2K`` or ``2K + 1`` says, K being what the method's one whole number counts.
+
+    Diameters count apart.
+    """
+    terms = [term.strip() for term in cell.split("+") if term.strip() != "diameter"]
     counts = [setting[name] for name in ("mixings", "local_steps", "inner_steps", "terms") if name in setting]
     return sum(float(t[:-1] or 1) * counts[0] if t.endswith("K") else float(t) for t in terms)
 
@@ -508,6 +511,7 @@ def test_every_method_is_documented_with_its_cost(method: type[Tunable[Any]]) ->
         cost = method(**settings[0]).cost
         for name in ("gradients", "proxes", "rounds", "vectors"):
             assert amount(row[name], settings[0]) == getattr(cost, name), name
+        assert row["rounds"].count("diameter") == cost.minima
 
 
 def test_no_other_methods_are_documented() -> None:

@@ -6,7 +6,7 @@ import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -32,6 +32,8 @@ class Cost:
         rounds: communication rounds; in one round a node sends one vector of d numbers, or a number, to each neighbour.
         vectors: vectors sent along every edge in each direction.
         numbers: single numbers sent along every edge in each direction, with vectors or by themselves.
+        minima: minima over the graph. What is declared leaves their rounds and numbers out, since these depend on the
+            graph (:meth:`on`); what is counted has them among ``rounds`` and ``numbers``.
         gradients: evaluations of the node's gradient, those inside local solves apart.
         proxes: evaluations of the prox of the regularizer, those inside local solves apart.
         solves: local solves: proxes of f_i + r, or linear systems with the Hessian of f_i.
@@ -42,6 +44,7 @@ class Cost:
     rounds: int = 0
     vectors: int = 0
     numbers: int = 0
+    minima: int = 0
     gradients: int = 0
     proxes: int = 0
     solves: int = 0
@@ -53,6 +56,7 @@ class Cost:
             self.rounds + other.rounds,
             self.vectors + other.vectors,
             self.numbers + other.numbers,
+            self.minima + other.minima,
             self.gradients + other.gradients,
             self.proxes + other.proxes,
             self.solves + other.solves,
@@ -67,11 +71,33 @@ class Cost:
             times * self.rounds,
             times * self.vectors,
             times * self.numbers,
+            times * self.minima,
             times * self.gradients,
             times * self.proxes,
             times * self.solves,
             times * self.solve_gradients,
         )
+
+    def on(self, diameter: int) -> Cost:
+        """Return the declared cost on a graph: every minimum takes as many rounds, of a number each, as its diameter.
+
+        Args:
+            diameter: of the graph; the largest one where graphs stand side by side.
+        """
+        exchanges = self.minima * diameter
+        return self + Cost(rounds=exchanges, numbers=exchanges)
+
+
+class SetupCost(NamedTuple):
+    """What nodes exchange before the first iteration, so that they have the facts that an algorithm uses.
+
+    Attributes:
+        rounds: communication rounds.
+        numbers: single numbers sent along every edge in each direction.
+    """
+
+    rounds: int = 0
+    numbers: int = 0
 
 
 class Algorithm(ABC, Generic[State]):
@@ -81,8 +107,8 @@ class Algorithm(ABC, Generic[State]):
         name: what files and the command line call it.
         cost: what one :meth:`step` costs.
         setup_cost: what a run costs beyond that: the work of :meth:`init`, less what the first steps save.
-        setup_knowledge: facts about the whole graph that nodes have before the first iteration, by the names of
-            :class:`~gnn_l2o.Network`: ``"spectral_gap"``, ``"min_eigenvalue"``, ``"graph_sizes"``.
+        setup_knowledge: facts about the whole graph that the algorithm reads of a :class:`~gnn_l2o.Network`, by their
+            names there: ``"spectral_gap"``, ``"min_eigenvalue"``, ``"graph_sizes"``, ``"diameter"``, ``"radius"``.
     """
 
     name: ClassVar[str]
@@ -92,6 +118,15 @@ class Algorithm(ABC, Generic[State]):
     @property
     @abstractmethod
     def cost(self) -> Cost: ...
+
+    @property
+    def flooded(self) -> frozenset[str]:
+        """The facts about the whole graph that nodes have before the first iteration.
+
+        They are flooded together: in as many rounds as the diameter of the graph every node passes on what it has
+        received, a number for each fact.
+        """
+        return self.setup_knowledge
 
     @property
     def has_local_work(self) -> bool:
@@ -104,7 +139,10 @@ class Algorithm(ABC, Generic[State]):
         return None
 
     def total_cost(self, iterations: int, shapes: tuple[tuple[int, ...], ...] = ((1,),)) -> Cost:
-        """Return what a run of at least one iteration costs; network and problem count the same (:func:`spent`).
+        """Return what a run of at least one iteration costs.
+
+        Network and problem count the same (:func:`spent`), once what minima take on the graph is added
+        (:meth:`Cost.on`).
 
         Args:
             iterations: how many.
@@ -132,6 +170,7 @@ def spent(problem: Problem, network: Network) -> Cost:
         rounds=sent.rounds,
         vectors=sent.vectors,
         numbers=sent.numbers,
+        minima=sent.minima,
         gradients=called.gradients,
         proxes=called.proxes,
         solves=called.solves,

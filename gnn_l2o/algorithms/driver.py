@@ -8,7 +8,7 @@ from typing import Generic, Self
 
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Algorithm, Cost, State, spent
+from gnn_l2o.algorithms.base import Algorithm, Cost, SetupCost, State, spent
 from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.graph.network import Network
@@ -36,10 +36,14 @@ class Driver(Generic[State]):
         seconds: see :class:`Standing`.
     """
 
+    _told = SetupCost()  # what neighbours told each other in init
+
     def __init__(self, algorithm: Algorithm[State], problem: Problem, network: Network, x0: Tensor) -> None:
-        before = spent(problem, network)
+        before, told = spent(problem, network), _setup(network)
         self._set(algorithm, problem, network, algorithm.init(problem.draw(0), network, x0), iteration=0)
         self.cost = spent(problem, network) - before
+        now = _setup(network)
+        self._told = SetupCost(now.rounds - told.rounds, now.numbers - told.numbers)
 
     @classmethod
     def resume(
@@ -56,6 +60,17 @@ class Driver(Generic[State]):
         self.algorithm, self.problem, self.network = algorithm, problem, network
         self.state, self.iteration = state, iteration
         self.cost, self.seconds = Cost(), 0.0
+
+    @property
+    def setup(self) -> SetupCost:
+        """What nodes exchange before the first iteration.
+
+        These are the exchanges that the network counted as such in :meth:`.Algorithm.init`, and the flooding of the
+        facts about the whole graph (:attr:`.Algorithm.flooded`).
+        """
+        facts = len(self.algorithm.flooded)
+        rounds = int(self.network.diameter.max()) if facts else 0
+        return SetupCost(self._told.rounds + rounds, self._told.numbers + facts * rounds)
 
     def step(self) -> None:
         """Take one step; neither cost nor seconds are counted."""
@@ -87,6 +102,11 @@ class Driver(Generic[State]):
             yield standing
             if any(rule.holds(standing) for rule in stop):
                 return
+
+
+def _setup(network: Network) -> SetupCost:
+    """Return what the network has counted before first iterations."""
+    return SetupCost(network.traffic.setup_rounds, network.traffic.setup_numbers)
 
 
 def run(algorithm: Algorithm[State], problem: Problem, network: Network, x0: Tensor) -> Iterator[State]:

@@ -118,6 +118,11 @@ class Tunable(Algorithm[State]):
             return f"{self.label} is for smooth problems; this one has the regularizer {problem.regularizer}"
         return None
 
+    @property
+    def flooded(self) -> frozenset[str]:
+        units = {axis.unit for axis in self.grid.values() if isinstance(axis, Range)}
+        return self.setup_knowledge | ({"max_smoothness"} if units & {"1/L", "L"} else frozenset())
+
     @classmethod
     def settings(cls, budget: int) -> list[Setting]:
         """Return at most ``budget`` settings, the product of the values of all parameters, ascending in each.

@@ -101,8 +101,8 @@ def plan_cases(plan: Plan) -> list[PlannedCase]:
         for spec, dataset in datasets.items()
         for (topology, nodes), graphs in networks.items()
     ]
-    reasons = [reason for case in cases for reason in case.left_out.values()]
-    if len(reasons) == len(cases) * len(plan.participants):
+    reasons = [case.left_out[name] for case in cases for name in plan.competitors if name in case.left_out]
+    if len(reasons) == len(cases) * len(plan.competitors):
         raise InputError(f"nothing to evaluate: {'; '.join(dict.fromkeys(reasons))}")
     return cases
 

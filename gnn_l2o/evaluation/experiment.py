@@ -189,24 +189,25 @@ class _Evaluation:
         metrics = Metrics(instance.reference(self._dtype), list(self._plan.chosen_metrics.values()))
         plan = self._plan
         trace = measure(algorithm, problem, network, x0, metrics=metrics, iterations=plan.iterations, stop=plan.stop)
-        return Run.from_trace(trace, algorithm.cost, algorithm=name, case=case.case, instance=number, **chosen)
+        return Run.from_trace(trace, trace.iteration_cost, algorithm=name, case=case.case, instance=number, **chosen)
 
     def _algorithm(self, case: PlannedCase, name: str, problem: Problem) -> tuple[Algorithm[Any], dict[str, Any]]:
         """Return an algorithm, and what the record says of its parameters."""
-        if name in self._models:
-            return self._models[name], {}
+        if name in self._untuned:
+            return self._untuned[name], {}
         tuning = self._results.find_tuning(case.case, name)
         assert tuning is not None  # methods are tuned before they run
         method = self._plan.chosen_methods[name].from_setting(problem, tuning["setting"])
         return method, {"step_size": getattr(method, "step_size", None), "parameters": tuning["setting"]}
 
     @cached_property
-    def _models(self) -> dict[str, Algorithm[Any]]:
-        """The models in the precision of the runs; copies, because modules change their precision in place."""
-        return {
+    def _untuned(self) -> dict[str, Algorithm[Any]]:
+        """Limits, and models in the precision of the runs; copies, because modules change their precision in place."""
+        models = {
             name: copy.deepcopy(model).to(dtype=self._dtype) if hasattr(model, "to") else model
             for name, model in self._plan.chosen_models.items()
         }
+        return {**models, **self._plan.chosen_limits}
 
     def _tell(self, case: PlannedCase, what: str) -> None:
         """Report the step that begins now."""

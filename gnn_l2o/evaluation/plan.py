@@ -19,10 +19,11 @@ from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.algorithms.tunable import Method
 from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, Metric, OptimalityGap
 from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
-from gnn_l2o.evaluation.selection import choose_methods, choose_metrics, choose_models, choose_references
+from gnn_l2o.evaluation.selection import choose_limits, choose_methods, choose_metrics, choose_models, choose_references
 from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE
 from gnn_l2o.graph.mixing import MIXING
 from gnn_l2o.learned import TUNED
+from gnn_l2o.limits import LIMITS, Limit
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
@@ -41,7 +42,18 @@ _LIMITS: dict[str, tuple[int, int | None]] = {
     "tuning_budget": (1, None),
     "tuning_instances": (1, INSTANCES),
 }
-_LISTS = ("models", "datasets", "topologies", "nodes", "algorithms", "references", "metrics", "stop", "tolerances")
+_LISTS = (
+    "models",
+    "datasets",
+    "topologies",
+    "nodes",
+    "algorithms",
+    "references",
+    "limits",
+    "metrics",
+    "stop",
+    "tolerances",
+)
 
 
 @dataclass(frozen=True)
@@ -63,6 +75,7 @@ class Plan:
             methods by default.
         references: the methods that every table compares models with, beside the best handcrafted method; given by name
             or path or as a class.
+        limits: what all others are shown beside, names of :data:`~gnn_l2o.limits.LIMITS`; all of them by default.
         metrics: what is measured at the checkpoints: names, paths of Python files that define a
             :class:`~gnn_l2o.evaluation.Metric`, or objects. The optimality gap is measured in any case, since rounds
             are counted to it.
@@ -90,6 +103,7 @@ class Plan:
     nodes: Sequence[int] = (10,)
     algorithms: Sequence[str | Method] = ("all",)
     references: Sequence[str | Method] = ("prox_ed",)
+    limits: Sequence[str] = tuple(LIMITS)
     metrics: Sequence[str | Metric] = (OptimalityGap.name, ConsensusError.name, Accuracy.name)
     stop: Sequence[StoppingRule] = ()
     instances: int = 5
@@ -120,8 +134,8 @@ class Plan:
         for rule in self.stop:
             if not isinstance(rule, StoppingRule):
                 raise InputError(f"stop must be a list of stopping rules, such as MaxRounds(100), got {rule!r}")
-        _ = self.chosen_references, self.chosen_metrics
-        if not self.participants:
+        _ = self.chosen_references, self.chosen_metrics, self.participants
+        if not self.competitors:
             raise InputError("nothing to evaluate; expected a model or a method")
 
     def _check_numbers(self) -> None:
@@ -161,18 +175,32 @@ class Plan:
         return choose_references(self.references)
 
     @cached_property
+    def chosen_limits(self) -> dict[str, Limit[Any]]:
+        """The limits, by name."""
+        return choose_limits(self.limits)
+
+    @cached_property
     def chosen_metrics(self) -> dict[str, Metric]:
         """The metrics, by name."""
         return choose_metrics(self.metrics)
 
     @cached_property
-    def participants(self) -> dict[str, Algorithm[Any] | Method]:
-        """All algorithms that run, by name, the methods first."""
+    def competitors(self) -> dict[str, Algorithm[Any] | Method]:
+        """The algorithms that are compared with each other, by name, the methods first."""
         for name in self.chosen_models:
             if name in self.chosen_methods:
                 with about(model=name):
                     raise InputError(f"two algorithms are called {name!r}; expected different names")
         return {**self.chosen_methods, **self.chosen_models}
+
+    @cached_property
+    def participants(self) -> dict[str, Algorithm[Any] | Method]:
+        """All algorithms that run, by name, the limits last."""
+        for name in self.chosen_limits:
+            if name in self.competitors:
+                with about(limits=name):
+                    raise InputError(f"another algorithm is called {name!r}; expected different names")
+        return {**self.competitors, **self.chosen_limits}
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -55,12 +55,15 @@ class Run:
         final_gap: relative optimality gap at the end.
         final_consensus: relative consensus error at the end; ``None`` where it is not measured.
         seconds: wall time of all steps.
-        rounds_per_iteration: communication rounds of an iteration, as the algorithm declares them.
+        rounds_per_iteration: communication rounds of an iteration on this graph, as counted at the end of the run.
         vectors_per_edge_per_iteration: vectors sent along each edge in each direction an iteration, likewise.
         reached: for each tolerance when the optimality gap first was at most that: iterations, and the costs
             (:class:`.Cost`) that network and problem counted until then, and seconds; or ``None``.
         trace: at the checkpoints the iteration; the metrics to six digits, among them the optimality gap and the
             consensus error under the keys of :data:`FILE_KEYS`; the costs.
+        setup_rounds: communication rounds before the first iteration, see :attr:`.Driver.setup`; ``None`` in older
+            files.
+        setup_numbers: numbers sent along every edge in each direction in these, likewise.
     """
 
     algorithm: str
@@ -78,6 +81,8 @@ class Run:
     vectors_per_edge_per_iteration: int
     reached: dict[str, dict[str, float] | None]
     trace: dict[str, list[Any]]
+    setup_rounds: int | None = None
+    setup_numbers: int | None = None
 
     @classmethod
     def from_trace(
@@ -91,7 +96,7 @@ class Run:
         step_size: float | None = None,
         parameters: Mapping[str, float] | None = None,
     ) -> Run:
-        """Return the record of a run that was measured; ``cost`` is what the algorithm declares of an iteration."""
+        """Return the record of a run that was measured; ``cost`` is what an iteration cost."""
         measures = {file_key(name): values for name, values in trace.measures.items()}
         consensus = measures.get(file_key(ConsensusError.name))
         return cls(
@@ -112,6 +117,8 @@ class Run:
                 **{key: [finite(v, digits=6) for v in values] for key, values in measures.items()},
                 **_columns(trace.spent),
             },
+            setup_rounds=trace.setup.rounds,
+            setup_numbers=trace.setup.numbers,
         )
 
     @property

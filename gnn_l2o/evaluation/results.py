@@ -28,6 +28,7 @@ from gnn_l2o.evaluation.results_file import (
     versions,
 )
 from gnn_l2o.evaluation.tuning import Tuning
+from gnn_l2o.limits import LIMITS
 
 if TYPE_CHECKING:
     from gnn_l2o.evaluation.plan import Plan
@@ -102,6 +103,11 @@ class Results:
         return list(self.settings["references"])
 
     @property
+    def limits(self) -> list[str]:
+        """Return the names of the limits, which compete with no other algorithm."""
+        return list(self.settings["limits"])
+
+    @property
     def has_learned_baselines(self) -> bool:
         """Return whether a model can be compared with other learned rules."""
         return bool(self.tuned) or len(self.models) > 1
@@ -115,6 +121,8 @@ class Results:
         """Return what tables and figures call an algorithm."""
         if algorithm in self.models:
             return f"{algorithm} (model)"
+        if algorithm in self.limits and algorithm in LIMITS:
+            return LIMITS[algorithm].label
         return self.methods[algorithm]["label"] if algorithm in self.methods else algorithm
 
     def select(self, case: Case, algorithm: str) -> list[Run]:
@@ -173,7 +181,7 @@ class Results:
         return statistics.median(values) if values else None
 
     def ranking(self, case: Case, tolerances: Sequence[float]) -> list[str]:
-        """Return the algorithms of a case, those that reach the tightest of the tolerances in the fewest rounds first.
+        """Return the algorithms of a case without limits, those with the fewest rounds to the tightest tolerance first.
 
         Algorithms that do not reach it follow, in the order of the next tolerance, and so on; then final optimality
         gaps decide.
@@ -183,7 +191,8 @@ class Results:
             rounds = [self.median(case, name, t) for t in sorted(tolerances)]
             return [math.inf if v is None else v for v in (*rounds, self.final_gap(case, name))]
 
-        return sorted(dict.fromkeys(r.algorithm for r in self.runs if r.case == case), key=key)
+        names = dict.fromkeys(r.algorithm for r in self.runs if r.case == case)
+        return sorted((name for name in names if name not in self.limits), key=key)
 
     def summary(self) -> list[dict[str, Any]]:
         """Return a row for each case, tolerance and model: its rounds beside those of the best other algorithms."""

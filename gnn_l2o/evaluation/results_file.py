@@ -18,10 +18,11 @@ RESULTS, SUMMARY = "results.json", "summary.csv"
 
 DEFAULTS: Mapping[str, Any] = {
     "references": ["prox_ed"],
+    "limits": [],
     "metrics": [OptimalityGap.name, ConsensusError.name, Accuracy.name],
     "stop": [],
 }
-"""The settings that files of schema 3 do not hold."""
+"""The settings that older files do not hold."""
 
 
 def versions() -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Algorithm, Cost
+from gnn_l2o.algorithms.base import Algorithm, Cost, SetupCost
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
@@ -27,6 +27,7 @@ class Trace:
         measures: the values there, by the name of the metric.
         seconds: wall time of the steps up to there, without setting up and without measuring.
         spent: what network and problem counted up to there, setting up included, measuring not.
+        setup: what nodes exchange before the first iteration, see :attr:`.Driver.setup`; not part of ``spent``.
         diverged: whether the run diverged, and therefore ended at the last checkpoint.
     """
 
@@ -34,12 +35,22 @@ class Trace:
     measures: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     spent: list[Cost] = field(default_factory=list)
+    setup: SetupCost = field(default_factory=SetupCost)
     diverged: bool = False
 
     @property
     def optimality_gap(self) -> list[float]:
         """The relative optimality gap at the checkpoints."""
         return self.measures[OptimalityGap.name]
+
+    @property
+    def iteration_cost(self) -> Cost:
+        """What an iteration costs on this graph, as it was counted between the last two checkpoints, rounded up."""
+        if len(self.iteration) < 2:
+            return Cost()
+        steps = self.iteration[-1] - self.iteration[-2]
+        total = self.spent[-1] - self.spent[-2]
+        return Cost(**{name: -(-value // steps) for name, value in vars(total).items()})
 
     def reached(self, tolerance: float) -> int | None:
         """Return the first position in the trace where the optimality gap is at most ``tolerance``, if there is one.
@@ -108,4 +119,4 @@ def measure(
         trace.spent.append(standing.cost)
         for name, values in standing.measures.items():
             trace.measures.setdefault(name, []).append(float(values.item()))
-    return replace(trace, diverged=divergence.holds(standing))
+    return replace(trace, setup=driver.setup, diverged=divergence.holds(standing))

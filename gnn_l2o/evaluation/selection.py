@@ -15,6 +15,7 @@ from gnn_l2o.evaluation.record import TRACE_COLUMNS
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import ALIASES, HANDCRAFTED
 from gnn_l2o.learned import TUNED, load_model
+from gnn_l2o.limits import LIMITS, Limit
 from gnn_l2o.problems import Problem
 
 GROUPS = ("all", "handcrafted", "tuned")
@@ -100,6 +101,19 @@ def choose_metrics(names: Sequence[str | Metric]) -> dict[str, Metric]:
                 raise InputError(f"two columns of the trace are called {metric.name!r}; expected different names")
             chosen[metric.name] = metric
     return chosen if OptimalityGap.name in chosen else {OptimalityGap.name: OptimalityGap(), **chosen}
+
+
+def choose_limits(names: Sequence[str]) -> dict[str, Limit[Any]]:
+    """Return limits by name.
+
+    Raises:
+        InputError: a name is unknown.
+    """
+    for name in names:
+        if name not in LIMITS:
+            with about(limits=name):
+                raise unknown("limit", name, LIMITS)
+    return {name: LIMITS[name] for name in names}
 
 
 def why_not(algorithm: Algorithm[Any] | Method, problem: Problem, network: Network, *, stochastic: bool) -> str | None:

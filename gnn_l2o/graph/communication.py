@@ -17,8 +17,9 @@ class Traffic:
 
     Attributes:
         rounds: exchanges between all neighbours.
-        vectors: vectors sent along every edge in each direction.
+        vectors: vectors sent along every edge in each direction; where edges differ, the mean over them, rounded up.
         numbers: single numbers sent along every edge in each direction, beside vectors or by themselves.
+        minima: minima over the graph, whose exchanges are among the rounds and numbers.
         setup_rounds: exchanges before the first iteration by which nodes learn facts about neighbours and graph.
         setup_numbers: numbers sent in these.
     """
@@ -26,6 +27,7 @@ class Traffic:
     rounds: int = 0
     vectors: int = 0
     numbers: int = 0
+    minima: int = 0
     setup_rounds: int = 0
     setup_numbers: int = 0
 
@@ -63,6 +65,8 @@ class Communication:
     reverse: Tensor  # (E,)
     weight: Tensor  # (U, 1)
     batch: Tensor  # (N,)
+    diameter: Tensor  # (G, 1)
+    radius: Tensor  # (G, 1)
     num_nodes: int
     num_graphs: int
 
@@ -71,14 +75,15 @@ class Communication:
         """What was sent over this object since it was made."""
         return Traffic()
 
-    def _count(self, vectors: int = 0, numbers: int = 0, *, setup: bool = False) -> None:
-        """Count an exchange in which so many vectors and numbers cross every edge: a round for each vector, or one."""
+    def _count(self, vectors: int = 0, numbers: int = 0, *, rounds: int | None = None, setup: bool = False) -> None:
+        """Count so many vectors and numbers across every edge, by default as a round for each vector, or one."""
+        rounds = max(1, vectors) if rounds is None else rounds
         if setup:
             assert not vectors  # facts are numbers
-            self.traffic.setup_rounds += 1
+            self.traffic.setup_rounds += rounds
             self.traffic.setup_numbers += numbers
         else:
-            self.traffic.rounds += max(1, vectors)
+            self.traffic.rounds += rounds
             self.traffic.vectors += vectors
             self.traffic.numbers += numbers
 
@@ -148,19 +153,43 @@ class Communication:
         return value.index_select(0, self.reverse)
 
     def graph_min(self, value: Tensor, *, setup: bool = False) -> Tensor:
-        """Return at every node the smallest number of its graph: ``(N, 1)`` to ``(N, 1)``. One round, one number.
+        """Return at every node the smallest number of its graph: ``(N, 1)`` to ``(N, 1)``.
 
-        Nodes that pass on the smallest number they have received agree after as many exchanges as the graph's
-        diameter. These are counted as one round, whatever the graph, as if single numbers travelled on a channel of
-        their own.
+        Nodes that pass on the smallest number they have received agree after as many rounds, of a number each, as the
+        graph's diameter. Graphs side by side wait for the one with the largest.
 
         Args:
             value: a number of every node.
             setup: see :meth:`neighbours`.
         """
-        self._count(numbers=1, setup=setup)
+        exchanges = int(self.diameter.max())
+        self._count(numbers=exchanges, rounds=exchanges, setup=setup)
+        self.traffic.minima += not setup
         smallest = value.new_full((self.num_graphs, 1), torch.inf)
         return self.at_nodes(smallest.scatter_reduce(0, self.batch.unsqueeze(1), value, "amin"))
+
+    def graph_mean(self, value: Tensor, *, more: int = 0) -> Tensor:
+        """Return at every node the exact average over its graph: ``(N, d)`` to ``(N, d)``.
+
+        Sums go up a breadth-first spanning tree whose root is a centre of the graph, and the average comes down: twice
+        the radius in rounds, in which a vector crosses every edge of the tree in each direction. Further vectors
+        follow at once, each a round later. Graphs side by side wait for the one with the largest radius.
+
+        Args:
+            value: a vector of every node.
+            more: how many further vectors are averaged with it, by whoever calls; they are counted.
+        """
+        self._count(vectors=1 + more, rounds=2 * int(self.radius.max()) + more)
+        total = value.new_zeros(self.num_graphs, value.size(1)).index_add(0, self.batch, value)
+        return self.at_nodes(total / torch.bincount(self.batch).unsqueeze(1))
+
+    def wait(self, *, vectors: int = 0) -> None:
+        """Let a round pass whose exchanges are simulated elsewhere.
+
+        Args:
+            vectors: how many they add to :attr:`Traffic.vectors`.
+        """
+        self._count(vectors=vectors, numbers=vectors, rounds=1)
 
     def mix(self, x: Tensor) -> Tensor:
         r"""Return W x, ``(N, d)``, in the robust form :math:`x_i - \sum_j w_{ij} (x_i - x_j)` (He et al. 2024, (35)).

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any, Self
 
 import networkx as nx
@@ -13,6 +15,7 @@ from torch_geometric.data import Data
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.graph.communication import Communication
+from gnn_l2o.graph.distances import extents
 from gnn_l2o.graph.edges import check_links, reverse_edges, reverse_positions
 from gnn_l2o.graph.mixing import extreme_eigenvalues, mixing_weights
 
@@ -37,6 +40,9 @@ class Network(Communication, Data):
         batch: ``(N,)``, the graph of every node.
         spectral_gap: ``(G, 1)``, :math:`1 - \max(|\lambda_2|, |\lambda_N|)` of every graph's mixing matrix.
         min_eigenvalue: ``(G, 1)``, its smallest eigenvalue :math:`\lambda_N`, or 0 if that is positive.
+        diameter: ``(G, 1)``, the largest distance between two nodes of every graph, in edges; for more than 2,000 nodes
+            it may be an upper bound (:func:`~gnn_l2o.graph.distances.extents`). Found when it is first read.
+        radius: ``(G, 1)``, the distance from a centre of every graph to the node farthest from it, likewise.
 
     Shape:
         N nodes, E directed edges, U = E/2 links, G graphs, d coordinates.
@@ -142,6 +148,28 @@ class Network(Communication, Data):
     def num_graphs(self) -> int:  # type: ignore[override]  # an attribute of Communication
         """G, how many graphs stand side by side."""
         return int(self.spectral_gap.size(0))
+
+    @property
+    def diameter(self) -> Tensor:  # type: ignore[override]  # an attribute of Communication
+        return self._extents[:, :1]
+
+    @property
+    def radius(self) -> Tensor:  # type: ignore[override]  # an attribute of Communication
+        return self._extents[:, 1:]
+
+    @cached_property
+    def _extents(self) -> Tensor:
+        """Diameter and radius, ``(G, 2)``."""
+        sizes = torch.bincount(self.batch)
+        before = sizes.cumsum(0) - sizes
+        links = (self.link_index - before[self.batch[self.link_index[:1]]]).t().cpu().numpy()
+        graph = self.batch[self.link_index[0]].cpu().numpy()
+        ends = np.searchsorted(graph, np.arange(self.num_graphs + 1))
+        found = [
+            extents(links[low:high], size)
+            for (low, high), size in zip(itertools.pairwise(ends), sizes.tolist(), strict=True)
+        ]
+        return torch.tensor(found, device=self.batch.device)
 
     def is_copies_of(self, links: Sequence[tuple[int, int]], num_nodes: int) -> bool:
         """Tell whether every graph is the one with these ascending links i < j on ``num_nodes`` nodes."""

@@ -57,8 +57,8 @@ class Kuruzov(Tunable[KuruzovState]):
     choices. It ends at a distance of about the root of the machine precision, where
     values of f_i can no longer be told apart.
 
-    Costs one gradient, one prox, two mixings and the minimum of one number over the network an iteration, which is
-    counted as a round of one number (:meth:`.Communication.graph_min`). The values of f_i in the search cost no
+    Costs one gradient, one prox, two mixings and the minimum of one number over the network an iteration, which takes
+    as many rounds as the graph's diameter (:meth:`.Communication.graph_min`). The values of f_i in the search cost no
     communication and are not counted.
 
     Attributes:
@@ -68,7 +68,7 @@ class Kuruzov(Tunable[KuruzovState]):
     name = "kuruzov"
     label = "Kuruzov et al."
     grid: ClassVar[Mapping[str, Range | Choice]] = {"step_size": Range(0.1, 10.0, unit="1/L")}
-    cost = Cost(rounds=3, vectors=2, numbers=1, gradients=1, proxes=1)
+    cost = Cost(rounds=2, vectors=2, minima=1, gradients=1, proxes=1)
 
     step_size: float | Tensor
 

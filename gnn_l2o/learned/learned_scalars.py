@@ -83,8 +83,7 @@ class LearnedScalars(nn.Module, CoefficientSource):
         return MAX_MOMENTUM if self.accelerated else 0.0
 
     def recompute_cost(self, shapes: tuple[tuple[int, ...], ...]) -> SourceCost:
-        minima = int(not self.accelerated)
-        return SourceCost(rounds=minima, numbers=minima + 1)
+        return SourceCost(numbers=1, minima=int(not self.accelerated))
 
     def emit(self, step: float, dual: float, mixing: float, momentum: float = 0.95, own: float = 0.5) -> None:
         """Make the coefficients the same multiples of their units on every graph, see :meth:`.Preconditioner.emit`.

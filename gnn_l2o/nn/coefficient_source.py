@@ -28,6 +28,7 @@ class SourceCost(NamedTuple):
     rounds: int = 0
     vectors: int = 0
     numbers: int = 0
+    minima: int = 0
 
 
 class CoefficientSource(ABC):

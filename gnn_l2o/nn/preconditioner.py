@@ -128,7 +128,10 @@ class Preconditioner(nn.Module, CoefficientSource):
             return SourceCost(rounds=swaps, vectors=swaps)
         whole_edges = self.edge.edge_weights == "edge"
         return SourceCost(
-            rounds=swaps + minima + (not whole_edges), vectors=swaps + (not whole_edges), numbers=minima + whole_edges
+            rounds=swaps + (not whole_edges),
+            vectors=swaps + (not whole_edges),
+            numbers=int(whole_edges),
+            minima=minima,
         )
 
     def reset_parameters(self) -> None:

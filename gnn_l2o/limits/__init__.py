@@ -1,0 +1,17 @@
+"""Limits that all methods are shown beside, one file each."""
+
+from typing import Any
+
+from gnn_l2o.limits.centralized_fista import CentralizedFista
+from gnn_l2o.limits.diameter import Diameter
+from gnn_l2o.limits.flooding import Flooding
+from gnn_l2o.limits.limit import Limit
+from gnn_l2o.limits.tree_cg import TreeCG
+from gnn_l2o.limits.tree_fista import TreeFista
+from gnn_l2o.limits.tree_newton import TreeNewton
+
+LIMITS: dict[str, Limit[Any]] = {
+    limit.name: limit for limit in (Diameter(), Flooding(), CentralizedFista(), TreeFista(), TreeCG(), TreeNewton())
+}
+
+__all__ = ["LIMITS", "CentralizedFista", "Diameter", "Flooding", "Limit", "TreeCG", "TreeFista", "TreeNewton"]
