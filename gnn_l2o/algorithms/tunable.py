@@ -106,7 +106,7 @@ class Tunable(Algorithm[State]):
 
     def __post_init__(self) -> None:
         for name, axis in self.grid.items():
-            below = axis.below if isinstance(axis, Range) else math.inf
+            below = _bound(axis)
             value = torch.as_tensor(getattr(self, name))
             if not bool(((value > 0) & (value < below) & value.isfinite()).all()):
                 upper = f" and < {below:g}" if below < math.inf else ""
@@ -138,6 +138,19 @@ class Tunable(Algorithm[State]):
         return [dict(zip(cls.grid, combination, strict=True)) for combination in itertools.product(*values)]
 
     @classmethod
+    def enlarge(cls, setting: Setting, factor: float) -> Setting:
+        """Return a setting with larger steps: ranges in units of 1/L, and those whose name says that they are steps.
+
+        Values that would reach the upper bound of their range stay as they are.
+        """
+        return {
+            name: value * factor
+            if _is_step(name, cls.grid[name]) and value * factor < _bound(cls.grid[name])
+            else value
+            for name, value in setting.items()
+        }
+
+    @classmethod
     def from_setting(cls, problem: Problem, setting: Mapping[str, float | Tensor]) -> Self:
         """Return the method with these parameters, those in units of 1/L or L scaled to the problem.
 
@@ -161,6 +174,15 @@ Method = type[Tunable[Any]]
 def _fixed_points(axis: Range | Choice) -> int:
     """Return the declared number of values; 0 where the budget decides."""
     return len(axis.values) if isinstance(axis, Choice) else axis.points or 0
+
+
+def _bound(axis: Range | Choice) -> float:
+    """Return what all values stay below."""
+    return axis.below if isinstance(axis, Range) else math.inf
+
+
+def _is_step(name: str, axis: Range | Choice) -> bool:
+    return isinstance(axis, Range) and (axis.unit == "1/L" or "step" in name)
 
 
 def largest_smoothness(problem: Problem) -> float | Tensor:
