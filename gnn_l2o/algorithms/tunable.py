@@ -143,12 +143,8 @@ class Tunable(Algorithm[State]):
 
         Values that would reach the upper bound of their range stay as they are.
         """
-        return {
-            name: value * factor
-            if _is_step(name, cls.grid[name]) and value * factor < _bound(cls.grid[name])
-            else value
-            for name, value in setting.items()
-        }
+        larger = {name: value * factor for name, value in setting.items() if _is_step(name, cls.grid[name])}
+        return setting | {name: value for name, value in larger.items() if value < _bound(cls.grid[name])}
 
     @classmethod
     def from_setting(cls, problem: Problem, setting: Mapping[str, float | Tensor]) -> Self:

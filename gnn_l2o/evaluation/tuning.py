@@ -37,8 +37,8 @@ class Tuning:
     Attributes:
         setting: the choice.
         trials: all that were tried, in the order in which they were.
-        warnings: where the best setting lay at the edge of the grid, so that it had to be widened; where faster settings
-            were not stable; where no setting converged.
+        warnings: where the best setting lay at the edge of the grid, so that it had to be widened; where a faster one
+            was not stable; where none converged.
     """
 
     setting: Setting
