@@ -145,6 +145,7 @@ class _Evaluation:
                 self._tune(case)
                 for number in range(self._plan.instances):
                     self._run_instance(case, number)
+                self._results.set_redrawn(case.case, case.redrawn)
                 self._show(case)
         finally:
             self._save()

@@ -98,9 +98,9 @@ class Race:
         trials: dict[int, Trial] = {}
         for batch in batches(self.method, settings, self.instances):
             runs = BatchedRuns(self.method, [settings[k] for k in batch], self.instances, self.dtype)
-            rounds, gap, stopped = count_rounds(runs, self.iterations, self.tolerance, best)
-            for k, *outcome in zip(batch, map(tuple, rounds.tolist()), map(tuple, gap.tolist()), stopped, strict=True):
-                trials[k] = Trial(settings[k], *outcome)
+            rounds, gap, slow = count_rounds(runs, self.iterations, self.tolerance, best)
+            for row, k in enumerate(batch):
+                trials[k] = Trial(settings[k], tuple(rounds[row].tolist()), tuple(gap[row].tolist()), slow[row])
             best = min(best, *(trials[k].score for k in batch))
         return [trials[k] for k in range(len(settings))]
 
