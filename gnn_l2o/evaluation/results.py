@@ -27,6 +27,7 @@ from gnn_l2o.evaluation.results_file import (
     to_csv,
     versions,
 )
+from gnn_l2o.evaluation.seeds import Purpose
 from gnn_l2o.evaluation.tuning import Tuning
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ class Results:
         """Return what tuning a method in a case found, if that was done."""
         return next((t for t in self.tuning if t["algorithm"] == algorithm and Case(**t["case"]) == case), None)
 
-    def set_redrawn(self, case: Case, counts: Mapping[tuple[str, int], int]) -> None:
+    def set_redrawn(self, case: Case, counts: Mapping[tuple[Purpose, int], int]) -> None:
         """Record how many draws of instances of a case were trivial, by purpose and number of the instance."""
         for (purpose, number), count in counts.items():
             entry = {"case": case._asdict(), "purpose": purpose, "instance": number, "draws": count}
