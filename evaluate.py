@@ -17,7 +17,7 @@ from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.evaluation import METRICS, Plan, Results, evaluate, notes, overview, overview_report, ranking, summary
-from gnn_l2o.evaluation.plan import DTYPES
+from gnn_l2o.evaluation.plan import DTYPES, TUNINGS
 from gnn_l2o.evaluation.presets import available_presets, load_preset
 from gnn_l2o.evaluation.record import TOLERANCES
 from gnn_l2o.evaluation.selection import GROUPS, members
@@ -78,7 +78,19 @@ def build_parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, metavar="N", help="seed of problems, networks and mini-batches")
     add("--dtype", default="float64", choices=list(DTYPES), help="precision of the runs; optima are float64")
     add("--tuning_budget", type=int, default=24, metavar="N", help="settings tried for each method")
-    add("--tuning_instances", type=int, default=3, metavar="N", help="problems that settings are tried on")
+    add(
+        "--tuning",
+        choices=TUNINGS,
+        default="held_out",
+        help="whether settings are tried on other problems, or on the evaluated ones so that none can be better",
+    )
+    add(
+        "--tuning_instances",
+        type=int,
+        default=None,
+        metavar="N",
+        help="held-out problems that settings are tried on; default: 3, on random topologies 5",
+    )
     add(
         "--tuning_tolerance",
         type=float,
@@ -212,6 +224,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         dtype=args.dtype,
         batch_size=args.batch_size,
         tuning_budget=args.tuning_budget,
+        tuning=args.tuning,
         tuning_instances=args.tuning_instances,
         tuning_tolerance=args.tuning_tolerance,
         tolerances=args.tolerance,

@@ -107,7 +107,7 @@ class Tunable(Algorithm[State]):
 
     def __post_init__(self) -> None:
         for name, axis in self.grid.items():
-            below = axis.below if isinstance(axis, Range) else math.inf
+            below = _bound(axis)
             value = torch.as_tensor(getattr(self, name))
             if not bool(((value > 0) & (value < below) & value.isfinite()).all()):
                 upper = f" and < {below:g}" if below < math.inf else ""
@@ -144,6 +144,15 @@ class Tunable(Algorithm[State]):
         return [dict(zip(cls.grid, combination, strict=True)) for combination in itertools.product(*values)]
 
     @classmethod
+    def enlarge(cls, setting: Setting, factor: float) -> Setting:
+        """Return a setting with larger steps: ranges in units of 1/L, and those whose name says that they are steps.
+
+        Values that would reach the upper bound of their range stay as they are.
+        """
+        larger = {name: value * factor for name, value in setting.items() if _is_step(name, cls.grid[name])}
+        return setting | {name: value for name, value in larger.items() if value < _bound(cls.grid[name])}
+
+    @classmethod
     def from_setting(cls, problem: Problem, setting: Mapping[str, float | Tensor]) -> Self:
         """Return the method with these parameters, those in units of the problem scaled to it.
 
@@ -177,6 +186,15 @@ def _in_units(problem: Problem, unit: str) -> float | Tensor:
         return float(curvature) if problem.num_problems == 1 else problem.spread(curvature)
     smoothness = largest_smoothness(problem)
     return smoothness if unit == "L" else 1 / smoothness
+
+
+def _bound(axis: Range | Choice) -> float:
+    """Return what all values stay below."""
+    return axis.below if isinstance(axis, Range) else math.inf
+
+
+def _is_step(name: str, axis: Range | Choice) -> bool:
+    return isinstance(axis, Range) and (axis.unit == "1/L" or "step" in name)
 
 
 def largest_smoothness(problem: Problem) -> float | Tensor:

@@ -16,6 +16,8 @@ from gnn_l2o.evaluation.metrics import OptimalityGap, Reference, has_diverged
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
+SHRINK = 0.75  # rebuilding the batch costs about one iteration, so it waits until a quarter of it is idle
+
 
 class BatchedRuns:
     """Runs of several settings on the same instances, as one batch that may shrink on the way.
@@ -29,7 +31,6 @@ class BatchedRuns:
     Attributes:
         shape: how many settings and instances there were at the beginning.
         active: positions of the settings that still run.
-        rounds: communication rounds of an iteration.
     """
 
     def __init__(self, method: Method, settings: list[Setting], instances: Instance, dtype: torch.dtype) -> None:
@@ -39,7 +40,17 @@ class BatchedRuns:
         self.active = list(range(len(settings)))
         algorithm, problem, network, x0 = self._assemble()
         self._driver: Driver[Any] = Driver(algorithm, problem, network, x0)
-        self.rounds = algorithm.cost.rounds
+        self._rounds = 0  # of the drivers before
+
+    @property
+    def rounds(self) -> int:
+        """The communication rounds since the beginning, as the network counted them."""
+        return self._rounds + self._driver.cost.rounds
+
+    def last(self, iterations: int) -> int:
+        """Return the last of so many iterations that the method can take."""
+        depth = self._driver.algorithm.depth
+        return iterations if depth is None else min(iterations, depth)
 
     def advance(self, iteration: int) -> None:
         """Take steps until so many were taken since the beginning."""
@@ -53,12 +64,23 @@ class BatchedRuns:
         shape = len(self.active), -1
         return gap.reshape(shape).numpy(), diverged.reshape(shape).numpy()
 
+    def shrink(self, wanted: np.ndarray) -> None:
+        """Drop the settings that are not wanted, if that is worth rebuilding the batch.
+
+        Args:
+            wanted: ``(settings,)``, bool.
+        """
+        active = [k for k in self.active if wanted[k]]
+        if 0 < len(active) <= SHRINK * len(self.active):
+            self.select(active)
+
     def select(self, active: list[int]) -> None:
         """Go on with these settings only, which are among the active ones."""
         position = torch.tensor([self.active.index(k) for k in active])
         rows = (position.unsqueeze(1) * self._nodes + torch.arange(self._nodes)).flatten()
         state = select_rows(self._driver.state, rows)
         self.active = active
+        self._rounds = self.rounds
         algorithm, problem, network, _ = self._assemble()
         self._driver = Driver.resume(algorithm, problem, network, state, self._driver.iteration)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,10 +13,13 @@ from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.plan import Plan
 from gnn_l2o.evaluation.record import Case
+from gnn_l2o.evaluation.seeds import DRAWS, Purpose, draws
 from gnn_l2o.evaluation.selection import why_not
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem, Solution, Stochastic, solve
+
+ON_FIXED_GRAPHS, ON_RANDOM_GRAPHS = 3, 5  # instances that settings are tried on, unless the plan says how many
 
 
 @dataclass(frozen=True)
@@ -27,15 +30,19 @@ class PlannedCase:
         plan: the plan that it is a part of.
         dataset: samples the problems.
         case: the name.
-        networks: the network of every seed.
+        is_random: whether graphs of different seeds differ.
+        networks: those built so far, by seed.
         solutions: those found so far, by seed. Solutions are small; data is sampled anew more quickly than solved.
+        redrawn: how many draws were trivial, by purpose and number of the instance, where any was.
     """
 
     plan: Plan
     dataset: plugins.Plugin
     case: Case
-    networks: Mapping[int, Network]
+    is_random: bool
+    networks: dict[int, Network] = field(default_factory=dict)
     solutions: dict[int, Solution] = field(default_factory=dict)
+    redrawn: dict[tuple[Purpose, int], int] = field(default_factory=dict)
 
     @cached_property
     def source(self) -> str:
@@ -66,14 +73,66 @@ class PlannedCase:
 
     def instance(self, number: int) -> Instance:
         """Return an instance to evaluate."""
-        return self._make(self.plan.evaluation_seed(number))
+        return self._draw("evaluation", number)
 
     def tuning_instances(self) -> list[Instance]:
         """Return the instances to try settings on."""
-        return [self._make(self.plan.tuning_seed(k)) for k in range(self.plan.tuning_instances)]
+        if self.plan.tuning == "oracle":
+            return [self.instance(k) for k in range(self.plan.instances)]
+        return [self._draw("tuning", k) for k in range(self._tuned_on)]
+
+    def stability_instances(self) -> list[Instance]:
+        """Return the instances on which a setting has to converge, however fast: as many as it is tried on."""
+        return [self._draw("stability", k) for k in range(0 if self.plan.tuning == "oracle" else self._tuned_on)]
+
+    @property
+    def _tuned_on(self) -> int:
+        if self.plan.tuning_instances is not None:
+            return self.plan.tuning_instances
+        return ON_RANDOM_GRAPHS if self.is_random else ON_FIXED_GRAPHS
+
+    def seed(self, purpose: Purpose, number: int) -> int:
+        """Return the first seed that an instance is drawn with."""
+        return next(draws(purpose, self.plan.seed, self.case, number))
+
+    def network(self, seed: int) -> Network:
+        """Return the network of a seed; graphs that do not depend on it are built once."""
+        seed = seed if self.is_random else 0
+        if seed not in self.networks:
+            _, topology, nodes = self.case
+            with about(topology=topology, nodes=nodes):
+                self.networks[seed] = build_network(topology, nodes, seed=seed, mixing=self.plan.mixing)
+        return self.networks[seed]
+
+    def build_networks(self) -> None:
+        """Build the networks of all instances that are evaluated and tuned on, as far as they are not redrawn."""
+        purposes: list[tuple[Purpose, int]] = [("evaluation", self.plan.instances)]
+        if self.plan.chosen_methods and self.plan.tuning == "held_out":
+            purposes += [("tuning", self._tuned_on), ("stability", self._tuned_on)]
+        for purpose, count in purposes:
+            for number in range(count):
+                self.network(self.seed(purpose, number))
+
+    def _draw(self, purpose: Purpose, number: int) -> Instance:
+        """Return an instance whose optimum is not the initial point.
+
+        Raises:
+            InputError: all draws have their optimum there.
+        """
+        for attempt, seed in enumerate(draws(purpose, self.plan.seed, self.case, number)):
+            instance = self._make(seed)
+            if not instance.is_trivial:
+                if attempt:
+                    self.redrawn[purpose, number] = attempt
+                return instance
+        with about(dataset=self.case.dataset):
+            raise InputError(
+                f"the initial point is optimal in {DRAWS} of {DRAWS} draws on {self.case.topology}, {self.case.nodes} "
+                "nodes, so there is nothing to minimize; a smaller l1_weight may help"
+            )
 
     def _make(self, seed: int) -> Instance:
-        network = self.networks[seed]
+        network = self.network(seed)
         with about(dataset=self.case.dataset):
             problem = self.dataset(network, seed=seed)
             _check(problem, network)
@@ -95,31 +154,29 @@ def plan_cases(plan: Plan) -> list[PlannedCase]:
     for spec in plan.datasets:
         with about(dataset=spec):
             datasets[spec] = plugins.load("dataset", spec)
-    networks = _networks(plan)
+    pairs = []
+    for topology in plan.topologies:
+        with about(topology=topology):
+            pairs += expand([topology], plan.nodes)
+    random = {pair: _is_random(*pair) for pair in pairs}
     cases = [
-        PlannedCase(plan, dataset, Case(spec, topology, nodes), graphs)
+        PlannedCase(plan, dataset, Case(spec, *pair), random[pair])
         for spec, dataset in datasets.items()
-        for (topology, nodes), graphs in networks.items()
+        for pair in pairs
     ]
+    for case in cases:
+        case.build_networks()
     reasons = [case.left_out[name] for case in cases for name in plan.competitors if name in case.left_out]
     if len(reasons) == len(cases) * len(plan.competitors):
         raise InputError(f"nothing to evaluate: {'; '.join(dict.fromkeys(reasons))}")
     return cases
 
 
-def _networks(plan: Plan) -> dict[tuple[str, int], dict[int, Network]]:
-    """Return the networks of all seeds, for each topology and size."""
-    pairs = []
-    for topology in plan.topologies:
-        with about(topology=topology):
-            pairs += expand([topology], plan.nodes)
-    networks = {}
-    for topology, nodes in pairs:
-        with about(topology=topology, nodes=nodes):
-            networks[topology, nodes] = {
-                seed: build_network(topology, nodes, seed=seed, mixing=plan.mixing) for seed in plan.seeds
-            }
-    return networks
+def _is_random(topology: str, nodes: int) -> bool:
+    """Tell whether the graphs of five seeds differ."""
+    with about(topology=topology, nodes=nodes):
+        first, *others = (build_network(topology, nodes, seed=seed).link_index for seed in range(5))
+    return any(not torch.equal(first, other) for other in others)
 
 
 def _check(problem: Problem, network: Network) -> None:

@@ -25,6 +25,7 @@ from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.results_file import RESULTS
 from gnn_l2o.evaluation.runner import measure
 from gnn_l2o.evaluation.tuning_cache import tune_or_recall
+from gnn_l2o.evaluation.tuning_check import MARGIN
 from gnn_l2o.problems import Problem
 
 Report = Callable[[str, float], None]
@@ -43,7 +44,7 @@ def evaluate(
 ) -> Results:
     """Run learned and tuned optimizers on unseen problems and measure them.
 
-    Everything is checked before anything is written. Methods are tuned in each case on instances of their own
+    Everything is checked before anything is written. Methods are tuned in each case
     (:func:`~gnn_l2o.evaluation.tuning.tune`). Results are saved all the time; an evaluation that was interrupted can be
     continued with ``resume=True`` and then gives the same results, wall times apart, as one that was not.
 
@@ -144,6 +145,7 @@ class _Evaluation:
                 self._tune(case)
                 for number in range(self._plan.instances):
                     self._run_instance(case, number)
+                self._results.set_redrawn(case.case, case.redrawn)
                 self._show(case)
         finally:
             self._save()
@@ -157,13 +159,15 @@ class _Evaluation:
         methods = case.select(self._plan.chosen_methods)
         missing = [name for name in methods if self._results.find_tuning(case.case, name) is None]
         self._done += len(methods) - len(missing)
-        instances = case.tuning_instances() if missing else []
+        instances, stability = (case.tuning_instances(), case.stability_instances()) if missing else ([], [])
         for name in missing:
             self._tell(case, f"tuning {name}")
             tuning = tune_or_recall(
                 self._plan.chosen_methods[name],
                 instances,
                 iterations=self._plan.iterations,
+                stability=stability,
+                margin=1.0 if self._plan.tuning == "oracle" else MARGIN,
                 budget=self._plan.tuning_budget,
                 tolerance=self._plan.tuning_tolerance,
                 dtype=self._dtype,

@@ -13,6 +13,8 @@ from gnn_l2o.evaluation.metrics import Reference
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
+TRIVIAL = 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class Instance:
@@ -35,6 +37,13 @@ class Instance:
     def x0(self) -> Tensor:
         """Return the initial point of every run: ``(N, d)``."""
         return self.problem.initial_point().to(self.solution)
+
+    @property
+    def is_trivial(self) -> bool:
+        """Whether the initial point of a problem is optimal already, up to the accuracy of F*."""
+        reference = self.reference(torch.float64)
+        excess = reference.problem.objective(reference.problem.average(reference.x0)) - reference.value
+        return bool((excess <= TRIVIAL * reference.value.abs().clamp(min=1)).any())
 
     def reference(self, dtype: torch.dtype) -> Reference:
         """Return what runs on this instance are measured against.

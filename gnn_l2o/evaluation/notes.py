@@ -38,9 +38,21 @@ def tuning(results: Results) -> list[str]:
     return [f"{warning} ({_where(results, cases)})" for warning, cases in places.items()]
 
 
+def conditions(results: Results) -> list[str]:
+    """Return what a reader must know of how methods were tuned and instances drawn, beyond the usual."""
+    lines = []
+    if results.settings.get("tuning") == "oracle":
+        lines.append("methods are tuned on the evaluated instances themselves (oracle)")
+    counts: dict[Case, int] = {}
+    for entry in results.redrawn:
+        case = Case(**entry["case"])
+        counts[case] = counts.get(case, 0) + entry["draws"]
+    return lines + [f"{k} draws with their optimum at the initial point were replaced ({c})" for c, k in counts.items()]
+
+
 def in_short(results: Results, named: Container[str]) -> list[str]:
     """Return the notes below the tables on a screen: in full for algorithms that were named, summed up for the rest."""
-    lines = [f"note: {line}" for line in (*sources(results), *skipped(results, named))]
+    lines = [f"note: {line}" for line in (*conditions(results), *sources(results), *skipped(results, named))]
     others = [entry["algorithm"] for entry in results.skipped if entry["algorithm"] not in named]
     if others:
         lines.append(f"note: left out where they do not apply: {_join(others)} (report.md says why)")

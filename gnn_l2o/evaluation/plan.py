@@ -19,6 +19,7 @@ from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.algorithms.tunable import Method
 from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, Metric, OptimalityGap
 from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
+from gnn_l2o.evaluation.seeds import INSTANCES
 from gnn_l2o.evaluation.selection import choose_limits, choose_methods, choose_metrics, choose_models, choose_references
 from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE
 from gnn_l2o.graph.mixing import MIXING
@@ -27,17 +28,12 @@ from gnn_l2o.limits import LIMITS, Limit
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
-# Instance i of seed s has the seed BASE + 1000 s + i. Training draws its seeds below 2^31, so training, evaluation and
-# tuning never meet; all stay below 2^32, which numpy's and scikit-learn's generators ask for.
-EVALUATION_SEEDS = 2**31
-TUNING_SEEDS = 2**31 + 2**30
-INSTANCES = 1000
-SEEDS = 2**20
+TUNINGS = ("held_out", "oracle")
 
 _LIMITS: dict[str, tuple[int, int | None]] = {
     "instances": (1, INSTANCES),
     "iterations": (1, None),
-    "seed": (0, SEEDS - 1),
+    "seed": (0, None),
     "batch_size": (1, None),
     "tuning_budget": (1, None),
     "tuning_instances": (1, INSTANCES),
@@ -88,7 +84,10 @@ class Plan:
         batch_size: samples that a node draws for a gradient; ``None`` for all it has. Methods are tuned and run with
             such gradients, and measured on the whole problem.
         tuning_budget: settings tried for each method.
-        tuning_instances: problems in each case that settings are tried on; they differ from those that are evaluated.
+        tuning: ``"held_out"``: settings are tried on other instances than those that are evaluated. ``"oracle"``: on
+            the evaluated ones themselves, all of them, so that no method can be tuned better.
+        tuning_instances: held-out problems in each case that settings are tried on; by default 3, and 5 where the
+            topology is random. As many more are there for stability (:func:`~gnn_l2o.evaluation.tuning.tune`).
         tuning_tolerance: the relative optimality gap that methods are tuned to reach in the fewest rounds. The overview
             compares the rounds to this tolerance.
         tolerances: the relative optimality gaps that the tables show.
@@ -113,7 +112,8 @@ class Plan:
     dtype: str = "float64"
     batch_size: int | None = None
     tuning_budget: int = BUDGET
-    tuning_instances: int = 3
+    tuning: str = "held_out"
+    tuning_instances: int | None = None
     tuning_tolerance: float = TOLERANCE
     tolerances: Sequence[float] = SHOWN
 
@@ -127,7 +127,7 @@ class Plan:
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         self._check_numbers()
         self._check_tolerances()
-        for name, known in (("mixing", MIXING), ("dtype", DTYPES)):
+        for name, known in (("mixing", MIXING), ("dtype", DTYPES), ("tuning", TUNINGS)):
             if getattr(self, name) not in known:
                 with about(**{name: getattr(self, name)}):
                     raise unknown(name, getattr(self, name), known)
@@ -141,7 +141,7 @@ class Plan:
     def _check_numbers(self) -> None:
         for name, (low, high) in _LIMITS.items():
             value = getattr(self, name)
-            if value is None and name == "batch_size":
+            if value is None and name in ("batch_size", "tuning_instances"):
                 continue
             with about(**{name: value}):
                 _check_whole(value)
@@ -219,20 +219,6 @@ class Plan:
             "tuned": [name for name in self.chosen_methods if name in TUNED],
             **{name: list(value) if isinstance(value, tuple) else value for name, value in given.items()},
         }
-
-    def evaluation_seed(self, instance: int) -> int:
-        """Return the seed of an instance that is evaluated."""
-        return EVALUATION_SEEDS + INSTANCES * self.seed + instance
-
-    def tuning_seed(self, instance: int) -> int:
-        """Return the seed of an instance that settings are tried on."""
-        return TUNING_SEEDS + INSTANCES * self.seed + instance
-
-    @property
-    def seeds(self) -> list[int]:
-        """The seeds of all instances of a case."""
-        tuning = range(self.tuning_instances if self.chosen_methods else 0)
-        return [*map(self.evaluation_seed, range(self.instances)), *map(self.tuning_seed, tuning)]
 
 
 def make_plan(plan: Plan | Sequence[str | Path | Algorithm[Any]] | None, settings: dict[str, Any]) -> Plan:

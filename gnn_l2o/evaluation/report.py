@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gnn_l2o._utils.files import write_text
 from gnn_l2o.evaluation import notes
@@ -34,7 +35,12 @@ def report(results: Results, tolerances: Sequence[float] = SHOWN) -> str:
     for case in results.cases:
         ranks = ranking(results, case, tolerances, details=True)
         parts += [f"## {ranks.title}", ranks.markdown(), f"![{case}]({FOLDER}/{file_name(case)}.png)"]
-    said = {"Data": notes.sources, "Left out": notes.skipped, "Notes on tuning": notes.tuning}
+    said = {
+        "Conditions": notes.conditions,
+        "Data": notes.sources,
+        "Left out": notes.skipped,
+        "Notes on tuning": notes.tuning,
+    }
     for title, lines in ((title, say(results)) for title, say in said.items()):
         parts += [f"## {title}", "\n".join(f"- {line}" for line in lines)] if lines else []
     return "\n\n".join(parts) + "\n"
@@ -51,9 +57,9 @@ def _setting(results: Results) -> str:
     )
     if results.handcrafted or results.tuned:
         text += (
-            f" Each method was tuned on {settings['tuning_instances']} other instances of every dataset, topology and "
-            f"size: of {settings['tuning_budget']} settings the one was chosen that reaches a relative optimality gap"
-            f" of {gaps([settings['tuning_tolerance']])} in the fewest rounds. Models were not tuned."
+            f" Each method was tuned {_tuned_on(settings)} of every dataset, topology and size: of "
+            f"{settings['tuning_budget']} settings the one was chosen that reaches a relative optimality gap of "
+            f"{gaps([settings['tuning_tolerance']])} in the fewest rounds and converges. Models were not tuned."
         )
     if settings["stop"]:
         text += f" Runs end where a rule holds: {', '.join(settings['stop'])}."
@@ -62,3 +68,11 @@ def _setting(results: Results) -> str:
         " The best handcrafted method is one of the handcrafted methods only; learned baselines are the other"
         " models and MiLoDo's rule with tuned constants."
     )
+
+
+def _tuned_on(settings: Mapping[str, Any]) -> str:
+    """Return on which instances methods were tuned, in words."""
+    if settings.get("tuning") == "oracle":
+        return "on the evaluated instances themselves"
+    count = settings["tuning_instances"]
+    return f"on {'3 (random topologies: 5)' if count is None else count} other instances"

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -27,6 +27,7 @@ from gnn_l2o.evaluation.results_file import (
     to_csv,
     versions,
 )
+from gnn_l2o.evaluation.seeds import Purpose
 from gnn_l2o.evaluation.tuning import Tuning
 from gnn_l2o.limits import LIMITS
 
@@ -48,6 +49,7 @@ class Results:
         metrics: for each metric its label, and what figures need: ``{"label", "formula", "scale"}``.
         versions: of the libraries.
         tuning: for each tuned method and case what was tried and chosen.
+        redrawn: the instances of which draws were trivial, since the initial point was optimal, and how many.
         sources: for each dataset of real data where it is from.
         skipped: the algorithms that do not apply to a case, with the reason: ``{"algorithm", "case", "reason"}``.
         runs: one record for each algorithm and instance.
@@ -60,6 +62,7 @@ class Results:
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=versions)
     tuning: list[dict[str, Any]] = field(default_factory=list)
+    redrawn: list[dict[str, Any]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
@@ -136,6 +139,13 @@ class Results:
     def find_tuning(self, case: Case, algorithm: str) -> dict[str, Any] | None:
         """Return what tuning a method in a case found, if that was done."""
         return next((t for t in self.tuning if t["algorithm"] == algorithm and Case(**t["case"]) == case), None)
+
+    def set_redrawn(self, case: Case, counts: Mapping[tuple[Purpose, int], int]) -> None:
+        """Record how many draws of instances of a case were trivial, by purpose and number of the instance."""
+        for (purpose, number), count in counts.items():
+            entry = {"case": case._asdict(), "purpose": purpose, "instance": number, "draws": count}
+            if entry not in self.redrawn:
+                self.redrawn.append(entry)
 
     def add_tuning(self, case: Case, algorithm: str, tuning: Tuning) -> None:
         """Record what tuning a method in a case found."""
@@ -247,6 +257,7 @@ class Results:
             "methods": self.methods,
             "metrics": self.metrics,
             "tuning": self.tuning,
+            "redrawn": self.redrawn,
             "sources": self.sources,
             "skipped": self.skipped,
             "runs": [vars(run) for run in self.runs],
@@ -270,6 +281,7 @@ class Results:
             if content["schema"] != SCHEMA:
                 raise InputError(f"{path} has schema {content['schema']}; this version reads {SCHEMA}")
             runs = [Run(**run) for run in content["runs"]]
+            content.setdefault("redrawn", [])
             rest = {f.name: content[f.name] for f in dataclasses.fields(cls) if f.name != "runs"}
         except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
             raise InputError(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -11,12 +11,23 @@ import torch
 
 from gnn_l2o.algorithms.tunable import Method, Setting
 from gnn_l2o.evaluation.instances import Instance
+from gnn_l2o.evaluation.tuning_check import MARGIN, Check, Grade, Verdict
 from gnn_l2o.evaluation.tuning_grid import refine, shares, widen
-from gnn_l2o.evaluation.tuning_race import Race, Trial, best_of
+from gnn_l2o.evaluation.tuning_race import Race, Trial
+from gnn_l2o.problems import Stochastic
 
 BUDGET = 24
 TOLERANCE = 1e-4
 WIDENINGS = 3
+TOGETHER = 4  # settings that are checked side by side once the first has failed
+PATIENCE = 2  # settings that stay without converging until the horizon is taken to be too short for any
+
+REASONS = {
+    Grade.STAYS: "some runs do not converge to a hundredth of the tolerance within the horizon",
+    Grade.MISSES: "some runs do not end within the tolerance",
+    Grade.DIVERGES: "some runs diverge",
+}
+"""What is said of a setting of each grade but the best; runs are those of the check, with larger steps included."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +37,8 @@ class Tuning:
     Attributes:
         setting: the choice.
         trials: all that were tried, in the order in which they were.
-        warnings: where the best setting lay at the edge of the grid, so that it had to be widened, and where the
-            fastest was not stable.
+        warnings: where the best setting lay at the edge of the grid, so that it had to be widened; where a faster one
+            was not stable; where none converged.
     """
 
     setting: Setting
@@ -37,8 +48,7 @@ class Tuning:
     def to_json(self) -> dict[str, Any]:
         """Return the content as JSON can hold it; numbers that are not finite become ``None``."""
         trials = [
-            {**asdict(t), "rounds": _or_none(t.rounds), "optimality_gap": _or_none(t.optimality_gap)}
-            for t in self.trials
+            {**asdict(t), "rounds": _finite(t.rounds), "optimality_gap": _finite(t.optimality_gap)} for t in self.trials
         ]
         return {"setting": self.setting, "trials": trials, "warnings": self.warnings}
 
@@ -46,7 +56,7 @@ class Tuning:
     def from_json(cls, content: dict[str, Any]) -> Self:
         """Return the tuning whose :meth:`to_json` this is."""
         trials = [
-            Trial(t["setting"], _or_infinite(t["rounds"]), _or_infinite(t["optimality_gap"]), t["unstable"])
+            Trial(t["setting"], _restored(t["rounds"]), _restored(t["optimality_gap"]), t["stopped"])
             for t in content["trials"]
         ]
         return cls(content["setting"], trials, content["warnings"])
@@ -58,66 +68,128 @@ def tune(
     instances: Sequence[Instance],
     *,
     iterations: int,
+    stability: Sequence[Instance] = (),
+    margin: float = MARGIN,
     budget: int = BUDGET,
     tolerance: float = TOLERANCE,
     dtype: torch.dtype = torch.float64,
 ) -> Tuning:
-    """Return the setting that reaches the tolerance in the fewest rounds (median over the instances) and is stable.
+    """Return the setting that reaches the tolerance in the fewest rounds among those that converge.
 
-    If no setting reaches the tolerance, the one with the smallest optimality gap at the horizon is chosen. Two thirds
-    of the budget cover the declared grid; where its best value lies at an open end of a range, the grid is widened
-    there, up to three times. The last third are values between the best one's neighbours, one parameter after the
-    other. Settings run side by side, and only until it is certain which is first: a setting that reaches the tolerance
-    before the others cannot be overtaken. The fastest setting then runs to the horizon; if it diverges there on any
-    instance, or its median optimality gap has left the tolerance again, the next one is chosen.
+    Settings are compared by the mean logarithm of the rounds over the instances; one that misses an instance does not
+    count where another reaches all. Two thirds of the budget cover the declared grid; where its best value lies at an
+    open end of a range, the grid is widened there, up to three times. The last third are values between the neighbours
+    of the best setting that converges, one parameter after the other. Settings run side by side (:class:`.Race`).
+
+    In the order of their score, settings then run to the horizon, on the instances and on those for stability, as they
+    are and with larger steps (:class:`.Check`). The first that converges is chosen. Where none does, it is the best by
+    what the check found (:class:`.Grade`), then by the number of runs that end within the tolerance, then by the score;
+    a warning says so.
 
     Args:
         method: the method.
-        instances: of the distribution and the kind of network that is evaluated, from other seeds.
+        instances: of the distribution and the kind of network that is evaluated.
         iterations: the horizon.
+        stability: more of them, on which the setting has to converge, however fast.
+        margin: the factor of the steps with which the setting has to reach the tolerance as well; 1 for none.
         budget: how many settings are tried, not counting those that widen the grid.
         tolerance: the relative optimality gap.
         dtype: precision of the runs.
     """
-    race = Race(method, Instance.concatenate(instances), iterations, tolerance, dtype)
-    trials = race.run(method.settings(budget - budget // 3))
+    ladder = _Ladder(
+        Race(method, Instance.concatenate(instances), iterations, tolerance, dtype),
+        Check(
+            method,
+            Instance.concatenate([*instances, *stability]),
+            iterations,
+            tolerance,
+            dtype,
+            margin,
+            approximate=not method.exact or isinstance(instances[0].problem, Stochastic),
+        ),
+    )
+    ladder.try_all(method.settings(budget - budget // 3))
     warnings: list[str] = []
     for _ in range(WIDENINGS):
-        best = best_of(trials)
-        more, warning = widen(method, [t.setting for t in trials], best.setting)
+        more, warning = widen(method, [t.setting for t in ladder.trials], ladder.fastest.setting)
         if not more:
             break
         warnings.append(warning)
-        trials += race.run(more, limit=best.rounds)
+        ladder.try_all(more)
     for name, points in shares(method, budget // 3).items():
-        best = best_of(trials)
-        finer = refine(method, name, [t.setting for t in trials], best.setting, points)
-        trials += race.run(finer, limit=best.rounds)
-    return settle(race, trials, warnings)
+        best = ladder.settle()
+        ladder.try_all(refine(method, name, [t.setting for t in ladder.trials], best.setting, points))
+    best = ladder.settle()
+    return Tuning(best.setting, ladder.trials, [*warnings, *ladder.explain(best)])
 
 
-def settle(race: Race, trials: list[Trial], warnings: list[str]) -> Tuning:
-    """Choose the best setting that is stable to the horizon; if none is, the best of all, with a warning."""
-    fastest = best_of(trials)
-    while not (best := best_of(trials)).unstable:
-        if race.is_stable(best):
-            if best.setting != fastest.setting:
-                warnings = [*warnings, f"{race.method.name}: {_written(fastest.setting)} was faster, but not stable"]
-            return Tuning(best.setting, trials, warnings)
-        trials = [replace(t, unstable=True) if t is best else t for t in trials]
-        # The others were stopped when the fastest was certain, so which comes next is not known yet.
-        again = iter(race.run([t.setting for t in trials if not t.unstable]))
-        trials = [t if t.unstable else next(again) for t in trials]
-    warning = f"{race.method.name}: no setting tried is stable to the horizon"
-    return Tuning(fastest.setting, trials, [*warnings, warning])
+class _Ladder:
+    """Trials of a method, and the verdicts on those that were checked."""
+
+    def __init__(self, race: Race, check: Check) -> None:
+        self._race, self._check = race, check
+        self.trials: list[Trial] = []
+        self._verdicts: dict[tuple[float, ...], Verdict] = {}
+
+    @property
+    def fastest(self) -> Trial:
+        """The best trial, whether it converges or not."""
+        return min(self.trials, key=lambda t: t.key)
+
+    def try_all(self, settings: Sequence[Setting]) -> None:
+        """Add the trials of settings, as far as it takes to compare them with the best that may be chosen."""
+        best = min((t.score for t in self.trials if not self._fails(t)), default=np.inf)
+        self.trials += self._race.run(settings, best)
+
+    def settle(self) -> Trial:
+        """Check the trials in their order until one is as good as any can be; return that, or the best of all."""
+        while True:
+            arrived = [t for t in self.trials if t.arrives]
+            goal = Grade.CONVERGES if arrived else Grade.MISSES
+            ranked = sorted(arrived or self.trials, key=lambda t: t.key)
+            staying = 0
+            for position, trial in enumerate(ranked):
+                if trial.values not in self._verdicts:
+                    self._judge(ranked[position : position + (TOGETHER if position else 1)])
+                if self._grade(trial) <= goal:
+                    return trial
+                staying += self._grade(trial) == Grade.STAYS
+                if staying == PATIENCE:
+                    ranked = ranked[: position + 1]
+                    break
+            stopped = [t for t in self.trials if t.stopped]
+            if not stopped or not all(map(self._fails, ranked)):
+                return min(ranked, key=lambda t: (*self._verdicts[t.values].key, *t.key))
+            self.trials = [t for t in self.trials if not t.stopped]
+            self.try_all([t.setting for t in stopped])
+
+    def explain(self, best: Trial) -> list[str]:
+        """Return warnings: that settings before the best one were passed over, and why the best is not good."""
+        method, said = self._race.method.name, []
+        if (first := min(self.trials, key=lambda t: t.key)) is not best:
+            said.append(f"{method}: {_written(first.setting)} was faster, but {REASONS[self._grade(first)]}")
+        if (grade := self._grade(best)) > Grade.CONVERGES:
+            said.append(f"{method}: of the best setting found, {_written(best.setting)}, {REASONS[grade]}")
+        return said
+
+    def _judge(self, trials: Sequence[Trial]) -> None:
+        missing = [t for t in trials if t.values not in self._verdicts]
+        verdicts = self._check.run([t.setting for t in missing])
+        self._verdicts |= {t.values: v for t, v in zip(missing, verdicts, strict=True)}
+
+    def _grade(self, trial: Trial) -> Grade:
+        return self._verdicts[trial.values].grade
+
+    def _fails(self, trial: Trial) -> bool:
+        return trial.values in self._verdicts and self._grade(trial) >= Grade.MISSES
 
 
-def _or_none(value: float) -> float | None:
-    return value if np.isfinite(value) else None
+def _finite(values: Iterable[float]) -> list[float | None]:
+    return [value if np.isfinite(value) else None for value in values]
 
 
-def _or_infinite(value: float | None) -> float:
-    return np.inf if value is None else value
+def _restored(values: Iterable[float | None]) -> tuple[float, ...]:
+    return tuple(np.inf if value is None else value for value in values)
 
 
 def _written(setting: Setting) -> str:

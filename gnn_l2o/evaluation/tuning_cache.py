@@ -17,6 +17,7 @@ from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.tunable import Method
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE, Tuning, tune
+from gnn_l2o.evaluation.tuning_check import MARGIN
 from gnn_l2o.problems import Problem, Stochastic
 
 
@@ -25,30 +26,43 @@ def tune_or_recall(
     instances: Sequence[Instance],
     *,
     iterations: int,
+    stability: Sequence[Instance] = (),
+    margin: float = MARGIN,
     budget: int = BUDGET,
     tolerance: float = TOLERANCE,
     dtype: torch.dtype = torch.float64,
 ) -> Tuning:
     """Return what :func:`~gnn_l2o.evaluation.tuning.tune` returns, from the cache if the same was tuned before.
 
-    The same means: the same method, problems, networks, horizon, budget, tolerance and precision, bit for bit, the same
-    version of torch, and the same code of the method and of all that tuning runs.
+    The same means: the same method, problems, networks, horizon, margin, budget, tolerance and precision, bit for bit,
+    the same version of torch, and the same code of the method and of all that tuning runs.
 
     Args:
         method: the method.
         instances: the problems that settings are tried on.
         iterations: the horizon.
+        stability: the problems on which the setting has to converge, however fast.
+        margin: the factor of the steps in the check.
         budget: how many settings are tried.
         tolerance: the relative optimality gap.
         dtype: precision of the runs.
     """
-    parts = [(i.problem, i.network) for i in instances]
+    parts = [[(i.problem, i.network) for i in part] for part in (instances, stability)]
     code = _code_of(method, instances[0].problem)
-    key = fingerprint(method, parts, iterations, budget, tolerance, dtype, torch.__version__, code)
+    key = fingerprint(method, parts, iterations, margin, budget, tolerance, dtype, torch.__version__, code)
     path = cache_folder() / "tuning" / f"{method.name}_{key}.json"
     tuning = _read(path)
     if tuning is None:
-        tuning = tune(method, instances, iterations=iterations, budget=budget, tolerance=tolerance, dtype=dtype)
+        tuning = tune(
+            method,
+            instances,
+            iterations=iterations,
+            stability=stability,
+            margin=margin,
+            budget=budget,
+            tolerance=tolerance,
+            dtype=dtype,
+        )
         _write(path, tuning)
     return tuning
 

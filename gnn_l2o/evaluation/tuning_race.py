@@ -1,7 +1,8 @@
-"""Which of several settings reaches a tolerance in the fewest rounds, at the cost of few iterations of the others."""
+"""How many rounds each of several settings takes to a tolerance, at the cost of few iterations of the slow ones."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,12 @@ import torch
 from gnn_l2o.algorithms.tunable import Choice, Method, Setting
 from gnn_l2o.evaluation.batched_runs import BatchedRuns
 from gnn_l2o.evaluation.instances import Instance
+from gnn_l2o.evaluation.metrics import DIVERGED
 from gnn_l2o.evaluation.runner import checkpoints
 
 CACHED = 2**16  # numbers in an iterate of a batch; where it outgrew the cache, steps measured up to 5 times slower
-SHRINK = 0.75  # rebuilding the batch costs about one iteration, so it waits until a quarter of it is idle
+SLACK = 1.25  # settings up to so many times slower than the fastest are followed, as others may turn out unstable
+SMALLEST = 1e-16  # optimality gaps below are rounding errors
 
 
 @dataclass(frozen=True)
@@ -22,30 +25,49 @@ class Trial:
 
     Attributes:
         setting: the parameters, in the units of the method's grid.
-        rounds: communication rounds to the tolerance, the median over the instances; infinite where it was not
-            reached before the fastest setting was found.
-        optimality_gap: relative, at the last measurement, the median over the instances; infinite where the run
-            diverged.
-        unstable: whether the setting was the fastest, but diverged or left the tolerance again before the horizon.
+        rounds: communication rounds to the tolerance on each instance; infinite where it was not reached before the
+            run was stopped.
+        optimality_gap: relative, on each instance at the last measurement; infinite where the run diverged.
+        stopped: whether the runs were stopped because another setting was certain to be much faster.
     """
 
     setting: Setting
-    rounds: float
-    optimality_gap: float
-    unstable: bool = False
+    rounds: tuple[float, ...]
+    optimality_gap: tuple[float, ...]
+    stopped: bool = False
 
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The values of the parameters."""
+        return tuple(self.setting.values())
 
-def best_of(trials: list[Trial]) -> Trial:
-    """Return the trial with the fewest rounds, a stable one if there is any.
+    @property
+    def arrives(self) -> bool:
+        """Whether the tolerance was reached on every instance."""
+        return bool(np.isfinite(self.rounds).all())
 
-    Optimality gaps decide only where no setting reached the tolerance; among equals the smallest step is the safest.
-    """
+    @property
+    def diverges(self) -> bool:
+        """Whether a run diverged."""
+        return bool(np.isinf(self.optimality_gap).any())
 
-    def key(trial: Trial) -> tuple[float, ...]:
-        gap = trial.optimality_gap if np.isinf(trial.rounds) else 0.0
-        return trial.unstable, trial.rounds, gap, *trial.setting.values()
+    @property
+    def score(self) -> float:
+        """The mean logarithm of the rounds over the instances; infinite where an instance was missed."""
+        return float(mean_log(np.array(self.rounds)))
 
-    return min(trials, key=key)
+    @property
+    def key(self) -> tuple[float, ...]:
+        """What trials are sorted by.
+
+        Trials that reach the tolerance on all instances come first, by their score. The others follow by divergence,
+        the number of instances on which they reach it, and the mean logarithm of the optimality gap. Among equals the
+        smallest parameters come first.
+        """
+        if self.arrives:
+            return 0, self.score, 0, *self.values
+        gaps = np.log(np.clip(self.optimality_gap, SMALLEST, DIVERGED))
+        return 1 + self.diverges, -float(np.isfinite(self.rounds).sum()), float(gaps.mean()), *self.values
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,66 +88,76 @@ class Race:
     tolerance: float
     dtype: torch.dtype
 
-    def run(self, settings: list[Setting], limit: float = np.inf) -> list[Trial]:
-        """Try settings, batch after batch; stop those that need more rounds than ``limit`` or the best so far."""
+    def run(self, settings: Sequence[Setting], best: float = np.inf) -> list[Trial]:
+        """Try settings, batch after batch, until they arrive or are certain to be much slower than the fastest.
+
+        Args:
+            settings: of the method.
+            best: the smallest score of earlier trials.
+        """
         trials: dict[int, Trial] = {}
-        for batch in self._batches(settings):
-            runs = self._start([settings[k] for k in batch])
-            horizon = int(min(self.iterations, limit // runs.rounds))
-            reached, gap = find_first(runs, horizon, self.tolerance)
-            for k, iteration, last in zip(batch, reached, gap, strict=True):
-                trials[k] = Trial(settings[k], float(iteration) * runs.rounds, float(last))
-            limit = min(limit, *(trials[k].rounds for k in batch))
+        for batch in batches(self.method, settings, self.instances):
+            runs = BatchedRuns(self.method, [settings[k] for k in batch], self.instances, self.dtype)
+            rounds, gap, slow = count_rounds(runs, self.iterations, self.tolerance, best)
+            for row, k in enumerate(batch):
+                trials[k] = Trial(settings[k], tuple(rounds[row].tolist()), tuple(gap[row].tolist()), slow[row])
+            best = min(best, *(trials[k].score for k in batch))
         return [trials[k] for k in range(len(settings))]
 
-    def is_stable(self, trial: Trial) -> bool:
-        """Run a setting to the horizon: tell whether it diverges nowhere and ends within the tolerance it reached."""
-        runs = self._start([trial.setting])
-        gap = np.full(runs.shape, np.inf)
-        for iteration in checkpoints(self.iterations):
-            runs.advance(iteration)
-            gap, diverged = runs.measure()
-            if diverged.any():
-                return False
-        return bool(np.isinf(trial.rounds) or np.median(gap) <= self.tolerance)
 
-    def _start(self, settings: list[Setting]) -> BatchedRuns:
-        return BatchedRuns(self.method, settings, self.instances, self.dtype)
+def batches(method: Method, settings: Sequence[Setting], instances: Instance) -> list[list[int]]:
+    """Return the positions of the settings that run side by side: equal in their choices, not too many at once.
 
-    def _batches(self, settings: list[Setting]) -> list[list[int]]:
-        """Return the positions of the settings that run side by side: equal in their choices, not too many at once.
-
-        The last settings come first: the largest steps diverge at once, and the largest that does not is often the
-        best, which gives the others a limit.
-        """
-        choices = [name for name, axis in self.method.grid.items() if isinstance(axis, Choice)]
-        alike: dict[tuple[float, ...], list[int]] = {}
-        for k in reversed(range(len(settings))):
-            alike.setdefault(tuple(settings[k][name] for name in choices), []).append(k)
-        size = max(1, CACHED // self.instances.x0.numel())
-        return [batch[k : k + size] for batch in alike.values() for k in range(0, len(batch), size)]
-
-
-def find_first(runs: BatchedRuns, iterations: int, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
-    """Run until one setting is certain to be first; return medians of iterations and optimality gaps of all settings.
-
-    From what is known at an iteration, the median of a setting lies between that with all unfinished instances done at
-    the next iteration and that with none of them ever done. Settings where the two agree leave the batch.
+    The last settings come first: the largest steps diverge at once, and the largest that does not is often the best,
+    which gives the others a limit.
     """
-    reached, gap = np.full(runs.shape, np.inf), np.full(runs.shape, np.inf)
-    diverged = np.zeros(runs.shape, dtype=bool)
-    latest = np.median(reached, axis=1)
-    for iteration in checkpoints(iterations):
+    choices = [name for name, axis in method.grid.items() if isinstance(axis, Choice)]
+    alike: dict[tuple[float, ...], list[int]] = {}
+    for k in reversed(range(len(settings))):
+        alike.setdefault(tuple(settings[k][name] for name in choices), []).append(k)
+    size = max(1, CACHED // instances.x0.numel())
+    return [batch[k : k + size] for batch in alike.values() for k in range(0, len(batch), size)]
+
+
+def count_rounds(
+    runs: BatchedRuns, iterations: int, tolerance: float, best: float
+) -> tuple[np.ndarray, np.ndarray, list[bool]]:
+    """Run until every setting has arrived, has diverged or is too slow.
+
+    A setting is too slow when its score, with all unfinished instances done in the next round, would exceed the best
+    one by more than the logarithm of :data:`SLACK`.
+
+    Args:
+        runs: of the settings.
+        iterations: the horizon.
+        tolerance: the relative optimality gap.
+        best: the smallest score of earlier trials.
+
+    Returns:
+        Rounds and optimality gaps, ``(settings, instances)``, and which settings were too slow.
+    """
+    rounds, gap = np.full(runs.shape, np.inf), np.full(runs.shape, np.inf)
+    done, slow = np.zeros(runs.shape[0], dtype=bool), np.zeros(runs.shape[0], dtype=bool)
+    for iteration in checkpoints(runs.last(iterations)):
         runs.advance(iteration)
-        now_gap, now_diverged = runs.measure()
-        diverged[runs.active] |= now_diverged
-        gap[runs.active] = np.where(diverged[runs.active], np.inf, now_gap)
-        reached[(gap <= tolerance) & np.isinf(reached)] = iteration
-        latest = np.median(reached, axis=1)
-        earliest = np.median(np.where(diverged, reached, np.minimum(reached, iteration + 1)), axis=1)
-        undecided = earliest < latest
-        if not undecided.any() or latest.min() < earliest[undecided].min():
+        now, diverged = runs.measure()
+        now[diverged] = np.inf
+        running = ~done[runs.active]
+        gap[np.array(runs.active)[running]] = now[running]
+        reached = (gap <= tolerance) & np.isinf(rounds) & ~done[:, None]
+        rounds[reached] = runs.rounds
+        scores = mean_log(rounds)
+        best = min(best, scores.min())
+        possible = mean_log(np.minimum(rounds, runs.rounds + 1))
+        finished = np.isfinite(scores) | np.isinf(gap).any(axis=1)
+        slow |= ~finished & (possible > best + np.log(SLACK))
+        done |= finished | slow
+        if done.all():
             break
-        if undecided[runs.active].sum() <= SHRINK * len(runs.active):
-            runs.select([k for k in runs.active if undecided[k]])
-    return latest, np.median(gap, axis=1)
+        runs.shrink(~done)
+    return rounds, gap, slow.tolist()
+
+
+def mean_log(rounds: np.ndarray) -> np.ndarray:
+    """Return the mean logarithm along the last axis; less than one round counts as one."""
+    return np.log(np.maximum(rounds, 1.0)).mean(axis=-1)
