@@ -49,11 +49,11 @@ from gnn_l2o.evaluation import (
     save_figures,
     summary,
 )
-from gnn_l2o.evaluation.figures import OTHERS, choose, draw, file_name
+from gnn_l2o.evaluation.figures import OTHERS, choose, draw
 from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, OptimalityGap, has_diverged
 from gnn_l2o.evaluation.record import TOLERANCES, tolerance_key
 from gnn_l2o.evaluation.report import report
-from gnn_l2o.evaluation.results import SUMMARIZED
+from gnn_l2o.evaluation.comparison import SUMMARIZED
 from gnn_l2o.evaluation.runner import checkpoints
 from gnn_l2o.evaluation.selection import GROUPS, choose_methods, members
 from gnn_l2o.graph.network import Network
@@ -896,7 +896,7 @@ def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def save(results: Results, folder: Path, cases: list[Case], *, tolerances: Sequence[float]) -> None:
         for case in cases:
-            write_text(folder / f"figures/{file_name(case)}.png", "a figure")
+            write_text(folder / f"figures/{case.file_name}.png", "a figure")
 
     monkeypatch.setattr(experiment, "save_figures", save)
 

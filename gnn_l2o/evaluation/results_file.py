@@ -13,15 +13,16 @@ from gnn_l2o._version import __version__
 from gnn_l2o.algorithms.tunable import Method, Range
 from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, Metric, OptimalityGap
 
-SCHEMA = 4
+SCHEMA = 5
 RESULTS, SUMMARY = "results.json", "summary.csv"
 
 DEFAULTS: Mapping[str, Any] = {
     "references": ["prox_ed"],
     "metrics": [OptimalityGap.name, ConsensusError.name, Accuracy.name],
     "stop": [],
+    "measure": "average",
 }
-"""The settings that files of schema 3 do not hold."""
+"""The settings that files of schemas 3 and 4 do not hold."""
 
 
 def versions() -> dict[str, str]:
@@ -34,13 +35,20 @@ def versions() -> dict[str, str]:
     }
 
 
-def from_schema_3(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a file of schema 3 in the words of schema 4; labels of methods and metrics are missing."""
-    renamed = {
-        part: [{"case" if key == "cell" else key: value for key, value in entry.items()} for entry in content[part]]
-        for part in ("tuning", "skipped")
-    }
-    return {**content, **renamed, "methods": {}, "metrics": {}, "schema": SCHEMA}
+def upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a file of schema 3 or 4 in the words of the present schema.
+
+    Those of schema 3 have no labels of methods and metrics, those of both no limits.
+    """
+    if content["schema"] == 3:
+        renamed = {
+            part: [{"case" if key == "cell" else key: value for key, value in entry.items()} for entry in content[part]]
+            for part in ("tuning", "skipped")
+        }
+        content = {**content, **renamed, "methods": {}, "metrics": {}, "schema": 4}
+    if content["schema"] == 4:
+        content = {"limits": [], **content, "schema": 5}
+    return content
 
 
 def describe_method(method: Method) -> dict[str, Any]:

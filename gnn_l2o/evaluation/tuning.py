@@ -61,6 +61,7 @@ def tune(
     budget: int = BUDGET,
     tolerance: float = TOLERANCE,
     dtype: torch.dtype = torch.float64,
+    measure: str = "average",
 ) -> Tuning:
     """Return the setting that reaches the tolerance in the fewest rounds (median over the instances) and is stable.
 
@@ -78,8 +79,9 @@ def tune(
         budget: how many settings are tried, not counting those that widen the grid.
         tolerance: the relative optimality gap.
         dtype: precision of the runs.
+        measure: the optimality gap, one of :data:`~gnn_l2o.evaluation.metrics.MEASURES`.
     """
-    race = Race(method, Instance.concatenate(instances), iterations, tolerance, dtype)
+    race = Race(method, Instance.concatenate(instances), iterations, tolerance, dtype, measure)
     trials = race.run(method.settings(budget - budget // 3))
     warnings: list[str] = []
     for _ in range(WIDENINGS):

@@ -58,6 +58,7 @@ class Race:
         iterations: the horizon.
         tolerance: the relative optimality gap that is to be reached.
         dtype: precision of the runs.
+        measure: the optimality gap, one of :data:`~gnn_l2o.evaluation.metrics.MEASURES`.
     """
 
     method: Method
@@ -65,6 +66,7 @@ class Race:
     iterations: int
     tolerance: float
     dtype: torch.dtype
+    measure: str = "average"
 
     def run(self, settings: list[Setting], limit: float = np.inf) -> list[Trial]:
         """Try settings, batch after batch; stop those that need more rounds than ``limit`` or the best so far."""
@@ -90,7 +92,7 @@ class Race:
         return bool(np.isinf(trial.rounds) or np.median(gap) <= self.tolerance)
 
     def _start(self, settings: list[Setting]) -> BatchedRuns:
-        return BatchedRuns(self.method, settings, self.instances, self.dtype)
+        return BatchedRuns(self.method, settings, self.instances, self.dtype, self.measure)
 
     def _batches(self, settings: list[Setting]) -> list[list[int]]:
         """Return the positions of the settings that run side by side: equal in their choices, not too many at once.
