@@ -10,13 +10,15 @@ from gnn_l2o.evaluation.results import Results
 
 KEY = (
     "'-' means not reached, '!' that a run diverged; 'a / b' stands for one number for each optimality gap. Speed-ups"
-    " are medians of the ratios on the same instance: infinite where only the model arrived, 0 where only the other"
-    " algorithm did, left out where neither did; '>' and '<' mark bounds, as the runs end at a horizon."
+    " are medians of the ratios on the same instance, without instances on which neither algorithm arrived. Where only"
+    " one arrived, the end of the runs bounds the ratio: '>' is a lower bound, '<' an upper one, 'a to b' both."
 )
 
 INTERVALS = (
     "'[a, b]' is a 95 % bootstrap interval of the median (percentiles of 2,000 resamples), from 5 instances on; 'k of"
-    " n' says on how many instances the model was faster, of those on which it or the other algorithm arrived."
+    " n' says on how many instances the model was faster, of those on which it or the other algorithm arrived. In"
+    " intervals and in summary.csv a ratio is infinite where only the model arrived, and 0 where only the other"
+    " algorithm did."
 )
 
 

@@ -24,14 +24,14 @@ OVERVIEW = "overview"
 WORST = 10
 BEST = "best handcrafted"
 KEY = (
-    "Rounds are communication rounds to a relative optimality gap of {gap}: the median over the instances / the number"
-    " within which 90 % of them are done (below ten instances, the slowest); '-' means not reached. A speed-up is the"
-    " median over the instances of the ratio on the same instance; instances on which neither algorithm arrived are"
-    " left out. '[a, b]' is its 95 % bootstrap interval, from 5 instances on, with ratios infinite or 0 where one did"
-    " not arrive; 'k of n' says on how many of the instances the model was faster. '>' is a lower bound: the method had not"
-    " reached the optimality gap when the runs ended; '<' is an upper bound: the model had not. A model is behind where"
-    " it needs more rounds, or where only the other algorithm reaches the optimality gap. '!': runs of the model"
-    " diverged."
+    "Rounds are communication rounds to a relative optimality gap of {gap}: the median over the instances / the"
+    " number within which 90 % of them are done (below ten instances, the slowest); '-' means not reached. A speed-up"
+    " is the median over the instances of the ratio on the same instance; instances on which neither algorithm arrived"
+    " are left out. '[a, b]' is its 95 % bootstrap interval, from 5 instances on, with ratios infinite or 0 where one"
+    " did not arrive; 'k of n' says on how many of the instances the model was faster. '>' is a lower bound: the"
+    " method had not reached the optimality gap when the runs ended; '<' is an upper bound: the model had not. A model"
+    " is behind where it needs more rounds, or where only the other algorithm reaches the optimality gap. '!': runs"
+    " of the model diverged."
 )
 
 
