@@ -17,9 +17,10 @@ from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.evaluation import METRICS, Plan, Results, evaluate, notes, overview, overview_report, ranking, summary
+from gnn_l2o.evaluation.metrics import MEASURES
 from gnn_l2o.evaluation.plan import DTYPES, TUNINGS
 from gnn_l2o.evaluation.presets import available_presets, load_preset
-from gnn_l2o.evaluation.record import TOLERANCES
+from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
 from gnn_l2o.evaluation.selection import GROUPS, members
 from gnn_l2o.learned import available_models
 from gnn_l2o.limits import LIMITS
@@ -72,6 +73,8 @@ def build_parser() -> argparse.ArgumentParser:
     add("--topology", nargs="+", default=["ring"], metavar=SPEC, help="kinds of networks")
     add("--nodes", nargs="+", type=int, default=[10], metavar="N", help="numbers of nodes of the networks")
     add("--mixing", default="metropolis", metavar="NAME", help="mixing weights")
+    worst = "whose optimality gap rounds are counted to, in tuning too: the average of the nodes or the worst node"
+    add("--measure", default="average", choices=list(MEASURES), help=worst)
     add("--instances", type=int, default=5, metavar="N", help="problems for each dataset, topology and size")
     add("--iterations", type=int, default=2000, metavar="N", help="iterations of each run")
     add("--batch_size", type=int, default=None, metavar="N", help="samples of each node in a gradient; default: all")
@@ -108,7 +111,7 @@ def build_parser() -> argparse.ArgumentParser:
         nargs="+",
         type=float,
         choices=TOLERANCES,
-        default=[1e-3, 1e-4],
+        default=list(SHOWN),
         metavar="GAP",
         help="relative optimality gaps in the tables: 1e-1, 1e-2, ... 1e-15; optima are certified to 1e-12",
     )
@@ -217,6 +220,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         references=args.references,
         limits={"all": list(LIMITS), "none": []}.get(args.limits[0], args.limits),
         metrics=args.metrics,
+        measure=args.measure,
         instances=args.instances,
         iterations=args.iterations,
         seed=args.seed,

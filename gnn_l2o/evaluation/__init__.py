@@ -5,10 +5,12 @@ from gnn_l2o.evaluation.figures import save_figures
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.metrics import METRICS, Metric, Metrics, Reference
 from gnn_l2o.evaluation.plan import Plan
+from gnn_l2o.evaluation.ranking_tables import ranking
 from gnn_l2o.evaluation.record import Case, Run
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.runner import Trace, measure
-from gnn_l2o.evaluation.tables import Table, ranking, summary
+from gnn_l2o.evaluation.summary_table import summary
+from gnn_l2o.evaluation.tables import Table
 from gnn_l2o.evaluation.tuning import Tuning, tune
 
 __all__ = [

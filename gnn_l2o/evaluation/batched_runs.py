@@ -12,7 +12,7 @@ from gnn_l2o.algorithms.base import select_rows
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.tunable import Choice, Method, Setting, Tunable
 from gnn_l2o.evaluation.instances import Instance
-from gnn_l2o.evaluation.metrics import OptimalityGap, Reference, has_diverged
+from gnn_l2o.evaluation.metrics import MEASURES, OptimalityGap, Reference, has_diverged
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
@@ -27,15 +27,23 @@ class BatchedRuns:
         settings: equal in the parameters that are choices.
         instances: the problems, side by side.
         dtype: precision of the runs.
+        measure: the optimality gap, one of :data:`~gnn_l2o.evaluation.metrics.MEASURES`.
 
     Attributes:
         shape: how many settings and instances there were at the beginning.
         active: positions of the settings that still run.
     """
 
-    def __init__(self, method: Method, settings: list[Setting], instances: Instance, dtype: torch.dtype) -> None:
+    def __init__(
+        self,
+        method: Method,
+        settings: list[Setting],
+        instances: Instance,
+        dtype: torch.dtype,
+        measure: str = "average",
+    ) -> None:
         self._method, self._settings, self._instances, self._dtype = method, settings, instances, dtype
-        self._gap = OptimalityGap()
+        self._gap, self._measured = OptimalityGap(), MEASURES[measure]()
         self.shape = len(settings), instances.problem.num_problems
         self.active = list(range(len(settings)))
         algorithm, problem, network, x0 = self._assemble()
@@ -61,6 +69,8 @@ class BatchedRuns:
         x = self._driver.state.x
         gap = self._gap.values(self._reference, self._reference.convert(x))
         diverged = has_diverged(self._reference, x, gap)
+        if self._measured.name != self._gap.name:
+            gap = self._measured.values(self._reference, self._reference.convert(x))
         shape = len(self.active), -1
         return gap.reshape(shape).numpy(), diverged.reshape(shape).numpy()
 

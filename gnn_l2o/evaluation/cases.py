@@ -136,6 +136,9 @@ class PlannedCase:
         with about(dataset=self.case.dataset):
             problem = self.dataset(network, seed=seed)
             _check(problem, network)
+            if self.plan.measure == "worst" and problem.lower_bound() is not None:
+                with about(measure=self.plan.measure):
+                    raise InputError("the minimum is unknown; expected measure 'average'")
             if seed not in self.solutions:
                 self.solutions[seed] = solve(problem)
             if self.plan.batch_size is not None:

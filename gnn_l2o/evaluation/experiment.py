@@ -171,6 +171,7 @@ class _Evaluation:
                 budget=self._plan.tuning_budget,
                 tolerance=self._plan.tuning_tolerance,
                 dtype=self._dtype,
+                measure=self._plan.measure,
             )
             self._results.add_tuning(case.case, name, tuning)
             self._save_unless_slow()
@@ -190,6 +191,7 @@ class _Evaluation:
     def _measure(self, case: PlannedCase, instance: Instance, number: int, name: str) -> Run:
         problem, network, x0 = instance.cast(self._dtype)
         algorithm, chosen = self._algorithm(case, name, problem)
+        self._results.note_class(name, algorithm)
         metrics = Metrics(instance.reference(self._dtype), list(self._plan.chosen_metrics.values()))
         plan = self._plan
         trace = measure(algorithm, problem, network, x0, metrics=metrics, iterations=plan.iterations, stop=plan.stop)

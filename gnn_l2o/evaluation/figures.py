@@ -1,9 +1,8 @@
-"""Curves of the metrics against iterations and rounds, one figure for each case of an evaluation."""
+"""Curves of the metrics against iterations, rounds and gradients, one figure for each case of an evaluation."""
 
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +11,12 @@ import numpy as np
 
 from gnn_l2o._utils.files import write_atomically
 from gnn_l2o._utils.optional import optional
-from gnn_l2o.evaluation.metrics import Accuracy, OptimalityGap
-from gnn_l2o.evaluation.record import SHOWN, Case, Run, file_key
+from gnn_l2o.evaluation import comparison
+from gnn_l2o.evaluation.front import draw_front, front_name, points
+from gnn_l2o.evaluation.metrics import MEASURES, Accuracy
+from gnn_l2o.evaluation.record import OF_LIMITS, SHOWN, TOTAL_GRADIENTS, Case, Run, file_key
 from gnn_l2o.evaluation.results import Results
+from gnn_l2o.evaluation.styles import style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,25 +27,28 @@ FORMATS = ("png", "svg")
 FLOOR = 1e-14  # below it a relative optimality gap in float64 is rounding
 CEILING = 1e9  # runs that diverge are shown up to here
 OTHERS = 8  # handcrafted methods that are drawn besides the references; more lines cannot be told apart
-
-# Okabe, Ito (2008): colours that colour-blind readers can tell apart; those similar to vermilion are for models.
-MODEL_COLOURS = ("#D55E00", "#CC79A7", "#E69F00")
-REFERENCE_COLOUR = "#0072B2"
-HANDCRAFTED_COLOURS = ("#009E73", "#7A5195", "#56B4E9", "#B8A400", "#888888", "#2F4B7C", "#8C564B", "#17BECF")
-DASHES = ("-", "--", "-.", ":")
+SCALES = {"iteration": "iterations", "rounds": "communication rounds"}
+_GAPS = {kind.name for kind in MEASURES.values()}
 
 
 def save_figures(
     results: Results, folder: Path, cases: Sequence[Case] | None = None, *, tolerances: Sequence[float] = SHOWN
 ) -> list[Path]:
-    """Draw cases, by default all, into ``folder/figures``, as PNG and SVG, and return the files."""
+    """Draw cases, by default all, into ``folder/figures``, as PNG and SVG, and return the files.
+
+    There are two figures for each case: the curves of :func:`draw`, and the front of rounds against gradients, where
+    any algorithm is on it.
+    """
     files = []
     for case in results.cases if cases is None else cases:
-        figure = draw(results, case, tolerances)
-        for ending in FORMATS:
-            path = folder / FOLDER / f"{file_name(case)}.{ending}"
-            write_atomically(path, functools.partial(figure.savefig, dpi=150))
-            files.append(path)
+        drawn = {case.file_name: draw(results, case, tolerances)}
+        if points(results, case):
+            drawn[front_name(case)] = draw_front(results, case)
+        for name, figure in drawn.items():
+            for ending in FORMATS:
+                path = folder / FOLDER / f"{name}.{ending}"
+                write_atomically(path, functools.partial(figure.savefig, dpi=150))
+                files.append(path)
     return files
 
 
@@ -54,13 +59,11 @@ def delete_figures(folder: Path) -> None:
             path.unlink()
 
 
-def file_name(case: Case) -> str:
-    """Return a file name, without an ending, for a case."""
-    return re.sub(r"[^\w.=-]+", "_", f"{case.dataset}_{case.topology}_{case.nodes}")
-
-
 def draw(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> Figure:
     """Return the figure of a case: every metric that was measured, against iterations and communication rounds.
+
+    Where one class of algorithms takes one gradient a round and another does more, there are panels against the
+    gradients of a node, those inside local solves included.
 
     A line is the median over the instances, its band reaches from the smallest to the largest value. Of many methods
     only the best are drawn, see :func:`choose`.
@@ -70,17 +73,19 @@ def draw(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> F
     with optional("report"):
         from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(10, 3.75 * len(metrics)), layout="constrained")
-    axes = figure.subplots(len(metrics), 2, sharey="row", sharex="col", squeeze=False)
     shown = choose(results, case, tolerances)
+    several = len({results.class_of(name) for name in shown} - {OF_LIMITS}) > 1
+    scales = {**SCALES, **({TOTAL_GRADIENTS: "gradients of a node"} if several else {})}
+    figure = Figure(figsize=(5 * len(scales), 3.75 * len(metrics)), layout="constrained")
+    axes = figure.subplots(len(metrics), len(scales), sharey="row", sharex="col", squeeze=False)
     for row, metric in enumerate(metrics):
         _prepare(axes[row], results, case, metric)
         for name in shown:
             runs = [run for run in results.select(case, name) if file_key(metric) in run.trace]
-            for ax, scale in zip(axes[row], ("iteration", "rounds"), strict=True) if runs else ():
-                _curve(ax, _abscissa(runs, scale), _stack(runs, file_key(metric)), _style(results, name))
-    axes[-1, 0].set_xlabel("iterations")
-    axes[-1, 1].set_xlabel("communication rounds")
+            for ax, scale in zip(axes[row], scales, strict=True) if runs else ():
+                _curve(ax, _abscissa(runs, scale), _stack(runs, file_key(metric)), style(results, name))
+    for ax, label in zip(axes[-1], scales.values(), strict=True):
+        ax.set_xlabel(label)
     figure.suptitle(_caption(results, case, shown))
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), frameon=False)
@@ -88,10 +93,10 @@ def draw(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> F
 
 
 def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str) -> None:
-    """Set scales, limits and labels of the two panels of a metric."""
+    """Set scales, limits and labels of the panels of a metric."""
     description = results.metrics[metric]
     label = "  ".join(filter(None, (description["label"], description["formula"])))
-    axes[0].set_ylabel(f"relative {label}" if metric == OptimalityGap.name else label)
+    axes[0].set_ylabel(f"relative {label}" if metric in _GAPS else label)
     for ax in axes:
         ax.set(xscale="log", yscale=description["scale"])
         ax.margins(x=0.01)
@@ -106,10 +111,10 @@ def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str) ->
 def choose(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> list[str]:
     """Return the algorithms that are drawn, in the order of the ranking.
 
-    They are the models, the tuned constants, the references and the best of the others.
+    They are the models, the limits, the tuned constants, the references and the best of the others.
     """
-    ranked = results.ranking(case, tolerances)
-    always = [*results.models, *results.tuned, *results.references]
+    ranked = comparison.ranking(results, case, tolerances)
+    always = [*results.models, *results.limits, *results.tuned, *results.references]
     best = [name for name in ranked if name not in always][:OTHERS]
     return [name for name in ranked if name in always or name in best]
 
@@ -124,33 +129,11 @@ def _caption(results: Results, case: Case, shown: Sequence[str]) -> str:
     return f"{case} ({over})" + (drawn if there > len(shown) else "")
 
 
-def _style(results: Results, name: str) -> dict[str, Any]:
-    """Return how an algorithm is drawn, the same way in all figures of an evaluation."""
-    if name in results.models:
-        turn, position = divmod(results.models.index(name), len(MODEL_COLOURS))
-        look = {
-            "color": MODEL_COLOURS[position],
-            "linewidth": 2.4,
-            "linestyle": DASHES[turn % len(DASHES)],
-            "zorder": 3,
-        }
-    elif name in results.tuned:
-        look = {"color": "black", "linewidth": 1.8, "linestyle": DASHES[results.tuned.index(name) % len(DASHES)]}
-    elif name in results.references:
-        dashes = DASHES[results.references.index(name) % len(DASHES)]
-        look = {"color": REFERENCE_COLOUR, "linewidth": 1.8, "linestyle": dashes}
-    else:
-        turn, position = divmod(results.handcrafted.index(name), len(HANDCRAFTED_COLOURS))
-        dashes = DASHES[(position + turn) % len(DASHES)]  # neighbours in the list differ in both
-        look = {"color": HANDCRAFTED_COLOURS[position], "linewidth": 1.4, "linestyle": dashes}
-    return {"label": results.label(name), "zorder": 3 if name in results.models else 2, **look}
-
-
 def _abscissa(runs: Sequence[Run], quantity: str) -> np.ndarray:
-    """Return iterations or rounds at the checkpoints of the longest runs, without the 0th: medians over the runs."""
-    longest = max(len(run.trace[quantity]) for run in runs)
-    whole = [run.trace[quantity] for run in runs if len(run.trace[quantity]) == longest]
-    return np.median(whole, axis=0)[1:]
+    """Return a quantity at the checkpoints of the longest runs, without the 0th: medians over the runs."""
+    columns = [run.spent(quantity) for run in runs]
+    longest = max(map(len, columns))
+    return np.median([column for column in columns if len(column) == longest], axis=0)[1:]
 
 
 def _stack(runs: Sequence[Run], column: str) -> np.ndarray:
@@ -180,5 +163,5 @@ def _limit(ax: Axes, results: Results, case: Case, metric: str) -> None:
     """Show what converges: diverging curves and bands leave the picture at the top."""
     columns = [r.trace.get(file_key(metric), []) for r in results.runs if r.case == case]
     positive = [v for column in columns for v in column[1:] if v is not None and v > FLOOR]
-    top = 3.0 if metric == OptimalityGap.name else min(max(positive, default=1.0), 100.0) * 2
+    top = 3.0 if metric in _GAPS else min(max(positive, default=1.0), 100.0) * 2
     ax.set_ylim(max(FLOOR, min(positive, default=FLOOR)) / 2, top)

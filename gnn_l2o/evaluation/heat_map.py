@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gnn_l2o._utils.optional import optional
-from gnn_l2o.evaluation.overview import Entry, Speedup, references, tolerances
+from gnn_l2o.evaluation.overview import Entry, classes, references, tolerances
+from gnn_l2o.evaluation.speedups import Speedup
 from gnn_l2o.evaluation.tables import gaps
 
 if TYPE_CHECKING:
@@ -33,9 +34,10 @@ def draw_heat_map(entries: Sequence[Entry]) -> Figure:
     """Return a heat map of the speed-ups of one model.
 
     Rows are topologies and sizes, columns datasets. The first panel compares with the best handcrafted method, the
-    others with the reference methods. The colour is log2 of the speed-up. The number itself stands in its square, with
-    ``>`` or ``<`` where it is a bound and ``!`` where a run of the model diverged. Squares are hatched where a run
-    diverged or one of the algorithms did not reach the tolerance.
+    others with the best of each class of them, if methods of both ran, and with the reference methods. The colour is
+    log2 of the speed-up. The number itself stands in its square, with ``>`` or ``<`` where it is a bound and ``!``
+    where a run of the model diverged. Squares are hatched where a run diverged or one of the algorithms did not reach
+    the tolerance.
     """
     shown = [entry for entry in entries if entry.over_best is not None]
     keys = _keys(shown)
@@ -61,6 +63,8 @@ def draw_heat_map(entries: Sequence[Entry]) -> Figure:
 def _panels(entries: Sequence[Entry]) -> dict[str, Measure]:
     """Return the speed-ups that panels show, by the title of the panel."""
     panels: dict[str, Measure] = {"over the best tuned handcrafted method": lambda entry: entry.over_best}
+    for key, label in classes(entries).items():
+        panels[f"over the best of {label}"] = lambda entry, key=key: entry.over_class(key)  # type: ignore[misc]
     for name, label in references(entries).items():
         panels[f"over tuned {label}"] = lambda entry, name=name: entry.over(name)  # type: ignore[misc]
     return panels

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal
@@ -126,6 +126,37 @@ class OptimalityGap(Metric):
     def values(self, reference: Reference, x: Tensor) -> Tensor:
         mean = reference.problem.average(x)
         return (reference.problem.objective(mean) - reference.value) / reference.gap_scale
+
+
+@METRICS.register
+class WorstNodeGap(Metric):
+    r"""The relative optimality gap of the worst node, infinite where a node is outside the domain of r.
+
+    .. math::
+        \frac{\max_i F(x_i) - F^*}{F(x^0) - F^*}
+
+    A user reads the point of a node, not the average. The denominator is :attr:`Reference.gap_scale`, as that of
+    :class:`OptimalityGap`. The metric is left out for neural networks, whose minimum is unknown.
+    """
+
+    name = "worst_node_gap"
+    label = "worst node's optimality gap"
+    formula = r"$(\max_i F(x_i) - F^*) \,/\, (F(x^0) - F^*)$"
+    scale = "log"
+
+    def applies(self, reference: Reference) -> bool:
+        return reference.problem.lower_bound() is None
+
+    def values(self, reference: Reference, x: Tensor) -> Tensor:
+        problem = reference.problem
+        at_nodes = problem.objective_at_nodes(x)
+        worst = at_nodes.new_zeros(problem.num_problems)
+        worst = worst.scatter_reduce(0, problem.batch, at_nodes, "amax", include_self=False)
+        return (worst - reference.value) / reference.gap_scale
+
+
+MEASURES: Mapping[str, type[Metric]] = {"average": OptimalityGap, "worst": WorstNodeGap}
+"""The metrics that rounds can be counted to, by the node whose point is measured."""
 
 
 @METRICS.register

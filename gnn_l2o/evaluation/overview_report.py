@@ -5,26 +5,33 @@ from __future__ import annotations
 import functools
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gnn_l2o._utils.files import write_atomically, write_text
+from gnn_l2o.evaluation.comparison import interval_columns, pairs_columns
 from gnn_l2o.evaluation.figures import FOLDER, FORMATS
 from gnn_l2o.evaluation.heat_map import draw_heat_map
-from gnn_l2o.evaluation.overview import Entry, Rounds, Speedup, references, tolerances, total, worst
+from gnn_l2o.evaluation.overview import Entry, classes, references, tolerances
+from gnn_l2o.evaluation.record import CLASSES
 from gnn_l2o.evaluation.results_file import to_csv
+from gnn_l2o.evaluation.speedups import Paired, Rounds, Speedup
 from gnn_l2o.evaluation.tables import Table, count, gaps
+from gnn_l2o.evaluation.totals import Comparison, total, worst
 
 OVERVIEW = "overview"
 WORST = 10
 BEST = "best handcrafted"
 KEY = (
-    "Rounds are communication rounds to a relative optimality gap of {gap}: the median over the instances / the number"
-    " within which 90 % of them are done (below ten instances, the slowest); '-' means not reached. Speed-ups compare"
-    " medians; '>' is a lower bound: the method had not reached the gap when the runs ended; '<' is an upper bound: the"
-    " model had not. A model is behind where it needs more rounds, or where only the other algorithm reaches the gap."
-    " '!': runs of the model diverged."
+    "Rounds are communication rounds to a relative optimality gap of {gap}: the median over the instances / the"
+    " number within which 90 % of them are done (below ten instances, the slowest); '-' means not reached. A speed-up"
+    " is the median over the instances of the ratio on the same instance; instances on which neither algorithm arrived"
+    " are left out. '[a, b]' is its 95 % bootstrap interval, from 5 instances on, with ratios infinite or 0 where one"
+    " did not arrive; 'k of n' says on how many of the instances the model was faster. '>' is a lower bound: the"
+    " method had not reached the optimality gap when the runs ended; '<' is an upper bound: the model had not. A model"
+    " is behind where it needs more rounds, or where only the other algorithm reaches the optimality gap. '!': runs"
+    " of the model diverged."
 )
 
 
@@ -44,11 +51,11 @@ def save_overview(entries: Sequence[Entry], folder: Path, command: str) -> None:
 
 def overview_page(entries: Sequence[Entry], command: str) -> str:
     """Return the overview as Markdown, with links to the figures in a folder beside it."""
-    tables = [totals(entries), worst_cases(entries), alone(entries), all_cases(entries)]
+    shown = [totals(entries), worst_cases(entries, details=True), alone(entries), all_cases(entries)]
     parts = ["# Overview", f"    {command}", KEY.format(gap=gaps(tolerances(entries))), *firsts(entries)]
     for model in _models(entries):
         parts.append(f"![{model}]({FOLDER}/{_figure_name(entries, model)}.png)")
-    for table in tables:
+    for table in shown:
         parts += [f"## {table.title}", table.markdown()] if table.rows else []
     return "\n\n".join(parts) + "\n"
 
@@ -56,16 +63,18 @@ def overview_page(entries: Sequence[Entry], command: str) -> str:
 def totals(entries: Sequence[Entry]) -> Table:
     """Return median speed-ups and the number of cases in which a model is behind, of all and of each dataset."""
     datasets = dict.fromkeys(e.case.dataset for e in entries)
-    labels = references(entries)
+    labels, kinds = references(entries), classes(entries)
     rows = []
     for model in _models(entries):
         for dataset in (None, *datasets) if len(datasets) > 1 else (None,):
             over = total(e for e in _of(entries, model) if dataset in (None, e.case.dataset))
             row = {"model": model, "dataset": dataset or "all", "cases": str(over.best.cases)}
             compared = {BEST: over.best}
+            compared |= {f"best of {label}": over.classes.get(key, _NOWHERE) for key, label in kinds.items()}
             compared |= {label: over.references[name] for name, label in labels.items() if name in over.references}
             for label, comparison in compared.items():
-                row |= {f"over {label}": _written(comparison.speedup), f"behind {label}": str(comparison.behind)}
+                behind = f"{comparison.behind} of {comparison.cases}"
+                row |= {f"over {label}": _written(comparison.speedup), f"behind {label}": behind}
             rows.append({**row, "runs": str(over.runs), "diverged": str(over.diverged)})
     to = gaps(tolerances(entries))
     title = (
@@ -75,16 +84,22 @@ def totals(entries: Sequence[Entry]) -> Table:
     return Table(title, rows, ("model", "dataset"), bold)
 
 
-def worst_cases(entries: Sequence[Entry], count: int = WORST) -> Table:
-    """Return the cases in which each model does worst beside the best handcrafted method."""
-    rows = [_row(e, references(entries)) for model in _models(entries) for e in worst(_of(entries, model), count)]
-    return Table("The cases where the model does worst", rows, _WORDS)
+def worst_cases(entries: Sequence[Entry], count: int = WORST, *, details: bool = False) -> Table:
+    """Return the cases in which each model does worst beside the best handcrafted method.
+
+    Args:
+        entries: of all cases.
+        count: how many of each model.
+        details: whether speed-ups have intervals, and the best of each class of methods has columns.
+    """
+    found = [e for model in _models(entries) for e in worst(_of(entries, model), count)]
+    return Table("The cases where the model does worst", _rows(found, entries, details=details), _WORDS)
 
 
 def all_cases(entries: Sequence[Entry]) -> Table:
     """Return all cases in which models stand beside handcrafted methods."""
-    rows = [_row(entry, references(entries)) for entry in entries if entry.over_best is not None]
-    return Table("All cases", rows, _WORDS)
+    found = [entry for entry in entries if entry.over_best is not None]
+    return Table("All cases", _rows(found, entries, details=True), _WORDS)
 
 
 def alone(entries: Sequence[Entry]) -> Table:
@@ -105,25 +120,35 @@ def alone(entries: Sequence[Entry]) -> Table:
 
 def firsts(entries: Sequence[Entry]) -> list[str]:
     """Return a line that says in how many cases which handcrafted method was the fastest, if any was."""
-    winners = {(e.run, e.case): e.label(e.best) for e in entries if e.best is not None}
+    winners = {(e.run, e.case): e.label(e.best.name) for e in entries if e.best.name is not None}
     counts = Counter(winners.values())
     first = ", ".join(f"{label} in {count}" for label, count in counts.most_common())
     return [f"First of the handcrafted methods: {first} of {counts.total()} cases."] if counts else []
 
 
-_WORDS = ("dataset", "topology", "model", BEST)
+_WORDS = ("dataset", "topology", "model", BEST, *(f"best of {label}" for label in CLASSES.values()))
+_NOWHERE = Comparison(0, None, 0)  # a class of which no method ran
 
 
-def _row(entry: Entry, labels: Mapping[str, str]) -> dict[str, str]:
-    row = {
+def _rows(shown: Sequence[Entry], entries: Sequence[Entry], *, details: bool) -> list[dict[str, str]]:
+    labels, kinds = references(entries), classes(entries) if details else {}
+    return [_row(entry, labels, kinds, _paired if details else _short) for entry in shown]
+
+
+def _row(
+    entry: Entry, labels: Mapping[str, str], kinds: Mapping[str, str], write: Callable[[Paired | None], str]
+) -> dict[str, str]:
+    best = {BEST: entry.best, **{f"best of {label}": entry.classes[key] for key, label in kinds.items()}}
+    others = {label: entry.references.get(name) for name, label in labels.items()}
+    rounds = {**{heading: one.rounds for heading, one in best.items()}, **others}
+    return {
         **_place(entry),
         "rounds": _spelled(entry.rounds) + ("!" if entry.diverged else ""),
-        BEST: f"{entry.label(entry.best)}: {_spelled(entry.best_rounds)}" if entry.best else "-",
-        **{label: _spelled(entry.references.get(name)) for name, label in labels.items()},
-        f"over {BEST}": _written(entry.over_best),
-        **{f"over {label}": _written(entry.over(name)) for name, label in labels.items()},
+        **{heading: f"{entry.label(b.name)}: {_spelled(b.rounds)}" if b.name else "-" for heading, b in best.items()},
+        **{label: _spelled(other) for label, other in others.items()},
+        **{f"over {heading}": write(entry.beside(other)) for heading, other in rounds.items()},
+        "diverged": f"{entry.diverged} of {entry.instances}",
     }
-    return {**row, "diverged": f"{entry.diverged} of {entry.instances}"}
 
 
 def _place(entry: Entry) -> dict[str, str]:
@@ -141,9 +166,17 @@ def _written(speedup: Speedup | None) -> str:
     return "" if speedup is None else str(speedup)
 
 
+def _short(paired: Paired | None) -> str:
+    return "" if paired is None else str(paired.speedup)
+
+
+def _paired(paired: Paired | None) -> str:
+    return "" if paired is None else str(paired)
+
+
 def _values(entry: Entry, names: Sequence[str]) -> dict[str, Any]:
     """Return a row for a machine: numbers, empty where there are none or none that is finite."""
-    row = {
+    row: dict[str, Any] = {
         "run": entry.run,
         **entry.case._asdict(),
         "model": entry.model,
@@ -152,15 +185,21 @@ def _values(entry: Entry, names: Sequence[str]) -> dict[str, Any]:
         "instances": entry.instances,
         "diverged": entry.diverged,
         "final_gap": entry.final_gap,
-        "best_handcrafted": entry.best,
     }
-    others = {"best_handcrafted": entry.best_rounds, **{name: entry.references.get(name) for name in names}}
+    best = {"best_handcrafted": entry.best, **{f"best_{key}": one for key, one in entry.classes.items()}}
+    row |= {key: one.name for key, one in best.items()}
+    others = {key: one.rounds for key, one in best.items()}
+    others |= {name: entry.references.get(name) for name in names}
     for name, rounds in {"model": entry.rounds, **others}.items():
         row[f"{name}_rounds"] = rounds and rounds.median
         row[f"{name}_rounds_90"] = rounds and rounds.percentile90
-    for name, speedup in {"best_handcrafted": entry.over_best, **{name: entry.over(name) for name in names}}.items():
-        row[f"speedup_vs_{name}_min"] = speedup and speedup.min
-        row[f"speedup_vs_{name}_max"] = speedup and speedup.max
+        row |= interval_columns(f"{name}_rounds", rounds)
+    for name, rounds in others.items():
+        paired = entry.beside(rounds)
+        key = f"speedup_vs_{name}"
+        row |= {f"{key}_min": paired and paired.speedup.min, f"{key}_max": paired and paired.speedup.max}
+        row |= interval_columns(key, paired)
+        row |= pairs_columns(key, paired)
     return {key: None if isinstance(value, float) and math.isinf(value) else value for key, value in row.items()}
 
 

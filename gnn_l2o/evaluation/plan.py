@@ -17,7 +17,7 @@ from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.algorithms.tunable import Method
-from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, Metric, OptimalityGap
+from gnn_l2o.evaluation.metrics import MEASURES, Accuracy, ConsensusError, Metric, OptimalityGap, WorstNodeGap
 from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
 from gnn_l2o.evaluation.seeds import INSTANCES
 from gnn_l2o.evaluation.selection import choose_limits, choose_methods, choose_metrics, choose_models, choose_references
@@ -72,6 +72,8 @@ class Plan:
         references: the methods that every table compares models with, beside the best handcrafted method; given by name
             or path or as a class.
         limits: what all others are shown beside, names of :data:`~gnn_l2o.limits.LIMITS`; all of them by default.
+        measure: the optimality gap that rounds are counted to, in tuning as in all tables: that of the ``"average"`` of
+            the nodes, or that of the ``"worst"`` node.
         metrics: what is measured at the checkpoints: names, paths of Python files that define a
             :class:`~gnn_l2o.evaluation.Metric`, or objects. The optimality gap is measured in any case, since rounds
             are counted to it.
@@ -103,7 +105,8 @@ class Plan:
     algorithms: Sequence[str | Method] = ("all",)
     references: Sequence[str | Method] = ("prox_ed",)
     limits: Sequence[str] = tuple(LIMITS)
-    metrics: Sequence[str | Metric] = (OptimalityGap.name, ConsensusError.name, Accuracy.name)
+    metrics: Sequence[str | Metric] = (OptimalityGap.name, WorstNodeGap.name, ConsensusError.name, Accuracy.name)
+    measure: str = "average"
     stop: Sequence[StoppingRule] = ()
     instances: int = 5
     iterations: int = 2000
@@ -127,7 +130,8 @@ class Plan:
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         self._check_numbers()
         self._check_tolerances()
-        for name, known in (("mixing", MIXING), ("dtype", DTYPES), ("tuning", TUNINGS)):
+        listed = (("mixing", MIXING), ("dtype", DTYPES), ("tuning", TUNINGS), ("measure", MEASURES))
+        for name, known in listed:
             if getattr(self, name) not in known:
                 with about(**{name: getattr(self, name)}):
                     raise unknown(name, getattr(self, name), known)
@@ -182,7 +186,7 @@ class Plan:
     @cached_property
     def chosen_metrics(self) -> dict[str, Metric]:
         """The metrics, by name."""
-        return choose_metrics(self.metrics)
+        return choose_metrics(self.metrics, MEASURES[self.measure])
 
     @cached_property
     def competitors(self) -> dict[str, Algorithm[Any] | Method]:

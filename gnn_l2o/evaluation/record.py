@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 from gnn_l2o.algorithms.base import Cost
-from gnn_l2o.evaluation.metrics import ConsensusError, OptimalityGap
+from gnn_l2o.evaluation.metrics import MEASURES, ConsensusError, OptimalityGap, WorstNodeGap
 from gnn_l2o.evaluation.runner import Trace
 
 TOLERANCES = tuple(float(f"1e-{k}") for k in range(1, 16))
@@ -25,8 +26,17 @@ TRACE_COLUMNS = ("iteration", *FILE_KEYS.values(), *(field.name for field in dat
 """The columns of a trace that no metric of a user may be called."""
 
 
-SHOWN = (1e-3, 1e-4)
+SHOWN = (1e-4, 1e-6)
 """The relative optimality gaps that tables show unless others are asked for."""
+
+
+ONE_GRADIENT, LOCAL_SOLVES, OF_LIMITS = "one gradient a round", "local solves", "limits"
+
+CLASSES: Mapping[str, str] = {"one_gradient": ONE_GRADIENT, "local_solves": LOCAL_SOLVES}
+"""The classes of methods and models, which tables rank one after another, by the name of their columns in files."""
+
+TOTAL_GRADIENTS = "total_gradients"
+"""The quantity that adds the gradients inside local solves to the others."""
 
 
 class Case(NamedTuple):
@@ -38,6 +48,11 @@ class Case(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.dataset}, {self.topology}, {self.nodes} nodes"
+
+    @property
+    def file_name(self) -> str:
+        """Return a file name, without an ending, for the case."""
+        return re.sub(r"[^\w.=-]+", "_", f"{self.dataset}_{self.topology}_{self.nodes}")
 
 
 @dataclass(frozen=True)
@@ -61,8 +76,9 @@ class Run:
             (:class:`.Cost`) that network and problem counted until then, and seconds; or ``None``.
         trace: at the checkpoints the iteration; the metrics to six digits, among them the optimality gap and the
             consensus error under the keys of :data:`FILE_KEYS`; the costs.
-        setup_rounds: communication rounds before the first iteration, see :attr:`.Driver.setup`; ``None`` in older
-            files.
+        reached_worst: what ``reached`` is, for the optimality gap of the worst node; empty where it is not measured.
+        setup_rounds: communication rounds before the first iteration, see :attr:`.Driver.setup`; they are not among
+            those of ``reached`` and the trace. ``None`` in older files.
         setup_numbers: numbers sent along every edge in each direction in these, likewise.
     """
 
@@ -81,6 +97,7 @@ class Run:
     vectors_per_edge_per_iteration: int
     reached: dict[str, dict[str, float] | None]
     trace: dict[str, list[Any]]
+    reached_worst: dict[str, dict[str, float] | None] = field(default_factory=dict)
     setup_rounds: int | None = None
     setup_numbers: int | None = None
 
@@ -111,7 +128,8 @@ class Run:
             seconds=trace.seconds[-1],
             rounds_per_iteration=cost.rounds,
             vectors_per_edge_per_iteration=cost.vectors,
-            reached={tolerance_key(t): _reached(trace, t) for t in TOLERANCES},
+            reached=_reached(trace, OptimalityGap.name),
+            reached_worst=_reached(trace, WorstNodeGap.name),
             trace={
                 "iteration": trace.iteration,
                 **{key: [finite(v, digits=6) for v in values] for key, values in measures.items()},
@@ -131,6 +149,35 @@ class Run:
         """Return how many iterations the run made."""
         return int(self.trace["iteration"][-1])
 
+    def needed(self, tolerance: float, quantity: str = "rounds", measure: str = "average") -> float:
+        """Return the cost of reaching an optimality gap; infinite where it was not reached, or is not measured.
+
+        Args:
+            tolerance: the relative optimality gap.
+            quantity: ``"iterations"``, ``"seconds"``, a field of :class:`.Cost`, or :data:`TOTAL_GRADIENTS`.
+            measure: the optimality gap, one of :data:`~gnn_l2o.evaluation.metrics.MEASURES`.
+        """
+        times = self.reached_worst if measure == "worst" else self.reached
+        then = times[tolerance_key(tolerance)] if times else None
+        if then is None:
+            return math.inf
+        if quantity == TOTAL_GRADIENTS:  # files of earlier releases know no local solves
+            return then["gradients"] + then.get("solve_gradients", 0)
+        return then[quantity]
+
+    def spent(self, quantity: str) -> list[float]:
+        """Return what was spent up to each checkpoint; the quantities are those of :meth:`needed` but for seconds."""
+        if quantity != TOTAL_GRADIENTS:
+            return self.trace[quantity]
+        columns = [self.trace[name] for name in ("gradients", "solve_gradients") if name in self.trace]
+        return [sum(values) for values in zip(*columns, strict=True)]
+
+    def last_gap(self, measure: str = "average") -> float | None:
+        """Return an optimality gap at the end; ``None`` where it is not finite or not measured."""
+        if MEASURES[measure] is OptimalityGap:
+            return self.final_gap
+        return self.trace.get(file_key(MEASURES[measure].name), [None])[-1]
+
 
 def file_key(metric: str) -> str:
     """Return what a metric is called in the file, ``"consensus"`` for ``"consensus_error"``."""
@@ -149,10 +196,14 @@ def finite(value: float, digits: int | None = None) -> float | None:
     return value if digits is None else float(f"{value:.{digits}g}")
 
 
-def _reached(trace: Trace, tolerance: float) -> dict[str, float] | None:
-    position = trace.reached(tolerance)
-    if position is None:
-        return None
+def _reached(trace: Trace, metric: str) -> dict[str, dict[str, float] | None]:
+    if metric not in trace.measures:
+        return {}
+    positions = {tolerance_key(t): trace.reached(t, metric) for t in TOLERANCES}
+    return {key: None if k is None else _spent(trace, k) for key, k in positions.items()}
+
+
+def _spent(trace: Trace, position: int) -> dict[str, float]:
     return {
         "iterations": trace.iteration[position],
         **asdict(trace.spent[position]),

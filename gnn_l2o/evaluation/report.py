@@ -8,10 +8,13 @@ from typing import Any
 
 from gnn_l2o._utils.files import write_text
 from gnn_l2o.evaluation import notes
-from gnn_l2o.evaluation.figures import FOLDER, file_name
+from gnn_l2o.evaluation.figures import FOLDER
+from gnn_l2o.evaluation.front import front_name, points
+from gnn_l2o.evaluation.ranking_tables import of_worst, ranking, rounds_table
 from gnn_l2o.evaluation.record import SHOWN
 from gnn_l2o.evaluation.results import Results
-from gnn_l2o.evaluation.tables import gaps, ranking, summary
+from gnn_l2o.evaluation.summary_table import summary
+from gnn_l2o.evaluation.tables import gaps
 
 REPORT = "report.md"
 
@@ -23,18 +26,23 @@ def save_report(results: Results, folder: Path, tolerances: Sequence[float] = SH
 
 def report(results: Results, tolerances: Sequence[float] = SHOWN) -> str:
     """Return the report as Markdown, with links to the figures in a folder beside it."""
-    over = summary(results, tolerances)
+    over = summary(results, tolerances, details=True)
     parts = [
         "# Evaluation",
         f"    {results.command}",
         _setting(results),
-        notes.KEY,
+        f"{notes.KEY} {notes.INTERVALS}",
+        *notes.divergences(results),
         f"## {over.title}",
         over.markdown(),
     ]
     for case in results.cases:
         ranks = ranking(results, case, tolerances, details=True)
-        parts += [f"## {ranks.title}", ranks.markdown(), f"![{case}]({FOLDER}/{file_name(case)}.png)"]
+        rounds = rounds_table(results, case)
+        parts += [f"## {ranks.title}", ranks.markdown(), f"### {rounds.title}", rounds.markdown()]
+        parts.append(f"![{case}]({FOLDER}/{case.file_name}.png)")
+        if points(results, case):
+            parts.append(f"![Rounds against gradients: {case}]({FOLDER}/{front_name(case)}.png)")
     said = {
         "Conditions": notes.conditions,
         "Data": notes.sources,
@@ -58,13 +66,16 @@ def _setting(results: Results) -> str:
     if results.handcrafted or results.tuned:
         text += (
             f" Each method was tuned {_tuned_on(settings)} of every dataset, topology and size: of "
-            f"{settings['tuning_budget']} settings the one was chosen that reaches a relative optimality gap of "
-            f"{gaps([settings['tuning_tolerance']])} in the fewest rounds and converges. Models were not tuned."
+            f"{settings['tuning_budget']} settings the one was chosen that reaches a relative optimality gap"
+            f"{of_worst(results)} of {gaps([settings['tuning_tolerance']])} in the fewest rounds and converges. Models"
+            " were not tuned."
         )
     if settings["stop"]:
         text += f" Runs end where a rule holds: {', '.join(settings['stop'])}."
     return text + (
-        " Rounds, vectors (sent along every edge in each direction) and gradients are what network and problem counted."
+        " Rounds, vectors (sent along every edge in each direction) and gradients (of a node, those inside local solves"
+        " included) are what network and problem counted. A method of the class of local solves solves subproblems at"
+        " the nodes, or takes more than one gradient a round; limits are no methods and count as none."
         " The best handcrafted method is one of the handcrafted methods only; learned baselines are the other"
         " models and MiLoDo's rule with tuned constants."
     )

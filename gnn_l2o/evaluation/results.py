@@ -1,4 +1,4 @@
-"""The results of an evaluation: the file that holds them, medians over the instances, comparisons of models."""
+"""The results of an evaluation: what ran, the file that holds it, and medians over the instances."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_text
+from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.evaluation import comparison
 from gnn_l2o.evaluation.metrics import METRICS
-from gnn_l2o.evaluation.record import TOLERANCES, Case, Run, file_key, finite, tolerance_key
+from gnn_l2o.evaluation.record import LOCAL_SOLVES, OF_LIMITS, ONE_GRADIENT, Case, Run, file_key, finite
 from gnn_l2o.evaluation.results_file import (
     DEFAULTS,
     RESULTS,
@@ -23,18 +25,17 @@ from gnn_l2o.evaluation.results_file import (
     SUMMARY,
     describe_method,
     describe_metric,
-    from_schema_3,
     to_csv,
+    upgraded,
     versions,
 )
 from gnn_l2o.evaluation.seeds import Purpose
+from gnn_l2o.evaluation.speedups import Rounds
 from gnn_l2o.evaluation.tuning import Tuning
 from gnn_l2o.limits import LIMITS
 
 if TYPE_CHECKING:
     from gnn_l2o.evaluation.plan import Plan
-
-SUMMARIZED = TOLERANCES[:8]  # those of which the summary has rows
 
 
 @dataclass
@@ -45,7 +46,8 @@ class Results:
         command: what was called.
         seed: of everything.
         settings: all that decides the outcome; runs under different settings do not mix.
-        methods: for each method its label, and the units of its parameters: ``{"label", "units"}``.
+        methods: for each method and limit its label, the units of its parameters, and whether it does more at a node
+            than one gradient a round: ``{"label", "units", "local_work"}``; for each model the last of these.
         metrics: for each metric its label, and what figures need: ``{"label", "formula", "scale"}``.
         versions: of the libraries.
         tuning: for each tuned method and case what was tried and chosen.
@@ -66,11 +68,15 @@ class Results:
     sources: dict[str, str] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
+    _grouped: tuple[list[Run], int, dict[tuple[Case, str], list[Run]]] = field(
+        default=([], 0, {}), init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         self.settings = {**DEFAULTS, **self.settings}
         known = {name for name in (*self.handcrafted, *self.tuned, *self.references) if name in METHODS}
-        self.methods = {**{name: describe_method(METHODS[name]) for name in sorted(known)}, **self.methods}
+        described = {name: describe_method(METHODS[name]) for name in sorted(known)}
+        self.methods = {name: {**described.get(name, {}), **own} for name, own in {**described, **self.methods}.items()}
         built_in = [METRICS[name]() for name in self.settings["metrics"] if name in METRICS]
         self.metrics = {**{metric.name: describe_metric(metric) for metric in built_in}, **self.metrics}
 
@@ -116,9 +122,23 @@ class Results:
         return bool(self.tuned) or len(self.models) > 1
 
     @property
+    def has_setup(self) -> bool:
+        """Return whether any algorithm spent rounds before its first iteration."""
+        return any(run.setup_rounds for run in self.runs)
+
+    @property
     def cases(self) -> list[Case]:
         """Return the cases that hold runs, in their order."""
-        return list(dict.fromkeys(run.case for run in self.runs))
+        return list(dict.fromkeys(case for case, _ in self._groups))
+
+    def algorithms(self, case: Case) -> list[str]:
+        """Return the algorithms that have runs in a case."""
+        return [name for there, name in self._groups if there == case]
+
+    @property
+    def measure(self) -> str:
+        """Return whose optimality gap rounds are counted to: ``"average"`` of the nodes, or ``"worst"`` node."""
+        return str(self.settings["measure"])
 
     def label(self, algorithm: str) -> str:
         """Return what tables and figures call an algorithm."""
@@ -126,11 +146,33 @@ class Results:
             return f"{algorithm} (model)"
         if algorithm in self.limits and algorithm in LIMITS:
             return LIMITS[algorithm].label
-        return self.methods[algorithm]["label"] if algorithm in self.methods else algorithm
+        return self.methods.get(algorithm, {}).get("label", algorithm)
+
+    def class_of(self, algorithm: str) -> str:
+        """Return the class of an algorithm: one of :data:`~gnn_l2o.evaluation.record.CLASSES`, or the limits."""
+        if algorithm in self.limits:
+            return OF_LIMITS
+        return LOCAL_SOLVES if self.methods.get(algorithm, {}).get("local_work", False) else ONE_GRADIENT
+
+    def note_class(self, name: str, algorithm: Algorithm[Any]) -> None:
+        """Record whether an algorithm that runs has local work; a method has if it has with any of its settings."""
+        description = self.methods.setdefault(name, {})
+        description["local_work"] = description.get("local_work", False) or algorithm.has_local_work
 
     def select(self, case: Case, algorithm: str) -> list[Run]:
         """Return the runs of an algorithm in a case."""
-        return [r for r in self.runs if r.case == case and r.algorithm == algorithm]
+        return list(self._groups.get((case, algorithm), ()))
+
+    @property
+    def _groups(self) -> dict[tuple[Case, str], list[Run]]:
+        """The runs by case and algorithm; grouped anew only when there are others, since they may be many."""
+        runs, count, groups = self._grouped
+        if runs is not self.runs or count != len(self.runs):
+            groups = {}
+            for run in self.runs:
+                groups.setdefault((run.case, run.algorithm), []).append(run)
+            self._grouped = self.runs, len(self.runs), groups
+        return groups
 
     def find(self, case: Case, algorithm: str, instance: int) -> Run | None:
         """Return one run, if it was made."""
@@ -165,19 +207,41 @@ class Results:
             case: the case.
             algorithm: the name.
             tolerance: the relative optimality gap.
-            quantity: ``"iterations"``, ``"seconds"``, or a field of :class:`.Cost`, as ``"rounds"``.
+            quantity: ``"iterations"``, ``"seconds"``, a field of :class:`.Cost`, as ``"rounds"``, or
+                :data:`~gnn_l2o.evaluation.record.TOTAL_GRADIENTS`.
         """
-        return finite(statistics.median(self.needed(case, algorithm, tolerance, quantity) or [math.inf]))
+        needed = self.needed(case, algorithm, tolerance, quantity).values()
+        return finite(statistics.median(needed or [math.inf]))
 
-    def needed(self, case: Case, algorithm: str, tolerance: float, quantity: str = "rounds") -> list[float]:
-        """Return the cost of each of the runs of :meth:`median`; infinite where the tolerance was not reached."""
-        reached = [r.reached[tolerance_key(tolerance)] for r in self.select(case, algorithm)]
-        return [math.inf if r is None else r[quantity] for r in reached]
+    def needed(
+        self, case: Case, algorithm: str, tolerance: float, quantity: str = "rounds", measure: str | None = None
+    ) -> dict[int, float]:
+        """Return the cost of each of the runs of :meth:`median` by instance; infinite where the gap was not reached.
+
+        Args:
+            case: the case.
+            algorithm: the name.
+            tolerance: the relative optimality gap.
+            quantity: as for :meth:`median`.
+            measure: the optimality gap; by default :attr:`measure`.
+        """
+        measure = measure or self.measure
+        return {r.instance: r.needed(tolerance, quantity, measure) for r in self.select(case, algorithm)}
+
+    def rounds(self, case: Case, algorithm: str, tolerance: float, measure: str | None = None) -> Rounds | None:
+        """Return the rounds of an algorithm to an optimality gap over the instances; ``None`` if it did not run."""
+        runs = self.select(case, algorithm)
+        if not runs:
+            return None
+        needed = self.needed(case, algorithm, tolerance, measure=measure)
+        # Runs that neither arrived nor diverged ended at the horizon; without such, it is that of all iterations.
+        ends = [r.iterations for r in runs if math.isinf(needed[r.instance]) and not r.diverged]
+        return Rounds(needed, min([self.settings["iterations"], *ends]) * runs[0].rounds_per_iteration)
 
     def final_gap(self, case: Case, algorithm: str) -> float | None:
         """Return the optimality gap at the end, the median over the instances; ``None`` if most runs diverged."""
-        runs = self.select(case, algorithm)
-        gaps = [math.inf if r.diverged or r.final_gap is None else r.final_gap for r in runs]
+        last = [(r.diverged, r.last_gap(self.measure)) for r in self.select(case, algorithm)]
+        gaps = [math.inf if diverged or gap is None else gap for diverged, gap in last]
         return finite(statistics.median(gaps or [math.inf]))
 
     def measures(self, metric: str) -> bool:
@@ -190,60 +254,9 @@ class Results:
         values = [column[-1] for column in columns if column and column[-1] is not None]
         return statistics.median(values) if values else None
 
-    def ranking(self, case: Case, tolerances: Sequence[float]) -> list[str]:
-        """Return the algorithms of a case without limits, those with the fewest rounds to the tightest tolerance first.
-
-        Algorithms that do not reach it follow, in the order of the next tolerance, and so on; then final optimality
-        gaps decide.
-        """
-
-        def key(name: str) -> list[float]:
-            rounds = [self.median(case, name, t) for t in sorted(tolerances)]
-            return [math.inf if v is None else v for v in (*rounds, self.final_gap(case, name))]
-
-        names = dict.fromkeys(r.algorithm for r in self.runs if r.case == case)
-        return sorted((name for name in names if name not in self.limits), key=key)
-
     def summary(self) -> list[dict[str, Any]]:
         """Return a row for each case, tolerance and model: its rounds beside those of the best other algorithms."""
-        models: list[str | None] = [*self.models] or [None]
-        return [
-            self.compare(case, tolerance, model) for case in self.cases for tolerance in SUMMARIZED for model in models
-        ]
-
-    def compare(self, case: Case, tolerance: float, model: str | None) -> dict[str, Any]:
-        """Return the row of the summary for a case, a tolerance and a model.
-
-        Learned baselines are all algorithms that are neither the model nor handcrafted: the other models, and MiLoDo's
-        rule with tuned constants.
-        """
-        rounds = self.median(case, model, tolerance) if model else None
-        best, best_rounds = self._fastest(case, tolerance, self.handcrafted)
-        learned = [name for name in (*self.models, *self.tuned) if name != model]
-        baseline, baseline_rounds = self._fastest(case, tolerance, learned)
-        row = {
-            **case._asdict(),
-            "tolerance": tolerance,
-            "model": model,
-            "model_rounds": rounds,
-            "best_handcrafted": best,
-            "best_handcrafted_rounds": best_rounds,
-            "speedup_rounds": _ratio(best_rounds, rounds),
-        }
-        for name in self.references:
-            row[f"{name}_rounds"] = reference_rounds = self.median(case, name, tolerance)
-            row[f"speedup_vs_{name}"] = _ratio(reference_rounds, rounds)
-        return {
-            **row,
-            "best_learned_baseline": baseline,
-            "best_learned_baseline_rounds": baseline_rounds,
-            "speedup_vs_learned_baseline": _ratio(baseline_rounds, rounds),
-        }
-
-    def _fastest(self, case: Case, tolerance: float, names: Sequence[str]) -> tuple[str | None, float | None]:
-        rounds = {name: self.median(case, name, tolerance) for name in names}
-        reached = {name: value for name, value in rounds.items() if value is not None}
-        return min(reached.items(), key=lambda item: item[1]) if reached else (None, None)
+        return comparison.summary(self)
 
     def save(self, folder: Path) -> None:
         """Write ``results.json`` and ``summary.csv``, each whole or not at all."""
@@ -268,27 +281,20 @@ class Results:
 
     @classmethod
     def load(cls, folder: Path) -> Results:
-        """Return the results that a folder holds, also those that releases up to 0.4 wrote.
+        """Return the results that a folder holds, also those that releases up to 0.5 wrote.
 
         Raises:
             InputError: there are none, or they cannot be read.
         """
         path = folder / RESULTS
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["schema"] == SCHEMA - 1:
-                content = from_schema_3(content)
+            content = upgraded(json.loads(path.read_text(encoding="utf-8")))
             if content["schema"] != SCHEMA:
                 raise InputError(f"{path} has schema {content['schema']}; this version reads {SCHEMA}")
             runs = [Run(**run) for run in content["runs"]]
-            content.setdefault("redrawn", [])
-            rest = {f.name: content[f.name] for f in dataclasses.fields(cls) if f.name != "runs"}
+            rest = {f.name: content[f.name] for f in dataclasses.fields(cls) if f.init and f.name != "runs"}
         except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
             raise InputError(
                 f"{path} is not a results file of this project ({type(error).__name__}: {error})"
             ) from None
         return cls(**rest, runs=runs)
-
-
-def _ratio(slow: float | None, fast: float | None) -> float | None:
-    return slow / fast if slow is not None and fast else None

@@ -13,7 +13,7 @@ from gnn_l2o._version import __version__
 from gnn_l2o.algorithms.tunable import Method, Range
 from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, Metric, OptimalityGap
 
-SCHEMA = 4
+SCHEMA = 5
 RESULTS, SUMMARY = "results.json", "summary.csv"
 
 DEFAULTS: Mapping[str, Any] = {
@@ -21,6 +21,7 @@ DEFAULTS: Mapping[str, Any] = {
     "limits": [],
     "metrics": [OptimalityGap.name, ConsensusError.name, Accuracy.name],
     "stop": [],
+    "measure": "average",
 }
 """The settings that older files do not hold."""
 
@@ -35,13 +36,20 @@ def versions() -> dict[str, str]:
     }
 
 
-def from_schema_3(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content of a file of schema 3 in the words of schema 4; labels of methods and metrics are missing."""
-    renamed = {
-        part: [{"case" if key == "cell" else key: value for key, value in entry.items()} for entry in content[part]]
-        for part in ("tuning", "skipped")
-    }
-    return {**content, **renamed, "methods": {}, "metrics": {}, "schema": SCHEMA}
+def upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content of a file of schema 3 or 4 in the words of the present schema.
+
+    Those of schema 3 have no labels of methods and metrics.
+    """
+    if content["schema"] == 3:
+        renamed = {
+            part: [{"case" if key == "cell" else key: value for key, value in entry.items()} for entry in content[part]]
+            for part in ("tuning", "skipped")
+        }
+        content = {**content, **renamed, "methods": {}, "metrics": {}, "schema": 4}
+    if content["schema"] == 4:
+        content = {"redrawn": [], **content, "schema": 5}
+    return content
 
 
 def describe_method(method: Method) -> dict[str, Any]:

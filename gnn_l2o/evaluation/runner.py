@@ -52,12 +52,12 @@ class Trace:
         total = self.spent[-1] - self.spent[-2]
         return Cost(**{name: -(-value // steps) for name, value in vars(total).items()})
 
-    def reached(self, tolerance: float) -> int | None:
-        """Return the first position in the trace where the optimality gap is at most ``tolerance``, if there is one.
+    def reached(self, tolerance: float, metric: str = OptimalityGap.name) -> int | None:
+        """Return the first position in the trace where a metric is at most ``tolerance``, if there is one.
 
         The iteration there is exact up to 200, and at most 1 % too large beyond.
         """
-        return next((k for k, gap in enumerate(self.optimality_gap) if gap <= tolerance), None)
+        return next((k for k, value in enumerate(self.measures[metric]) if value <= tolerance), None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -84,11 +84,12 @@ def choose_references(names: Sequence[str | Method]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chosen))
 
 
-def choose_metrics(names: Sequence[str | Metric]) -> dict[str, Metric]:
-    """Return metrics by name, the optimality gap among them in any case.
+def choose_metrics(names: Sequence[str | Metric], measure: type[Metric] = OptimalityGap) -> dict[str, Metric]:
+    """Return metrics by name, the optimality gaps among them in any case.
 
     Args:
         names: names of metrics, paths of Python files that define a metric, or objects.
+        measure: the optimality gap that rounds are counted to.
 
     Raises:
         InputError: a name is unknown, or two columns of a trace would have the same name.
@@ -100,7 +101,8 @@ def choose_metrics(names: Sequence[str | Metric]) -> dict[str, Metric]:
             if metric.name in chosen or metric.name in TRACE_COLUMNS:
                 raise InputError(f"two columns of the trace are called {metric.name!r}; expected different names")
             chosen[metric.name] = metric
-    return chosen if OptimalityGap.name in chosen else {OptimalityGap.name: OptimalityGap(), **chosen}
+    missing = {kind.name: kind() for kind in (OptimalityGap, measure) if kind.name not in chosen}
+    return {**missing, **chosen}
 
 
 def choose_limits(names: Sequence[str]) -> dict[str, Limit[Any]]:

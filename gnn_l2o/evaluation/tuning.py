@@ -73,6 +73,7 @@ def tune(
     budget: int = BUDGET,
     tolerance: float = TOLERANCE,
     dtype: torch.dtype = torch.float64,
+    measure: str = "average",
 ) -> Tuning:
     """Return the setting that reaches the tolerance in the fewest rounds among those that converge.
 
@@ -95,9 +96,10 @@ def tune(
         budget: how many settings are tried, not counting those that widen the grid.
         tolerance: the relative optimality gap.
         dtype: precision of the runs.
+        measure: the optimality gap, one of :data:`~gnn_l2o.evaluation.metrics.MEASURES`.
     """
     ladder = _Ladder(
-        Race(method, Instance.concatenate(instances), iterations, tolerance, dtype),
+        Race(method, Instance.concatenate(instances), iterations, tolerance, dtype, measure),
         Check(
             method,
             Instance.concatenate([*instances, *stability]),
@@ -106,6 +108,7 @@ def tune(
             dtype,
             margin,
             approximate=not method.exact or isinstance(instances[0].problem, Stochastic),
+            measure=measure,
         ),
     )
     ladder.try_all(method.settings(budget - budget // 3))

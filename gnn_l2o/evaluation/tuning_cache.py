@@ -31,11 +31,12 @@ def tune_or_recall(
     budget: int = BUDGET,
     tolerance: float = TOLERANCE,
     dtype: torch.dtype = torch.float64,
+    measure: str = "average",
 ) -> Tuning:
     """Return what :func:`~gnn_l2o.evaluation.tuning.tune` returns, from the cache if the same was tuned before.
 
-    The same means: the same method, problems, networks, horizon, margin, budget, tolerance and precision, bit for bit,
-    the same version of torch, and the same code of the method and of all that tuning runs.
+    The same means: the same method, problems, networks, horizon, margin, budget, tolerance, precision and measure, bit
+    for bit, the same version of torch, and the same code of the method and of all that tuning runs.
 
     Args:
         method: the method.
@@ -46,10 +47,11 @@ def tune_or_recall(
         budget: how many settings are tried.
         tolerance: the relative optimality gap.
         dtype: precision of the runs.
+        measure: the optimality gap, one of :data:`~gnn_l2o.evaluation.metrics.MEASURES`.
     """
     parts = [[(i.problem, i.network) for i in part] for part in (instances, stability)]
     code = _code_of(method, instances[0].problem)
-    key = fingerprint(method, parts, iterations, margin, budget, tolerance, dtype, torch.__version__, code)
+    key = fingerprint(method, parts, iterations, margin, budget, tolerance, dtype, measure, torch.__version__, code)
     path = cache_folder() / "tuning" / f"{method.name}_{key}.json"
     tuning = _read(path)
     if tuning is None:
@@ -62,6 +64,7 @@ def tune_or_recall(
             budget=budget,
             tolerance=tolerance,
             dtype=dtype,
+            measure=measure,
         )
         _write(path, tuning)
     return tuning

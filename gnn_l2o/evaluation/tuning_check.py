@@ -65,6 +65,7 @@ class Check:
         dtype: precision of the runs.
         margin: the factor of the steps; 1 for none.
         approximate: whether no more than staying is asked.
+        measure: the optimality gap, one of :data:`~gnn_l2o.evaluation.metrics.MEASURES`.
     """
 
     method: Method
@@ -74,6 +75,7 @@ class Check:
     dtype: torch.dtype
     margin: float
     approximate: bool
+    measure: str = "average"
 
     @property
     def bound(self) -> float:
@@ -88,7 +90,7 @@ class Check:
         everything = [setting for _, setting in pairs]
         gaps = np.empty((len(pairs), self.instances.problem.num_problems))
         for batch in batches(self.method, everything, self.instances):
-            runs = BatchedRuns(self.method, [everything[k] for k in batch], self.instances, self.dtype)
+            runs = BatchedRuns(self.method, [everything[k] for k in batch], self.instances, self.dtype, self.measure)
             gaps[batch] = final_gaps(runs, owner[batch], self.iterations, self.bound, early=not self.approximate)
         return [self._judge(gaps[owner == k]) for k in range(len(settings))]
 

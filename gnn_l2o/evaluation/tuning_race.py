@@ -80,6 +80,7 @@ class Race:
         iterations: the horizon.
         tolerance: the relative optimality gap that is to be reached.
         dtype: precision of the runs.
+        measure: the optimality gap, one of :data:`~gnn_l2o.evaluation.metrics.MEASURES`.
     """
 
     method: Method
@@ -87,6 +88,7 @@ class Race:
     iterations: int
     tolerance: float
     dtype: torch.dtype
+    measure: str = "average"
 
     def run(self, settings: Sequence[Setting], best: float = np.inf) -> list[Trial]:
         """Try settings, batch after batch, until they arrive or are certain to be much slower than the fastest.
@@ -97,7 +99,7 @@ class Race:
         """
         trials: dict[int, Trial] = {}
         for batch in batches(self.method, settings, self.instances):
-            runs = BatchedRuns(self.method, [settings[k] for k in batch], self.instances, self.dtype)
+            runs = BatchedRuns(self.method, [settings[k] for k in batch], self.instances, self.dtype, self.measure)
             rounds, gap, slow = count_rounds(runs, self.iterations, self.tolerance, best)
             for row, k in enumerate(batch):
                 trials[k] = Trial(settings[k], tuple(rounds[row].tolist()), tuple(gap[row].tolist()), slow[row])

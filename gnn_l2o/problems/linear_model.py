@@ -106,6 +106,17 @@ class LinearModel(FiniteSum):
         value = self.sample_loss(self._predict(x), self.targets.unsqueeze(1))  # (M, copies, m)
         return (self.weight.unsqueeze(1) * value).sum(dim=2).t().reshape(-1, 1)
 
+    def objective_at_nodes(self, x: Tensor) -> Tensor:
+        stored = self.features.size(0)
+        means, first = [], 0
+        for points in torch.split(x, self._sizes.squeeze(1).tolist()):  # the nodes of a problem are contiguous rows
+            own = slice(first % stored, first % stored + len(points))
+            first += len(points)
+            predicted = points @ self.features[own].flatten(0, 1).t()  # (n, n m), n the nodes of the problem
+            losses = self.sample_loss(predicted, self.targets[own].flatten())
+            means.append(losses @ self.weight[own].flatten() / len(points))
+        return torch.cat(means) + self.node_regularizer.value(x)
+
     def local_gradient(self, x: Tensor) -> Tensor:
         slope = self.sample_slope(self._predict(x), self.targets.unsqueeze(1))  # (M, copies, m)
         return ((self.weight.unsqueeze(1) * slope) @ self.features).transpose(0, 1).reshape(x.shape)

@@ -206,6 +206,22 @@ class Problem(ABC):
         r"""Return :math:`F(x) = \frac1N \sum_i f_i(x) + r(x)` of every problem: ``(B, d)`` to ``(B,)``."""
         return self.average(self.loss(self.spread(x))).squeeze(1) + self.regularizer.value(x)
 
+    def objective_at_nodes(self, x: Tensor) -> Tensor:
+        r"""Return :math:`F(x_i) = \frac1N \sum_j f_j(x_i) + r(x_i)` of every node's point: ``(N, d)`` to ``(N,)``.
+
+        The mean is over the nodes of the problem that node i belongs to. For measuring; no node can compute it. Here by
+        one evaluation of all losses for each node of the largest problem.
+        """
+        sizes = self._sizes.squeeze(1)
+        first = sizes.cumsum(0) - sizes
+        values = self.node_regularizer.value(x)
+        for k in range(int(sizes.max())):
+            there = sizes > k  # the problems that have a k-th node
+            rows = first + torch.where(there, k, 0)
+            mean = self.average(self.loss(self.spread(x[rows]))).squeeze(1)
+            values = values.index_add(0, rows[there], mean[there])
+        return values
+
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         r"""Return :math:`\operatorname{prox}_{r, \mathrm{Diag}(p)}(v)` at every node: ``(N, d)``.
 

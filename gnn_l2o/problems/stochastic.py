@@ -113,6 +113,9 @@ class Stochastic(Problem):
     def loss(self, x: Tensor) -> Tensor:
         return (self.drawn or self.full).loss(x)
 
+    def objective_at_nodes(self, x: Tensor) -> Tensor:
+        return (self.drawn or self.full).objective_at_nodes(x)
+
     def local_gradient(self, x: Tensor) -> Tensor:
         return (self.drawn or self.full).local_gradient(x)
 
