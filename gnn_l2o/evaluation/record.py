@@ -77,9 +77,9 @@ class Run:
         trace: at the checkpoints the iteration; the metrics to six digits, among them the optimality gap and the
             consensus error under the keys of :data:`FILE_KEYS`; the costs.
         reached_worst: what ``reached`` is, for the optimality gap of the worst node; empty where it is not measured.
-        setup_rounds: the communication rounds before the first iteration, for what nodes learn of the graph; they are
-            among the rounds of ``reached`` and of the trace.
-        setup_numbers: the numbers that are sent along every edge in these rounds.
+        setup_rounds: communication rounds before the first iteration, for what nodes learn of the graph; not part of
+            ``reached`` and of the trace. ``None`` in older files.
+        setup_numbers: numbers sent along every edge in each direction in these, likewise.
     """
 
     algorithm: str
@@ -98,8 +98,8 @@ class Run:
     reached: dict[str, dict[str, float] | None]
     trace: dict[str, list[Any]]
     reached_worst: dict[str, dict[str, float] | None] = field(default_factory=dict)
-    setup_rounds: int = 0
-    setup_numbers: int = 0
+    setup_rounds: int | None = None
+    setup_numbers: int | None = None
 
     @classmethod
     def from_trace(

@@ -51,8 +51,6 @@ class Results:
         tuning: for each tuned method and case what was tried and chosen.
         sources: for each dataset of real data where it is from.
         skipped: the algorithms that do not apply to a case, with the reason: ``{"algorithm", "case", "reason"}``.
-        limits: the names of the limits: algorithms that no method can be faster than, or that are not decentralized.
-            They have runs as others have, and count as no method.
         runs: one record for each algorithm and instance.
     """
 
@@ -65,7 +63,6 @@ class Results:
     tuning: list[dict[str, Any]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
-    limits: list[str] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     _grouped: tuple[list[Run], int, dict[tuple[Case, str], list[Run]]] = field(
         default=([], 0, {}), init=False, repr=False, compare=False
@@ -111,14 +108,19 @@ class Results:
         return list(self.settings["references"])
 
     @property
+    def limits(self) -> list[str]:
+        """Return the names of the limits, which have runs as other algorithms have, and count as no method."""
+        return list(self.settings["limits"])
+
+    @property
     def has_learned_baselines(self) -> bool:
         """Return whether a model can be compared with other learned rules."""
         return bool(self.tuned) or len(self.models) > 1
 
     @property
     def has_setup(self) -> bool:
-        """Return whether any algorithm spent rounds before its first iteration."""
-        return any(run.setup_rounds for run in self.runs)
+        """Return whether the rounds before the first iterations were counted."""
+        return any(run.setup_rounds is not None for run in self.runs)
 
     @property
     def cases(self) -> list[Case]:
@@ -201,7 +203,7 @@ class Results:
     def needed(
         self, case: Case, algorithm: str, tolerance: float, quantity: str = "rounds", measure: str | None = None
     ) -> dict[int, float]:
-        """Return the cost of each of the runs of :meth:`median` by instance; infinite where the gap was not reached.
+        """Return the cost of each of the runs of :meth:`median` by instance; infinite where it is not reached.
 
         Args:
             case: the case.
@@ -265,7 +267,6 @@ class Results:
             "tuning": self.tuning,
             "sources": self.sources,
             "skipped": self.skipped,
-            "limits": self.limits,
             "runs": [vars(run) for run in self.runs],
             "summary": summary,
         }

@@ -21,8 +21,9 @@ DEFAULTS: Mapping[str, Any] = {
     "metrics": [OptimalityGap.name, ConsensusError.name, Accuracy.name],
     "stop": [],
     "measure": "average",
+    "limits": [],
 }
-"""The settings that files of schemas 3 and 4 do not hold."""
+"""The settings that older files do not hold."""
 
 
 def versions() -> dict[str, str]:
@@ -38,7 +39,7 @@ def versions() -> dict[str, str]:
 def upgraded(content: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a file of schema 3 or 4 in the words of the present schema.
 
-    Those of schema 3 have no labels of methods and metrics, those of both no limits.
+    Those of schema 3 have no labels of methods and metrics; those of both count nothing to the worst node.
     """
     if content["schema"] == 3:
         renamed = {
@@ -47,7 +48,7 @@ def upgraded(content: dict[str, Any]) -> dict[str, Any]:
         }
         content = {**content, **renamed, "methods": {}, "metrics": {}, "schema": 4}
     if content["schema"] == 4:
-        content = {"limits": [], **content, "schema": 5}
+        content = {**content, "schema": 5}
     return content
 
 
