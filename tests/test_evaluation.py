@@ -687,7 +687,7 @@ def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "out/results.json").read_text())
     assert set(content) == {
         *("schema", "command", "seed", "versions", "settings", "methods", "metrics", "tuning", "skipped", "sources"),
-        *("limits", "runs", "summary"),
+        *("runs", "summary"),
     }
     assert set(content["runs"][0]) == {
         *("algorithm", "dataset", "topology", "nodes", "instance", "step_size", "parameters", "diverged", "final_gap"),
@@ -848,9 +848,9 @@ def test_results_of_earlier_releases_are_read(results: Results, tmp_path: Path) 
     content["skipped"] = [{"cell" if key == "case" else key: v for key, v in content["skipped"][0].items()}]
     del results.metrics["worst_node_gap"]
     results.settings["metrics"].remove("worst_node_gap")
-    for name in ("references", "metrics", "stop", "measure"):
+    for name in ("references", "metrics", "stop", "measure", "limits"):
         del content["settings"][name]
-    del content["methods"], content["metrics"], content["limits"]
+    del content["methods"], content["metrics"]
     (tmp_path / "results.json").write_text(json.dumps(content))
     assert Results.load(tmp_path) == results
 

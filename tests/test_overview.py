@@ -17,7 +17,7 @@ from matplotlib.patches import Rectangle
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.evaluation import Results, Run, Trace
 from gnn_l2o.evaluation.heat_map import COLOURS, draw_heat_map
-from gnn_l2o.evaluation.overview import Entry, Rounds, Speedup, entries, is_worthwhile, total, worst
+from gnn_l2o.evaluation.overview import Best, Entry, entries, is_worthwhile
 from gnn_l2o.evaluation.overview_report import (
     all_cases,
     alone,
@@ -28,6 +28,8 @@ from gnn_l2o.evaluation.overview_report import (
     worst_cases,
 )
 from gnn_l2o.evaluation.record import Case
+from gnn_l2o.evaluation.speedups import Paired, Rounds, Speedup
+from gnn_l2o.evaluation.totals import total, worst
 
 RING, STAR, PATH = Case("lasso", "ring", 10), Case("lasso", "star", 10), Case("linear", "path", 50)
 NEVER = math.inf
@@ -52,11 +54,10 @@ def entry(model: float, best: float | None, prox_ed: float | None = None, **chan
     """Return an entry with these medians."""
 
     def rounds(median: float | None) -> Rounds | None:
-        return None if median is None else Rounds(median, median, HORIZON)
+        return None if median is None else Rounds({0: median}, HORIZON)
 
     name = "prox_ed" if best not in (None, NEVER) else None
-    mine = Rounds(model, model, HORIZON)
-    made = Entry("", RING, "ours", HORIZON, 1e-4, 3, 0, 1e-9, mine, name, rounds(best))
+    made = Entry("", RING, "ours", HORIZON, 1e-4, 3, 0, 1e-9, Rounds({0: model}, HORIZON), Best(name, rounds(best)))
     references = {"prox_ed": rounds(prox_ed)}
     made = dataclasses.replace(made, references=references, labels={"prox_ed": "Prox-ED"})
     return dataclasses.replace(made, **changes)  # type: ignore[arg-type]
@@ -95,14 +96,14 @@ def test_an_entry_has_the_best_handcrafted_method_and_prox_ed() -> None:
     add(found, RING, "ours", [100, 110, -50])
     (made,) = entries(found, "small")
     assert (made.run, made.case, made.model, made.iterations) == ("small", RING, "ours", HORIZON)
-    assert made.best == "dapg"
-    assert made.best_rounds == Rounds(330, 390, 3 * HORIZON)
-    assert made.references["prox_ed"] == Rounds(500, 600, HORIZON)
-    assert made.rounds == Rounds(110, NEVER, HORIZON)
+    assert made.best == made.classes["one_gradient"] == Best("dapg", Rounds({0: 300, 1: 330, 2: 390}, 3 * HORIZON))
+    assert made.classes["local_solves"] == Best(None, None)
+    assert made.references["prox_ed"] == Rounds({0: 400, 1: 600, 2: 500}, HORIZON)
+    assert made.rounds == Rounds({0: 100, 1: 110, 2: NEVER}, HORIZON)
     assert (made.instances, made.diverged) == (3, 1)
     assert made.final_gap == 1e-4  # of those that did not diverge
-    assert made.over_best == Speedup(3.0, 3.0)
-    assert made.over("prox_ed") == Speedup(500 / 110, 500 / 110)
+    assert made.over_best == Speedup(3.0, 3.0)  # 3, 3, and at most 0.39
+    assert made.over("prox_ed") == Speedup(4.0, 4.0)  # 4, 60 / 11, and at most 0.5
 
 
 def test_where_no_method_gets_there_the_shortest_horizon_is_the_bound() -> None:
@@ -111,8 +112,8 @@ def test_where_no_method_gets_there_the_shortest_horizon_is_the_bound() -> None:
     add(found, RING, "prox_ed", [None, None, None])
     add(found, RING, "ours", [100, 100, 200])
     (made,) = entries(found)
-    assert made.best is None
-    assert made.over_best == made.over("prox_ed") == Speedup(HORIZON / 100, math.inf)
+    assert made.best.name is None
+    assert made.over_best == made.over("prox_ed") == Speedup(HORIZON / 100, math.inf)  # 10, 10 and 5 at least
 
 
 def test_who_did_not_run_has_no_speed_up() -> None:
@@ -145,7 +146,7 @@ def test_who_did_not_run_has_no_speed_up() -> None:
 def test_a_speed_up_is_bounded_where_runs_end_too_early(
     model: float, other: float, speedup: tuple[float, float], text: str, is_behind: bool
 ) -> None:
-    found = Speedup.of(Rounds(model, model, HORIZON), Rounds(other, other, HORIZON))
+    found = Paired.of(Rounds({0: model}, HORIZON), Rounds({0: other}, HORIZON)).speedup
     assert (found.min, found.max) == speedup
     assert str(found) == text
     assert found.is_behind == is_behind
@@ -216,10 +217,10 @@ def test_totals_are_over_all_cases_and_for_each_dataset(found: list[Entry]) -> N
     names = ("dataset", "cases", "over best handcrafted", "behind best handcrafted", "over Prox-ED")
     names += ("behind Prox-ED", "runs", "diverged")
     assert [tuple(row[name] for name in names) for row in totals(found).rows] == [
-        # over Prox-ED: 4.4 on the ring, 2 on the path, on the star nobody knows
-        ("all", "3", "2.0x", "1", "2.0x to 4.4x", "0", "7", "2"),
-        ("lasso", "2", "1.1x", "1", ">2.2x", "0", "6", "2"),
-        ("linear", "1", "2.0x", "0", "2.0x", "0", "1", "0"),
+        # over Prox-ED: 4.4 on the ring, 2 on the path, on the star at least 12.5
+        ("all", "3", "2.0x", "1 of 3", "4.4x", "0 of 3", "7", "2"),
+        ("lasso", "2", "1.3x", "1 of 2", ">8.4x", "0 of 2", "6", "2"),
+        ("linear", "1", "2.0x", "0 of 1", "2.0x", "0 of 1", "1", "0"),
     ]
     assert totals(found).bold == (0,)
     assert [row["dataset"] for row in totals(found[:2]).rows] == ["all"]  # of the one there is
@@ -230,10 +231,11 @@ def test_cases_have_medians_and_percentiles(found: list[Entry]) -> None:
     assert ring == {
         **{"dataset": "lasso", "topology": "ring", "nodes": "10", "model": "ours", "rounds": "102.5 / 105"},
         **{"best handcrafted": "DAPG: 225 / 300", "Prox-ED": "450 / 500"},
-        **{"over best handcrafted": "2.2x", "over Prox-ED": "4.4x", "diverged": "0 of 2"},
+        **{"over best handcrafted": "2.2x, 2 of 2", "over Prox-ED": "4.4x, 2 of 2", "diverged": "0 of 2"},
     }
     assert (star["rounds"], star["best handcrafted"], star["Prox-ED"]) == ("- / -!", "DAPG: 60 / 60", "- / -")
-    assert (star["over best handcrafted"], star["over Prox-ED"], star["diverged"]) == ("<0.06x", "-", "1 of 2")
+    assert (star["over best handcrafted"], star["over Prox-ED"]) == ("0.38x to 0.41x, 0 of 2", ">12.5x, 1 of 1")
+    assert star["diverged"] == "1 of 2"
     assert path["best handcrafted"] == "Prox-ED: 100 / 100"
     assert [row["topology"] for row in worst_cases(found, 2).rows] == ["star", "path"]
     assert alone(found).rows == [
@@ -278,20 +280,46 @@ def test_the_values_can_be_read_by_a_machine(found: list[Entry], tmp_path: Path)
     save_overview(found, tmp_path, "a test")
     with (tmp_path / "overview.csv").open() as file:
         ring, star, _, horizon = csv.DictReader(file)
-    assert ring == {
+    ratio = {name: sum(values) / 2 for name, values in {"dapg": (1.5, 300 / 105), "prox_ed": (4, 500 / 105)}.items()}
+    known = {
         **dict(run="small", dataset="lasso", topology="ring", nodes="10", model="ours", tolerance="0.0001"),
         **dict(iterations="1000", instances="2", diverged="0", final_gap="0.0001", best_handcrafted="dapg"),
         **dict(model_rounds="102.5", model_rounds_90="105", best_handcrafted_rounds="225.0"),
         **dict(best_handcrafted_rounds_90="300", prox_ed_rounds="450.0", prox_ed_rounds_90="500"),
-        **dict.fromkeys([f"speedup_vs_best_handcrafted_{end}" for end in ("min", "max")], str(225 / 102.5)),
-        **dict.fromkeys([f"speedup_vs_prox_ed_{end}" for end in ("min", "max")], str(450 / 102.5)),
+        **dict(best_one_gradient="dapg", best_local_solves="", speedup_vs_best_local_solves_min=""),
+        **{f"speedup_vs_best_handcrafted_{end}": str(ratio["dapg"]) for end in ("min", "max")},
+        **{f"speedup_vs_prox_ed_{end}": str(ratio["prox_ed"]) for end in ("min", "max")},
+        **dict(speedup_vs_prox_ed_faster="2", speedup_vs_prox_ed_pairs="2", speedup_vs_prox_ed_low=""),
     }
+    assert {key: ring[key] for key in known} == known
     assert (star["model_rounds"], star["model_rounds_90"], star["diverged"]) == ("", "", "1")
-    assert (star["speedup_vs_best_handcrafted_min"], star["speedup_vs_best_handcrafted_max"]) == ("0.0", "0.06")
-    assert (star["speedup_vs_prox_ed_min"], star["speedup_vs_prox_ed_max"]) == ("0.0", "")
+    bounds = [float(star[f"speedup_vs_best_handcrafted_{end}"]) for end in ("min", "max")]
+    assert bounds == pytest.approx([0.75 / 2, (0.75 + 0.06) / 2])
+    assert (star["speedup_vs_prox_ed_min"], star["speedup_vs_prox_ed_max"]) == ("12.5", "")
     assert (horizon["run"], horizon["best_handcrafted_rounds"], horizon["speedup_vs_prox_ed_min"]) == (
         *("horizon", "", ""),
     )
+
+
+def test_the_best_of_each_class_has_columns_where_both_ran(found: list[Entry]) -> None:
+    assert "over best of local solves" not in totals(found).rows[0]
+    mixed = results(handcrafted=["prox_ed", "dapg", "admm"])
+    mixed.methods["admm"] = {"label": "ADMM", "units": {}, "local_work": True}
+    for case, admm in ((RING, 50), (STAR, None)):
+        add(mixed, case, "ours", [100])
+        add(mixed, case, "prox_ed", [400])
+        if admm:
+            add(mixed, case, "admm", [admm])
+    made = entries(mixed)
+    (row,) = totals(made).rows
+    assert (row["over best handcrafted"], row["behind best handcrafted"]) == ("2.2x", "1 of 2")
+    assert (row["over best of one gradient a round"], row["behind best of one gradient a round"]) == ("4.0x", "0 of 2")
+    assert (row["over best of local solves"], row["behind best of local solves"]) == ("0.50x", "1 of 1")
+    ring, star = all_cases(made).rows
+    assert (ring["best of local solves"], star["best of local solves"]) == ("ADMM: 50 / 50", "-")
+    assert "best of local solves" not in worst_cases(made, 2).rows[0]
+    titles = [ax.get_title() for ax in draw_heat_map(made).axes]
+    assert titles[1:3] == ["over the best of one gradient a round", "over the best of local solves"]
 
 
 # --- heat maps
@@ -317,16 +345,16 @@ def test_a_heat_map_has_the_speed_ups_in_their_cases(found: list[Entry]) -> None
     assert prox_ed.get_title() == "over tuned Prox-ED"
     assert texts(best) == {
         ("ring, 10", "lasso"): "2.2",
-        ("star, 10", "lasso"): "<0.06!",
+        ("star, 10", "lasso"): "0.38x to 0.41!",
         ("path, 50", "linear"): "2.0",
     }
-    assert list(texts(prox_ed).values()) == ["4.4", "-!", "2.0"]
+    assert list(texts(prox_ed).values()) == ["4.4", ">12.5!", "2.0"]
     assert hatched(best) == hatched(prox_ed) == {(1, 0)}
     colours = prox_ed.images[0].get_array()
     assert colours is not None
-    np.testing.assert_allclose(colours.filled(0), [[math.log2(450 / 102.5), 0], [0, 0], [0, math.log2(2)]])
-    assert colours.mask.tolist() == [[False, True], [True, True], [True, False]]
-    assert best.images[0].get_clim() == prox_ed.images[0].get_clim() == (math.log2(0.06), -math.log2(0.06))
+    np.testing.assert_allclose(colours.filled(0), [[math.log2((4 + 500 / 105) / 2), 0], [math.log2(12.5), 0], [0, 1]])
+    assert colours.mask.tolist() == [[False, True], [False, True], [True, False]]
+    assert best.images[0].get_clim() == prox_ed.images[0].get_clim() == (-math.log2(12.5), math.log2(12.5))
 
 
 def test_the_colours_are_centred_at_one_and_end_somewhere() -> None:

@@ -95,7 +95,7 @@ def draw(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> F
 def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str) -> None:
     """Set scales, limits and labels of the panels of a metric."""
     description = results.metrics[metric]
-    label = "  ".join(filter(None, (description["label"], description["formula"])))
+    label = "\n".join(filter(None, (description["label"], description["formula"])))
     axes[0].set_ylabel(f"relative {label}" if metric in _GAPS else label)
     for ax in axes:
         ax.set(xscale="log", yscale=description["scale"])
@@ -151,7 +151,9 @@ def _stack(runs: Sequence[Run], column: str) -> np.ndarray:
 
 
 def _curve(ax: Axes, x: np.ndarray, curves: np.ndarray, style: dict[str, Any]) -> None:
-    shown = np.isfinite(np.median(curves, axis=0))
+    shown = np.isfinite(np.median(curves, axis=0)) & (x > 0)  # limits may take no gradients
+    if not shown.any():
+        return
     low = FLOOR if ax.get_yscale() == "log" else -CEILING
     curves = np.clip(curves, low, CEILING)[:, shown]
     if len(curves) > 1:

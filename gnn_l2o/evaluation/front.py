@@ -81,16 +81,18 @@ def draw_front(results: Results, case: Case) -> Figure:
         ax.plot(
             *_columns(found[n] for n in family), color="#7A5195", linestyle="--", linewidth=1, label=label, zorder=1
         )
-    for name, point in found.items():
+    for k, (name, point) in enumerate(found.items()):
         look = style(results, name)
         marker = "x" if name in results.limits else "*" if name in results.models else "o"
         ax.scatter(*point, color=look["color"], marker=marker, s=110 if marker == "*" else 30, zorder=look["zorder"])
         bold = "bold" if name in results.models else "normal"
         text = results.label(name)
-        ax.annotate(text, point, xytext=(4, 4), textcoords="offset points", fontsize=7, fontweight=bold)
+        ax.annotate(
+            text, point, xytext=(5, -10 if k % 2 else 4), textcoords="offset points", fontsize=7, fontweight=bold
+        )
     ax.margins(0.12)
     ax.legend(loc="best", frameon=False, fontsize=8)
-    figure.suptitle(_caption(results, case, found))
+    figure.suptitle(_caption(results, case, found), fontsize=10)
     return figure
 
 
@@ -102,5 +104,5 @@ def _columns(found: Iterable[Point]) -> tuple[list[float], list[float]]:
 def _caption(results: Results, case: Case, found: Mapping[str, Point]) -> str:
     to = f"to a relative optimality gap{of_worst(results)} of {gaps([results.settings['tuning_tolerance']])}"
     late = len(results.algorithms(case)) - len(found)
-    missing = f"; {late} of {len(results.algorithms(case))} algorithms without a point" if late else ""
+    missing = f"\n{late} of {len(results.algorithms(case))} algorithms without a point" if late else ""
     return f"{case}\n{to}, medians over the instances{missing}"

@@ -143,8 +143,8 @@ def _shown(rows: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _setup(results: Results, case: Case, name: str) -> str:
-    known = [run.setup_rounds for run in results.select(case, name) if run.setup_rounds is not None]
-    return count(statistics.median(known)) if known else ""
+    counted = [run.setup_rounds for run in results.select(case, name) if run.setup_rounds is not None]
+    return count(statistics.median(counted)) if counted else "-"
 
 
 def _needed(results: Results, case: Case, name: str, tolerances: Sequence[float], quantity: str) -> str:

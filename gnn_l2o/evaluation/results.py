@@ -113,7 +113,7 @@ class Results:
 
     @property
     def limits(self) -> list[str]:
-        """Return the names of the limits, which compete with no other algorithm."""
+        """Return the names of the limits, which have runs as other algorithms have, and count as no method."""
         return list(self.settings["limits"])
 
     @property
@@ -123,8 +123,8 @@ class Results:
 
     @property
     def has_setup(self) -> bool:
-        """Return whether any algorithm spent rounds before its first iteration."""
-        return any(run.setup_rounds for run in self.runs)
+        """Return whether the rounds before the first iterations were counted."""
+        return any(run.setup_rounds is not None for run in self.runs)
 
     @property
     def cases(self) -> list[Case]:
@@ -216,7 +216,7 @@ class Results:
     def needed(
         self, case: Case, algorithm: str, tolerance: float, quantity: str = "rounds", measure: str | None = None
     ) -> dict[int, float]:
-        """Return the cost of each of the runs of :meth:`median` by instance; infinite where the gap was not reached.
+        """Return the cost of each of the runs of :meth:`median` by instance; infinite where it is not reached.
 
         Args:
             case: the case.

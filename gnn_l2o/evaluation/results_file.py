@@ -22,6 +22,7 @@ DEFAULTS: Mapping[str, Any] = {
     "metrics": [OptimalityGap.name, ConsensusError.name, Accuracy.name],
     "stop": [],
     "measure": "average",
+    "limits": [],
 }
 """The settings that older files do not hold."""
 
@@ -39,7 +40,7 @@ def versions() -> dict[str, str]:
 def upgraded(content: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a file of schema 3 or 4 in the words of the present schema.
 
-    Those of schema 3 have no labels of methods and metrics.
+    Those of schema 3 have no labels of methods and metrics; those of both count nothing to the worst node.
     """
     if content["schema"] == 3:
         renamed = {

@@ -10,7 +10,7 @@ from gnn_l2o.evaluation.results import Results
 MODEL_COLOURS = ("#D55E00", "#CC79A7", "#E69F00")
 REFERENCE_COLOUR = "#0072B2"
 HANDCRAFTED_COLOURS = ("#009E73", "#7A5195", "#56B4E9", "#B8A400", "#888888", "#2F4B7C", "#8C564B", "#17BECF")
-LIMIT_COLOUR = "#A0A0A0"
+LIMIT_COLOURS = ("#A0A0A0", "#606060", "#C8C8C8", "#303030")
 DASHES = ("-", "--", "-.", ":")
 
 
@@ -20,7 +20,8 @@ def style(results: Results, name: str) -> dict[str, Any]:
         turn, position = divmod(results.models.index(name), len(MODEL_COLOURS))
         look = {"color": MODEL_COLOURS[position], "linewidth": 2.4, "linestyle": DASHES[turn % len(DASHES)]}
     elif name in results.limits:
-        look = {"color": LIMIT_COLOUR, "linewidth": 1.4, "linestyle": ":"}
+        shade = LIMIT_COLOURS[results.limits.index(name) % len(LIMIT_COLOURS)]
+        look = {"color": shade, "linewidth": 1.4, "linestyle": ":"}
     elif name in results.tuned:
         look = {"color": "black", "linewidth": 1.8, "linestyle": DASHES[results.tuned.index(name) % len(DASHES)]}
     elif name in results.references:
