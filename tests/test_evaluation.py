@@ -314,7 +314,7 @@ def test_every_method_spends_what_it_declares(name: str) -> None:
     on = fresh(SMOOTH)
     algorithm = METHODS[name].from_setting(on.problem, METHODS[name].settings(1)[0])
     trace = traced(algorithm, on, 25)
-    assert trace.spent[1:] == [algorithm.total_cost(k) for k in trace.iteration[1:]]
+    assert trace.spent[1:] == [algorithm.total_cost(k).on(int(on.network.diameter)) for k in trace.iteration[1:]]
 
 
 @pytest.mark.parametrize("name", available_models())
@@ -324,7 +324,7 @@ def test_every_shipped_model_spends_what_it_declares(name: str) -> None:
         pytest.skip(reason)
     algorithm = algorithm.to(dtype=torch.float64)  # type: ignore[attr-defined]
     trace = traced(algorithm, on, 25)
-    assert trace.spent[1:] == [algorithm.total_cost(k) for k in trace.iteration[1:]]
+    assert trace.spent[1:] == [algorithm.total_cost(k).on(int(on.network.diameter)) for k in trace.iteration[1:]]
 
 
 def test_only_the_run_itself_is_counted() -> None:
@@ -662,6 +662,7 @@ def small(**changes: Any) -> Results:
         topologies=["erdos_renyi:p=0.6"],
         nodes=[4, 6],
         algorithms=["prox_ed", "pg_extra"],
+        limits=[],
         instances=2,
         iterations=60,
         tuning_budget=6,
@@ -683,6 +684,7 @@ def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
     assert set(content["runs"][0]) == {
         *("algorithm", "dataset", "topology", "nodes", "instance", "step_size", "parameters", "diverged", "final_gap"),
         *("final_consensus", "seconds", "rounds_per_iteration", "vectors_per_edge_per_iteration", "reached", "trace"),
+        *("setup_rounds", "setup_numbers"),
     }
     assert set(content["runs"][0]["trace"]) == {*("iteration", "gap", "consensus", *COSTS)}
     assert {r["step_size"] is None for r in content["runs"] if r["algorithm"] == "learned"} == {True}
@@ -809,7 +811,7 @@ def test_a_plan_is_checked(settings: dict[str, Any], message: str) -> None:
 
 def test_a_plan_can_be_given_whole_or_by_its_settings() -> None:
     plan = Plan(models=[Learned(torch.tensor(0.9))], datasets=[SMALL], nodes=[4, 4], algorithms=["ed"], iterations=5)
-    assert plan.nodes == (4,) and list(plan.participants) == ["prox_ed", "learned"]
+    assert plan.nodes == (4,) and list(plan.competitors) == ["prox_ed", "learned"]
     settings = gnn_l2o.evaluate(plan, check_only=True).settings
     again = gnn_l2o.evaluate(plan.models, datasets=[SMALL], nodes=[4], algorithms=["ed"], iterations=5, check_only=True)
     assert again.settings == settings

@@ -34,7 +34,7 @@ TUNING_SEEDS = 2**31 + 2**30
 INSTANCES = 1000
 SEEDS = 2**20
 
-_LIMITS: dict[str, tuple[int, int | None]] = {
+_RANGES: dict[str, tuple[int, int | None]] = {
     "instances": (1, INSTANCES),
     "iterations": (1, None),
     "seed": (0, SEEDS - 1),
@@ -139,7 +139,7 @@ class Plan:
             raise InputError("nothing to evaluate; expected a model or a method")
 
     def _check_numbers(self) -> None:
-        for name, (low, high) in _LIMITS.items():
+        for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if value is None and name == "batch_size":
                 continue
