@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm, spent
-from gnn_l2o.algorithms.driver import run
+from gnn_l2o.algorithms.driver import Driver, run
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED
 from gnn_l2o.learned import TUNED, available_models, load_model
@@ -118,6 +118,46 @@ def test_what_a_network_hides_cannot_be_read() -> None:
     with pytest.raises(AttributeError, match="numbers that all nodes of a graph have"):
         hidden.at_edges(torch.arange(10.0).unsqueeze(1))
     assert isinstance(hidden.to(dtype=torch.float32), HiddenNetwork)
+
+
+def test_a_minimum_takes_the_rounds_in_which_nodes_pass_on_the_smallest_number() -> None:
+    network, value = IRREGULAR.to(), torch.arange(10.0).flip(0).unsqueeze(1)
+    passed, rounds = value, 0
+    while (passed != value.min()).any():
+        passed = torch.where(IRREGULAR.matrix() > 0, passed.t(), torch.inf).amin(dim=1, keepdim=True)
+        rounds += 1
+    assert torch.equal(network.graph_min(value), passed)
+    traffic = network.traffic
+    assert traffic.rounds == traffic.numbers == rounds
+    assert (traffic.minima, traffic.vectors, traffic.setup_rounds) == (1, 0, 0)
+    network.graph_min(value, setup=True)
+    assert (traffic.minima, traffic.setup_rounds, traffic.setup_numbers) == (1, rounds, rounds)
+
+
+def test_an_average_goes_up_and_down_a_tree() -> None:
+    graphs = [nx.path_graph(5), nx.star_graph(3)]  # of radius 2 and 1
+    network = Network.concatenate([Network.from_networkx(g) for g in graphs])
+    value = torch.randn(9, 3)
+    expected = torch.cat([part.mean(dim=0).expand_as(part) for part in value.split([5, 4])])
+    torch.testing.assert_close(network.graph_mean(value), expected)
+    assert (network.traffic.rounds, network.traffic.vectors) == (4, 1)
+    network.graph_mean(value, more=6)  # six more vectors follow, a round each
+    assert (network.traffic.rounds, network.traffic.vectors) == (4 + 10, 1 + 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"), [("prox_ed", 1), ("dapg", 3), ("tuned_constants", 3), ("dadam", 0), ("milodo_paper", 3)]
+)
+def test_facts_about_the_graph_are_flooded_once(name: str, facts: int) -> None:
+    problem = least_squares(regularized=False)
+    (algorithm,) = (a for a in algorithms(problem, PATH) if a.name == name)
+    network = PATH.to()
+    driver = Driver(algorithm, problem, network, torch.ones(10, DIM))
+    told = network.traffic
+    flooding = (9, 9 * facts) if facts else (0, 0)  # as many rounds as the diameter of the path
+    assert driver.setup == (told.setup_rounds + flooding[0], told.setup_numbers + flooding[1])
+    driver.advance(3)
+    assert driver.setup == (told.setup_rounds + flooding[0], told.setup_numbers + flooding[1])
 
 
 def test_facts_told_before_the_first_iteration_are_counted_apart() -> None:

@@ -80,7 +80,8 @@ def test_the_command_works(model: Path, tmp_path: Path, capsys: pytest.CaptureFi
     out = tmp_path / "out"
     topologies = ["--topology", "erdos_renyi:p=0.7", "real:name=topozoo/Abilene"]
     methods = ["--algorithms", "prox_dgd", "pg_extra", "prox_ed", "tuned_constants"]
-    arguments = [*TINY, *TUNED, *topologies, *methods, "--model", str(model), "--nodes", "4", "6"]
+    limits = ["--limits", "diameter", "flooding"]
+    arguments = [*TINY, *TUNED, *topologies, *methods, *limits, "--model", str(model), "--nodes", "4", "6"]
     assert main([*arguments, "--output", str(out)]) == 0
     printed = capsys.readouterr().out
     for word in ("mine", "Prox-DGD", "PG-EXTRA", "Prox-ED", "real:name=topozoo/Abilene", str(out)):
@@ -90,7 +91,7 @@ def test_the_command_works(model: Path, tmp_path: Path, capsys: pytest.CaptureFi
     content = json.loads((out / "results.json").read_text())
     cases = list(dict.fromkeys((r["topology"], r["nodes"]) for r in content["runs"]))
     assert cases == [("erdos_renyi:p=0.7", 4), ("erdos_renyi:p=0.7", 6), ("real:name=topozoo/Abilene", 11)]
-    assert {r["algorithm"] for r in content["runs"]} == {"mine", *methods[1:]}
+    assert {r["algorithm"] for r in content["runs"]} == {"mine", *methods[1:], *limits[1:]}
     assert content["command"].startswith("python evaluate.py --dataset lasso:features=6,samples=4")
     figures = {ending: {p.stem for p in (out / "figures").glob(f"*.{ending}")} for ending in ("png", "svg")}
     assert figures["png"] == figures["svg"]

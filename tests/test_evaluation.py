@@ -65,7 +65,7 @@ from gnn_l2o.problems import LeastSquares, NeuralNetwork, Problem, solve
 from gnn_l2o.problems.regularizers import L1, Box, Regularizer, Zero
 
 SMALL = "lasso:features=6,samples=4"
-COSTS = ("rounds", "vectors", "numbers", "gradients", "proxes", "solves", "solve_gradients")
+COSTS = tuple(vars(Cost()))
 
 
 def instance(seed: int = 0, *, nodes: int = 5, dim: int = 4, regularizer: Regularizer | None = None) -> Instance:
@@ -315,7 +315,7 @@ def test_every_method_spends_what_it_declares(name: str) -> None:
     on = fresh(SMOOTH)
     algorithm = METHODS[name].from_setting(on.problem, METHODS[name].settings(1)[0])
     trace = traced(algorithm, on, 25)
-    assert trace.spent[1:] == [algorithm.total_cost(k) for k in trace.iteration[1:]]
+    assert trace.spent[1:] == [algorithm.total_cost(k).on(int(on.network.diameter)) for k in trace.iteration[1:]]
 
 
 @pytest.mark.parametrize("name", available_models())
@@ -325,7 +325,7 @@ def test_every_shipped_model_spends_what_it_declares(name: str) -> None:
         pytest.skip(reason)
     algorithm = algorithm.to(dtype=torch.float64)  # type: ignore[attr-defined]
     trace = traced(algorithm, on, 25)
-    assert trace.spent[1:] == [algorithm.total_cost(k) for k in trace.iteration[1:]]
+    assert trace.spent[1:] == [algorithm.total_cost(k).on(int(on.network.diameter)) for k in trace.iteration[1:]]
 
 
 def test_only_the_run_itself_is_counted() -> None:
@@ -465,7 +465,7 @@ def test_a_median_that_was_not_reached_is_null(results: Results) -> None:
 
 def test_reaching_takes_what_was_counted() -> None:
     made = made_up("prox_ed", 0, 400, cost=2)
-    cost = dict(rounds=400, vectors=800, numbers=0, gradients=201, proxes=200, solves=0, solve_gradients=0)
+    cost = vars(Cost(rounds=400, vectors=800, gradients=201, proxes=200))
     assert made.reached["1e-04"] == {"iterations": 200, **cost, "seconds": 0.3}
     assert made.reached["1e-05"] is made.reached_worst["1e-05"] is None
     assert (made.needed(1e-4), made.needed(1e-4, measure="worst"), made.needed(1e-5)) == (400, 402, np.inf)
@@ -671,6 +671,7 @@ def small(**changes: Any) -> Results:
         topologies=["erdos_renyi:p=0.6"],
         nodes=[4, 6],
         algorithms=["prox_ed", "pg_extra"],
+        limits=[],
         instances=2,
         iterations=60,
         tuning_budget=6,
@@ -821,7 +822,7 @@ def test_a_plan_is_checked(settings: dict[str, Any], message: str) -> None:
 
 def test_a_plan_can_be_given_whole_or_by_its_settings() -> None:
     plan = Plan(models=[Learned(torch.tensor(0.9))], datasets=[SMALL], nodes=[4, 4], algorithms=["ed"], iterations=5)
-    assert plan.nodes == (4,) and list(plan.participants) == ["prox_ed", "learned"]
+    assert plan.nodes == (4,) and list(plan.competitors) == ["prox_ed", "learned"]
     settings = gnn_l2o.evaluate(plan, check_only=True).settings
     again = gnn_l2o.evaluate(plan.models, datasets=[SMALL], nodes=[4], algorithms=["ed"], iterations=5, check_only=True)
     assert again.settings == settings

@@ -15,7 +15,7 @@ FLOORS = (
     ("graph",),
     ("nn",),
     ("algorithms",),
-    ("handcrafted", "learned"),
+    ("handcrafted", "learned", "limits"),
     ("data",),
     ("training", "evaluation", "applications"),
     ("testing",),

@@ -487,7 +487,8 @@ def documented() -> dict[str, dict[str, str]]:
     lines = (Path(__file__).parent.parent / "docs" / "methods.md").read_text().splitlines()
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     header = next(row for row in cells if row[0] == "name")
-    rows = [dict(zip(header, row, strict=True)) for row in cells if row[0].startswith("`")]
+    own = [row for row in cells if row[0].startswith("`") and len(row) == len(header)]  # another table is of limits
+    rows = [dict(zip(header, row, strict=True)) for row in own]
     return {row["name"].strip("`"): row for row in rows}
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch_geometric.data import Batch
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o.graph import distances
 from gnn_l2o.graph.network import Network
 
 GRAPHS = {
@@ -256,3 +257,31 @@ def test_what_is_no_network_is_refused_in_one_line(build, message: str) -> None:
     with pytest.raises(InputError) as error:
         build()
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [nx.path_graph(1), nx.path_graph(7), nx.cycle_graph(10), nx.star_graph(5), nx.gnp_random_graph(30, 0.15, seed=2)],
+)
+def test_diameter_and_radius_are_those_of_networkx(graph: nx.Graph) -> None:
+    network = Network.from_networkx(graph)
+    assert (int(network.diameter), int(network.radius)) == (nx.diameter(graph), nx.radius(graph))
+    assert not network.diameter.is_floating_point()
+
+
+def test_diameters_of_graphs_side_by_side_are_those_of_each() -> None:
+    graphs = [nx.path_graph(4), nx.star_graph(3), nx.path_graph(4), nx.path_graph(1), nx.cycle_graph(7)]
+    network = Network.concatenate([Network.from_networkx(g) for g in graphs]).to(dtype=torch.float32)
+    assert network.diameter.flatten().tolist() == [3, 2, 3, 0, 3]
+    assert network.radius.flatten().tolist() == [2, 1, 2, 0, 3]
+
+
+def test_extents_of_large_graphs_take_few_searches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distances, "EXACT", 10)
+    for graph in (nx.gnp_random_graph(80, 0.06, seed=3), nx.random_labeled_tree(60, seed=1), nx.barbell_graph(8, 9)):
+        graph = nx.convert_node_labels_to_integers(graph.subgraph(max(nx.connected_components(graph), key=len)))
+        found = distances.extents(np.array(graph.edges), len(graph))
+        assert found == (nx.diameter(graph), nx.radius(graph))
+    monkeypatch.setattr(distances, "MAX_SEARCHES", 3)
+    bounds = distances.extents(np.array(nx.cycle_graph(41).edges), 41)
+    assert bounds.diameter >= 20 and bounds.radius >= 20  # an upper bound, and the smallest that was found

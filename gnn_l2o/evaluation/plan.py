@@ -30,7 +30,7 @@ DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 TUNINGS = ("held_out", "oracle")
 
-_LIMITS: dict[str, tuple[int, int | None]] = {
+_RANGES: dict[str, tuple[int, int | None]] = {
     "instances": (1, INSTANCES),
     "iterations": (1, None),
     "seed": (0, None),
@@ -143,7 +143,7 @@ class Plan:
             raise InputError("nothing to evaluate; expected a model or a method")
 
     def _check_numbers(self) -> None:
-        for name, (low, high) in _LIMITS.items():
+        for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
             if value is None and name in ("batch_size", "tuning_instances"):
                 continue

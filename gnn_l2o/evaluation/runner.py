@@ -27,16 +27,16 @@ class Trace:
         measures: the values there, by the name of the metric.
         seconds: wall time of the steps up to there, without setting up and without measuring.
         spent: what network and problem counted up to there, setting up included, measuring not.
-        setup: what nodes exchange before the first iteration, see :attr:`.Driver.setup`; not part of ``spent``.
         diverged: whether the run diverged, and therefore ended at the last checkpoint.
+        setup: what nodes exchange before the first iteration, see :attr:`.Driver.setup`; not part of ``spent``.
     """
 
     iteration: list[int] = field(default_factory=list)
     measures: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     spent: list[Cost] = field(default_factory=list)
-    setup: SetupCost = field(default_factory=SetupCost)
     diverged: bool = False
+    setup: SetupCost = field(default_factory=SetupCost)
 
     @property
     def optimality_gap(self) -> list[float]:

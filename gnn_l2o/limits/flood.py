@@ -42,7 +42,7 @@ def _schedule(links: bytes, samples: bytes) -> tuple[int, ...]:
     has = np.diag(own)  # entry (i, s): how many samples of node s node i has, the first ones
     sent: list[int] = []
     while True:
-        lacking = (has < own).any(axis=1).nonzero()[0]
+        lacking = np.flatnonzero((has < own).any(axis=1))
         if not lacking.size:
             return tuple(sent)
         before, count = has.copy(), 0

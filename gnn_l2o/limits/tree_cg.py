@@ -11,7 +11,7 @@ from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.graph.network import Network
 from gnn_l2o.limits.limit import Limit
 from gnn_l2o.problems import LeastSquares, Problem
-from gnn_l2o.problems.regularizers import ElasticNet, Zero
+from gnn_l2o.problems.regularizers import ElasticNet, Regularizer, Zero
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,18 +50,18 @@ class TreeCG(Limit[TreeCGState]):
         reason = super().refusal(problem, network)
         if reason is None and not isinstance(problem, LeastSquares):
             return f"{self.label}: for least squares; this problem is {type(problem).__name__}"
-        if reason is None and _ridge(problem) is None:
+        if reason is None and not _is_smooth(problem.regularizer):
             return f"{self.label}: for problems without a prox; this one has the regularizer {problem.regularizer}"
         return reason
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> TreeCGState:
         constant = problem.gradient(torch.zeros_like(x0))
-        residual = -network.graph_mean(problem.gradient(x0)) - _ridge(problem) * x0
+        residual = -network.graph_mean(problem.gradient(x0)) - _ridge(problem.regularizer) * x0
         return TreeCGState(x0, residual, residual, constant)
 
     def step(self, problem: Problem, network: Network, state: TreeCGState) -> TreeCGState:
         p, r = state.direction, state.residual
-        q = network.graph_mean(problem.gradient(p) - state.constant) + _ridge(problem) * p
+        q = network.graph_mean(problem.gradient(p) - state.constant) + _ridge(problem.regularizer) * p
         before, curvature = _square(r), (p * q).sum(dim=1, keepdim=True)
         a = torch.where(curvature > 0, before / curvature, 0)  # at the solution there is no direction left
         after = r - a * q
@@ -69,13 +69,14 @@ class TreeCG(Limit[TreeCGState]):
         return TreeCGState(state.x + a * p, after, after + share * p, state.constant)
 
 
-def _ridge(problem: Problem) -> float | Tensor | None:
-    """Return lambda_2 of a regularizer that is smooth, ``None`` for others."""
-    r = problem.regularizer
-    if isinstance(r, Zero):
-        return 0.0
-    smooth = isinstance(r, ElasticNet) and not torch.as_tensor(r.l1).any()
-    return r.l2 if smooth else None
+def _is_smooth(regularizer: Regularizer) -> bool:
+    ridge = isinstance(regularizer, ElasticNet) and not bool(torch.as_tensor(regularizer.l1).any())
+    return ridge or isinstance(regularizer, Zero)
+
+
+def _ridge(regularizer: Regularizer) -> float | Tensor:
+    """Return lambda_2 of a smooth regularizer."""
+    return regularizer.l2 if isinstance(regularizer, ElasticNet) else 0.0
 
 
 def _square(v: Tensor) -> Tensor:
