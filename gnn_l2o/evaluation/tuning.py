@@ -96,7 +96,7 @@ def tune(
         tolerance: the relative optimality gap.
         dtype: precision of the runs.
     """
-    ladder = _Ladder(
+    ladder = Ladder(
         Race(method, Instance.concatenate(instances), iterations, tolerance, dtype),
         Check(
             method,
@@ -123,7 +123,7 @@ def tune(
     return Tuning(best.setting, ladder.trials, [*warnings, *ladder.explain(best)])
 
 
-class _Ladder:
+class Ladder:
     """Trials of a method, and the verdicts on those that were checked."""
 
     def __init__(self, race: Race, check: Check) -> None:
