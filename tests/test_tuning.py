@@ -10,12 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Algorithm, Cost
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 from gnn_l2o.evaluation import (
     Instance,
     Metrics,
+    Plan,
     Trace,
     measure,
     tune,
@@ -582,7 +584,7 @@ def test_an_oracle_tunes_on_the_evaluated_instances() -> None:
         Plan(algorithms=["prox_ed"], tuning="orakel")
 
 
-def test_an_instance_whose_optimum_is_the_start_is_drawn_again(tmp_path: Path) -> None:
+def test_an_instance_whose_optimum_is_the_start_is_drawn_again() -> None:
     with pytest.raises(InputError, match="optimal in 10 of 10 draws"):
         planned(datasets=["lasso:features=6,samples=4,l1_weight=50.0"])
     case = planned(datasets=["lasso:features=3,samples=2,l1_weight=0.6"], instances=40)
