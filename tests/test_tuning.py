@@ -354,20 +354,35 @@ def test_only_exact_methods_have_to_reach_a_hundredth_of_the_tolerance() -> None
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Brittle(ProxED):
+    """Exact diffusion that diverges from iteration 100 where the step exceeds 0.8 over the mean of the L_i."""
+
+    name = "brittle"
+
+    def init(self, problem: Problem, network: Network, x0: Tensor) -> AgingState:
+        return AgingState(x0, x0, x0, x0.new_zeros(x0.size(0), 1))
+
+    def step(self, problem: Problem, network: Network, state: ProxEDState) -> AgingState:
+        assert isinstance(state, AgingState)
+        new, age = super().step(problem, network, state), state.age + 1
+        bold = self.step_size * problem.spread(problem.average(problem.smoothness())) > 0.8
+        return AgingState(new.x + 1e9 * (bold & (age > 100)), new.z, new.psi, age)
+
+
 def test_a_setting_at_the_edge_of_stability_is_not_chosen() -> None:
-    """Where one node has most of the curvature, larger steps in units of 1/L are stable on denser graphs."""
-    dense = [instance(k, graph=nx.complete_graph(5), uneven=3.0) for k in range(2)]
-    sparse = [instance(k, graph=nx.path_graph(5), uneven=3.0) for k in range(2, 4)]
+    """Where one node has most of the curvature, larger steps in units of 1/L are stable than where all are alike."""
+    uneven, even = [instance(k, uneven=3.0) for k in range(2)], [instance(k) for k in range(2, 4)]
 
     def final(setting: dict[str, float], on: list[Instance]) -> list[float]:
-        traces = [traced(ProxED.from_setting(i.problem, setting), i, 600) for i in on]
+        traces = [traced(Brittle.from_setting(i.problem, setting), i, 300) for i in on]
         return [INF if t.diverged else t.optimality_gap[-1] for t in traces]
 
-    greedy = tune(ProxED, dense, iterations=600, margin=1.0, budget=12)
-    assert max(final(greedy.setting, dense)) < 1e-6
-    assert max(final(greedy.setting, sparse)) == INF
-    careful = tune(ProxED, dense, iterations=600, margin=1.0, budget=12, stability=sparse)
-    assert max(final(careful.setting, [*dense, *sparse])) < 1e-6
+    greedy = tune(Brittle, uneven, iterations=300, margin=1.0, budget=12)
+    assert max(final(greedy.setting, uneven)) < 1e-6
+    assert max(final(greedy.setting, even)) == INF
+    careful = tune(Brittle, uneven, iterations=300, margin=1.0, budget=12, stability=even)
+    assert max(final(careful.setting, [*uneven, *even])) < 1e-6
     assert "was faster, but some runs diverge" in careful.warnings[-1]
 
 
@@ -587,8 +602,8 @@ def test_an_oracle_tunes_on_the_evaluated_instances() -> None:
 def test_an_instance_whose_optimum_is_the_start_is_drawn_again() -> None:
     with pytest.raises(InputError, match="optimal in 10 of 10 draws"):
         planned(datasets=["lasso:features=6,samples=4,l1_weight=50.0"])
-    case = planned(datasets=["lasso:features=3,samples=2,l1_weight=0.6"], instances=40)
-    found = [case.instance(k) for k in range(40)]
+    case = planned(datasets=["lasso:features=3,samples=2,l1_weight=1.0"], instances=6)
+    found = [case.instance(k) for k in range(6)]
     assert not any(i.is_trivial for i in found)
     assert case.redrawn
     (purpose, number), count = next(iter(case.redrawn.items()))
