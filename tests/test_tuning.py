@@ -1,6 +1,5 @@
 """Tuning: what is tried, what is chosen, what is kept on disk."""
 
-import statistics
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,29 @@ import pytest
 import torch
 from torch import Tensor
 
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Algorithm, Cost
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
-from gnn_l2o.evaluation import Instance, Metrics, Trace, measure, tune, tuning_cache, tuning_race
+from gnn_l2o.evaluation import (
+    Instance,
+    Metrics,
+    Plan,
+    Trace,
+    measure,
+    tune,
+    tuning as tuning_module,
+    tuning_cache,
+    tuning_race,
+)
+from gnn_l2o.evaluation.cases import PlannedCase, plan_cases
 from gnn_l2o.evaluation.metrics import OptimalityGap
-from gnn_l2o.evaluation.tuning import Tuning, settle
+from gnn_l2o.evaluation.record import Case
+from gnn_l2o.evaluation.seeds import Purpose, draws
+from gnn_l2o.evaluation.tuning import Tuning
 from gnn_l2o.evaluation.tuning_cache import tune_or_recall
+from gnn_l2o.evaluation.tuning_check import Check, Grade, Verdict
+from gnn_l2o.evaluation.tuning_race import Trial
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import ProxDGD, ProxED
 from gnn_l2o.handcrafted.prox_ed import ProxEDState
@@ -25,13 +40,15 @@ from gnn_l2o.problems import LeastSquares, Problem, solve
 from gnn_l2o.problems.regularizers import L1
 
 
-def instance(seed: int = 0, *, nodes: int = 5) -> Instance:
+def instance(seed: int = 0, *, graph: nx.Graph = nx.cycle_graph(5), uneven: float = 1.0) -> Instance:  # noqa: B008
     random = np.random.default_rng(seed)
+    nodes = len(graph)
     features = random.standard_normal((nodes, 6, 4))
+    features[0] *= uneven
     targets = features @ random.standard_normal(4) + random.standard_normal((nodes, 6))
     problem = LeastSquares.from_nodes(list(features), list(targets), L1(0.1))
     solution = solve(problem)
-    return Instance(problem, Network.from_networkx(nx.cycle_graph(nodes)), solution.x, solution.value)
+    return Instance(problem, Network.from_networkx(graph), solution.x, solution.value)
 
 
 def traced(algorithm: Algorithm[Any], on: Instance, iterations: int) -> Trace:
@@ -60,65 +77,43 @@ class Gossip(ProxED):
         return ProxEDState(problem.prox(z, self.step_size), z, state.psi)
 
 
-def exhaustive(
-    method: type[Tunable[Any]],
-    settings: list[dict[str, float]],
-    on: list[Instance],
-    iterations: int,
-    tolerance: float = 1e-4,
-) -> tuple[dict[str, float], list[float]]:
-    """Run every setting alone and to the end; return the best and the median rounds of all."""
-    rounds, scores = [], []
-    for setting in settings:
-        traces, costs = [], []
-        for part in on:
-            algorithm = method.from_setting(part.problem, setting)
-            traces.append(traced(algorithm, part, iterations))
-            costs.append(algorithm.cost.rounds)
-        reached = [t.reached(tolerance) for t in traces]
-        needed = [np.inf if k is None else t.iteration[k] * c for k, t, c in zip(reached, traces, costs, strict=True)]
-        rounds.append(statistics.median(needed))
-        gap = statistics.median([np.inf if t.diverged else t.optimality_gap[-1] for t in traces])
-        scores.append((rounds[-1], gap if np.isinf(rounds[-1]) else 0.0, setting["step_size"]))
-    return settings[scores.index(min(scores))], rounds
+def run_alone(
+    method: type[Tunable[Any]], setting: dict[str, float], on: list[Instance], iterations: int, tolerance: float = 1e-4
+) -> list[float]:
+    """Return the rounds to the tolerance on every instance, each run by itself and to the end."""
+    needed = []
+    for part in on:
+        trace = traced(method.from_setting(part.problem, setting), part, iterations)
+        reached = trace.reached(tolerance)
+        needed.append(np.inf if reached is None else trace.spent[reached].rounds)
+    return needed
+
+
+def run_race(method: type[Tunable[Any]], settings: list[dict[str, float]], on: list[Instance], **given: Any) -> Any:
+    race = tuning_race.Race(method, Instance.concatenate(on), given.pop("iterations", 400), 1e-4, torch.float64)
+    return race.run(settings, **given)
 
 
 @pytest.mark.parametrize("cached", [1, 2**16], ids=["one by one", "side by side"])
-@pytest.mark.parametrize("count", [2, 3])
-@pytest.mark.parametrize("iterations", [6, 150], ids=["out of reach", "within reach"])
 @pytest.mark.parametrize("method", [ProxDGD, ProxED, Gossip], ids=["prox_dgd", "prox_ed", "gossip"])
-def test_tuning_picks_what_exhaustive_search_picks(
-    method: type[Tunable[Any]], iterations: int, count: int, cached: int, monkeypatch: pytest.MonkeyPatch
+def test_a_race_counts_the_rounds_of_runs_alone(
+    method: type[Tunable[Any]], cached: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tuning_race, "CACHED", cached)
-    on = [instance(k) for k in range(count)]
-    found = tune(method, on, iterations=iterations, budget=9)
-    settings = [t.setting for t in found.trials]
-    assert settings[:6] == method.settings(6)
-    best, rounds = exhaustive(method, settings, on, iterations)
-    assert found.setting == best
-    chosen = next(t for t in found.trials if t.setting == best)
-    assert chosen.rounds == min(rounds)
-    for trial, expected in zip(found.trials, rounds, strict=True):
-        assert trial.rounds in (expected, np.inf)  # those that were stopped are not said to have got there
-
-
-def test_the_tolerance_decides_which_is_first() -> None:
-    on = [instance(k) for k in range(2)]
-    for tolerance in (1e-1, 1e-8):
-        found = tune(Gossip, on, iterations=400, budget=9, tolerance=tolerance)
-        _, rounds = exhaustive(Gossip, [t.setting for t in found.trials], on, 400, tolerance)
-        assert min(t.rounds for t in found.trials) == min(rounds) < 400
-
-
-def test_the_last_third_of_the_budget_refines_the_best_step() -> None:
-    found = tune(ProxED, [instance()], iterations=150, budget=12)
-    coarse, fine = found.trials[:8], found.trials[8:]
-    steps = [t.setting["step_size"] for t in coarse]
-    best = min(range(8), key=lambda k: coarse[k].rounds)
-    assert len(fine) == 4
-    assert all(steps[best - 1] < t.setting["step_size"] < steps[best + 1] for t in fine)
-    assert found.warnings == []
+    on = [instance(k) for k in range(3)]
+    settings = method.settings(8)
+    trials = run_race(method, settings, on, iterations=200)
+    assert [t.setting for t in trials] == settings
+    alone = [run_alone(method, s, on, 200) for s in settings]
+    scores = [float(np.mean(np.log(r))) for r in alone]
+    for trial, rounds, score in zip(trials, alone, scores, strict=True):
+        if trial.arrives:
+            assert list(trial.rounds) == rounds
+        elif trial.stopped:  # only what is certain to be slow
+            assert score > min(scores) + np.log(tuning_race.SLACK)
+        else:
+            assert np.isinf(rounds).any()
+    assert min(t.score for t in trials) == pytest.approx(min(scores))
 
 
 class Counting(ProxED):
@@ -131,62 +126,144 @@ class Counting(ProxED):
         return super().step(problem, network, state)
 
 
-def test_tuning_stops_when_the_winner_is_certain_and_drops_what_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_race_ends_soon_after_the_fastest_and_drops_what_diverged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Counting, "rows", [])
-    found = tune(Counting, [instance(0), instance(1), instance(2)], iterations=500, budget=12)
-    best = min(t.rounds for t in found.trials)
-    coarse = min(t.rounds for t in found.trials[:8])
-    assert len(Counting.rows) <= best + coarse + 500  # the winner alone runs to the horizon
-    assert Counting.rows[-500:] == [15] * 500
+    trials = run_race(Counting, Counting.settings(8), [instance(k) for k in range(3)], iterations=500)
+    fastest = np.exp(min(t.score for t in trials))
+    assert len(Counting.rows) <= 1.5 * fastest < 500
     assert Counting.rows[0] == 8 * 15
-    assert Counting.rows[int(coarse) - 1] <= 6 * 15  # the largest of eight log-spaced steps are gone
-    assert np.isinf([t.optimality_gap for t in found.trials]).any()
+    assert Counting.rows[int(fastest) - 1] <= 6 * 15  # the largest of eight log-spaced steps are gone
+    assert any(t.diverges for t in trials) and any(t.stopped for t in trials)
 
 
-@dataclass
-class Scripted:
-    """Stands for runs whose instances reach the tolerance when it is written."""
-
-    reach: list[list[int]]
-    rounds: int = 1
-    iteration: int = 0
-
-    def __post_init__(self) -> None:
-        self.shape = len(self.reach), len(self.reach[0])
-        self.active = list(range(len(self.reach)))
-
-    def advance(self, iteration: int) -> None:
-        self.iteration = iteration
-
-    def measure(self) -> tuple[np.ndarray, np.ndarray]:
-        done = np.array([self.reach[k] for k in self.active]) <= self.iteration
-        return np.where(done, 1e-5, 1.0), np.zeros(done.shape, dtype=bool)
-
-    def select(self, active: list[int]) -> None:
-        self.active = active
+def test_earlier_trials_limit_a_race(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counting, "rows", [])
+    (trial,) = run_race(Counting, [{"step_size": 1e-3}], [instance()], best=np.log(20.0))
+    assert trial.stopped
+    assert len(Counting.rows) == 25  # at 25 rounds, the next is more than a quarter above 20
 
 
-def test_a_median_of_two_instances_can_be_overtaken() -> None:
-    runs: Any = Scripted([[50, 50], [10, 60], [200, 200]])
-    reached, _ = tuning_race.find_first(runs, 1000, 1e-4)
-    assert reached.tolist() == [50, 35, np.inf]
-    assert runs.iteration == 60
-    runs = Scripted([[50, 50], [30, 90], [200, 200]])  # the second is at 60 in the end; from 70 it cannot be below 50
-    tuning_race.find_first(runs, 1000, 1e-4)
-    assert runs.iteration == 70
+def test_a_run_that_has_converged_does_not_go_on_to_the_horizon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Counting, "rows", [])
+    on = instance()
+    check = Check(Counting, on, 5000, 1e-4, torch.float64, 1.1, approximate=False)
+    (verdict,) = check.run([{"step_size": 1.0}])
+    assert verdict.grade is Grade.CONVERGES
+    converged = run_alone(ProxED, {"step_size": 1.0}, [on], 5000, 1e-6)[0]
+    larger = run_alone(ProxED, {"step_size": 1.1}, [on], 5000, 1e-6)[0]
+    slower = max(converged, larger)
+    assert slower + max(50, slower / 4) - 1 <= len(Counting.rows) <= slower + max(50, slower / 4) + 2
+    monkeypatch.setattr(Counting, "rows", [])
+    Check(Counting, on, 600, 1e-4, torch.float64, 1.1, approximate=True).run([{"step_size": 1.0}])
+    assert len(Counting.rows) == 600
 
 
-def test_a_setting_with_more_rounds_an_iteration_gets_fewer_iterations() -> None:
-    taken = []
+# --- the choice
 
-    class Spy(Gossip):
-        def step(self, problem: Problem, network: Network, state: ProxEDState) -> ProxEDState:
-            taken.append(self.mixings)
-            return super().step(problem, network, state)
 
-    race = tuning_race.Race(Spy, instance(), 1000, 1e-4, torch.float64)
-    race.run([{"step_size": 1e-3, "mixings": m} for m in (1, 2)], limit=20)
-    assert (taken.count(1), taken.count(2)) == (20, 10)
+def trial(step: float, rounds: list[float], gap: list[float] | None = None, *, stopped: bool = False) -> Trial:
+    gaps = [1e-5 if np.isfinite(r) else 1e-2 for r in rounds] if gap is None else gap
+    return Trial({"step_size": step}, tuple(rounds), tuple(gaps), stopped)
+
+
+INF = float("inf")
+
+
+def test_trials_are_sorted_by_their_mean_logarithm_and_those_that_miss_an_instance_come_last() -> None:
+    ordered = [
+        trial(1, [100, 100, 400]),  # the median of the next is smaller, its mean logarithm larger
+        trial(2, [90, 90, 1000]),
+        trial(3, [1000, 1000, 1000]),
+        trial(4, [10, 10, INF]),
+        trial(5, [10, INF, INF], [1e-6, 1e-3, 1e-3]),
+        trial(6, [10, INF, INF], [1e-6, 1e-3, 1e-2]),
+        trial(7, [10, 10, INF], [1e-5, 1e-5, INF]),  # diverged
+    ]
+    assert sorted(reversed(ordered), key=lambda t: t.key) == ordered
+
+
+class ScriptedRace:
+    """Stands for a race whose outcome is known."""
+
+    method = ProxED
+
+    def __init__(self, trials: list[Trial]) -> None:
+        self.trials = {t.values: t for t in trials}
+
+    def run(self, settings: list[dict[str, float]], best: float) -> list[Trial]:
+        return [self.trials[tuple(s.values())] for s in settings]
+
+
+class ScriptedCheck:
+    """Stands for a check whose outcome is known; notes what was checked."""
+
+    def __init__(self, grades: dict[float, Grade], within: dict[float, float] | None = None) -> None:
+        self.grades, self.within, self.seen = grades, within or {}, []  # type: ignore[var-annotated]
+
+    def run(self, settings: list[dict[str, float]]) -> list[Verdict]:
+        self.seen += [s["step_size"] for s in settings]
+        return [Verdict(self.grades[s], self.within.get(s, 0.5)) for s in (t["step_size"] for t in settings)]
+
+
+def settled(trials: list[Trial], check: ScriptedCheck, later: list[Trial] = []) -> tuple[float, list[str]]:  # noqa: B006
+    race: Any = ScriptedRace([*trials, *later])
+    ladder = tuning_module.Ladder(race, check)  # type: ignore[arg-type]
+    ladder.trials = list(trials)
+    best = ladder.settle()
+    return best.setting["step_size"], ladder.explain(best)
+
+
+def test_the_first_that_converges_is_chosen() -> None:
+    trials = [trial(k, [100 * k]) for k in range(1, 9)]
+    check = ScriptedCheck({1: Grade.CONVERGES})
+    assert settled(trials, check) == (1, [])
+    assert check.seen == [1]
+    grades = dict.fromkeys(range(1, 9), Grade.CONVERGES)
+    found, said = settled(trials, ScriptedCheck({**grades, 1: Grade.DIVERGES, 2: Grade.MISSES, 3: Grade.STAYS}))
+    assert found == 4
+    assert said == ["prox_ed: step_size 1 was faster, but some runs diverge"]
+
+
+def test_where_none_converges_the_first_that_stays_is_chosen_and_said_so() -> None:
+    trials = [trial(k, [100 * k]) for k in range(1, 9)]
+    check = ScriptedCheck({**dict.fromkeys(range(1, 9), Grade.STAYS), 1: Grade.MISSES})
+    found, said = settled(trials, check)
+    assert found == 2
+    assert "step_size 2, some runs do not converge to a hundredth of the tolerance" in said[1]
+    assert max(check.seen) < 8  # the horizon is too short for all; that is clear after a few
+
+
+def test_where_none_stays_the_one_with_the_most_runs_within_the_tolerance_is_chosen() -> None:
+    trials = [trial(k, [100 * k]) for k in range(1, 4)]
+    check = ScriptedCheck({1: Grade.DIVERGES, 2: Grade.MISSES, 3: Grade.MISSES}, {2: 0.5, 3: 0.75})
+    assert settled([*trials, trial(9, [INF])], check)[0] == 3
+    assert 9 not in check.seen  # it misses an instance that others reach
+
+
+def test_settings_that_were_stopped_run_again_where_all_others_fail() -> None:
+    trials = [trial(1, [100]), trial(2, [INF], stopped=True)]
+    check = ScriptedCheck({1: Grade.DIVERGES, 2: Grade.CONVERGES})
+    race: Any = ScriptedRace([trial(2, [500])])
+    ladder = tuning_module.Ladder(race, check)  # type: ignore[arg-type]
+    ladder.trials = trials
+    assert ladder.settle().setting == {"step_size": 2}
+
+
+def test_where_none_arrives_the_best_that_does_not_diverge_is_chosen() -> None:
+    trials = [trial(1, [INF, 50]), trial(2, [INF, INF]), trial(3, [50, 50], [INF, 1e-5])]
+    check = ScriptedCheck({1: Grade.DIVERGES, 2: Grade.MISSES})
+    found, said = settled([trials[0], trials[1]], check)
+    assert found == 2
+    assert "do not end within the tolerance" in said[-1]
+
+
+def test_the_last_third_of_the_budget_refines_the_best_step_that_converges() -> None:
+    found = tune(ProxED, [instance()], iterations=600, budget=12)
+    coarse, fine = found.trials[:8], found.trials[8:]
+    steps = [t.setting["step_size"] for t in coarse]
+    best = min((k for k in range(8) if not coarse[k].diverges), key=lambda k: coarse[k].key)
+    assert len(fine) == 4
+    assert all(steps[best - 1] < t.setting["step_size"] < steps[best + 1] for t in fine)
 
 
 class Timid(ProxED):
@@ -214,7 +291,7 @@ def test_the_grid_is_widened_where_the_best_is_at_its_edge() -> None:
     assert "is the smallest one tried" in smaller.warnings[0]
     shut = tune(Shut, on, iterations=30, budget=12)
     assert shut.setting["step_size"] == pytest.approx(1e-2)
-    assert shut.warnings == []
+    assert not any("widened" in warning for warning in shut.warnings)
 
 
 def test_tuning_leaves_no_history() -> None:
@@ -248,25 +325,90 @@ class Aging(ProxED):
         return AgingState(new.x + shift, new.z, new.psi, age)
 
 
-@pytest.mark.parametrize(("horizon", "stable"), [(190, True), (300, False), (500, False)])
-def test_a_setting_that_does_not_keep_the_tolerance_is_passed_over(horizon: int, stable: bool) -> None:
-    settings = [{"step_size": s} for s in (0.05, 0.2, 0.4, 0.8)]
-    race = tuning_race.Race(Aging, instance(), horizon, 1e-4, torch.float64)
-    trials = race.run(settings)
-    assert min(trials, key=lambda t: t.rounds).setting == {"step_size": 0.8}
-    found = settle(race, trials, [])
-    assert found.setting == {"step_size": 0.8 if stable else 0.4}
-    assert [t.unstable for t in found.trials] == [False, False, False, not stable]
-    assert found.warnings == [] if stable else ["aging: step_size 0.8 was faster, but not stable"]
-    chosen = next(t for t in found.trials if t.setting == found.setting)
-    assert np.isfinite(chosen.rounds)
+@pytest.mark.parametrize(
+    ("horizon", "margin", "expected"),
+    [
+        (190, 1.0, [Grade.CONVERGES, Grade.CONVERGES]),
+        (300, 1.0, [Grade.CONVERGES, Grade.MISSES]),
+        (500, 1.0, [Grade.CONVERGES, Grade.DIVERGES]),
+        (500, 1.1, [Grade.CONVERGES, Grade.DIVERGES]),
+        (500, 1.3, [Grade.DIVERGES, Grade.DIVERGES]),  # 0.4 / L enlarged is above 0.5 / L
+    ],
+)
+def test_a_check_grades_what_settings_do_to_the_horizon(horizon: int, margin: float, expected: list[Grade]) -> None:
+    check = Check(Aging, instance(), horizon, 1e-4, torch.float64, margin, approximate=True)
+    assert [v.grade for v in check.run([{"step_size": s} for s in (0.4, 0.8)])] == expected
 
 
-def test_where_no_setting_is_stable_the_fastest_is_taken_and_said_so() -> None:
-    race = tuning_race.Race(Aging, instance(), 300, 1e-4, torch.float64)
-    found = settle(race, race.run([{"step_size": s} for s in (0.6, 0.8)]), [])
-    assert found.setting == {"step_size": 0.8}
-    assert found.warnings == ["aging: no setting tried is stable to the horizon"]
+def test_only_exact_methods_have_to_reach_a_hundredth_of_the_tolerance() -> None:
+    on = instance()
+    arrival = int(run_alone(ProxED, {"step_size": 0.4}, [on], 400)[0])
+    check = Check(ProxED, on, arrival, 1e-4, torch.float64, 1.0, approximate=False)
+    assert check.run([{"step_size": 0.4}])[0].grade is Grade.STAYS
+    assert replace(check, approximate=True).run([{"step_size": 0.4}])[0].grade is Grade.CONVERGES
+    assert replace(check, iterations=arrival - 1).run([{"step_size": 0.4}])[0].grade is Grade.MISSES
+    assert (check.bound, replace(check, tolerance=1e-11).bound, replace(check, tolerance=1e-13).bound) == (
+        pytest.approx(1e-6),
+        1e-12,
+        1e-13,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Brittle(ProxED):
+    """Exact diffusion that diverges from iteration 100 where the step exceeds 0.8 over the mean of the L_i."""
+
+    name = "brittle"
+
+    def init(self, problem: Problem, network: Network, x0: Tensor) -> AgingState:
+        return AgingState(x0, x0, x0, x0.new_zeros(x0.size(0), 1))
+
+    def step(self, problem: Problem, network: Network, state: ProxEDState) -> AgingState:
+        assert isinstance(state, AgingState)
+        new, age = super().step(problem, network, state), state.age + 1
+        bold = self.step_size * problem.spread(problem.average(problem.smoothness())) > 0.8
+        return AgingState(new.x + 1e9 * (bold & (age > 100)), new.z, new.psi, age)
+
+
+def test_a_setting_at_the_edge_of_stability_is_not_chosen() -> None:
+    """Where one node has most of the curvature, larger steps in units of 1/L are stable than where all are alike."""
+    uneven, even = [instance(k, uneven=3.0) for k in range(2)], [instance(k) for k in range(2, 4)]
+
+    def final(setting: dict[str, float], on: list[Instance]) -> list[float]:
+        traces = [traced(Brittle.from_setting(i.problem, setting), i, 300) for i in on]
+        return [INF if t.diverged else t.optimality_gap[-1] for t in traces]
+
+    greedy = tune(Brittle, uneven, iterations=300, margin=1.0, budget=12)
+    assert max(final(greedy.setting, uneven)) < 1e-6
+    assert max(final(greedy.setting, even)) == INF
+    careful = tune(Brittle, uneven, iterations=300, margin=1.0, budget=12, stability=even)
+    assert max(final(careful.setting, [*uneven, *even])) < 1e-6
+    assert "was faster, but some runs diverge" in careful.warnings[-1]
+
+
+def test_steps_have_a_margin_of_stability() -> None:
+    on = [instance(k) for k in range(2)]
+    cautious = tune(ProxED, on, iterations=600, margin=1.3, budget=12).setting
+    for part in on:
+        larger = ProxED.from_setting(part.problem, ProxED.enlarge(cautious, 1.3))
+        assert traced(larger, part, 600).optimality_gap[-1] < 1e-4
+    eager = tune(ProxED, on, iterations=600, margin=1.0, budget=12).setting
+    assert eager["step_size"] > cautious["step_size"]
+    assert any(traced(ProxED.from_setting(i.problem, ProxED.enlarge(eager, 1.3)), i, 600).diverged for i in on)
+
+
+def test_only_steps_are_enlarged() -> None:
+    class Many(ProxED):
+        grid = {  # noqa: RUF012
+            "step_size": Range(0.1, 10),
+            "tau": Range(0.1, 10, unit="1/L"),
+            "penalty": Range(0.1, 10, unit="L"),
+            "step_factor": Range(0.1, 1.0, below=1.05),
+            "mixings": Choice((1, 3)),
+        }
+
+    setting = {"step_size": 1.0, "tau": 2.0, "penalty": 3.0, "step_factor": 1.0, "mixings": 3.0}
+    assert Many.enlarge(setting, 1.1) == pytest.approx({**setting, "step_size": 1.1, "tau": 2.2})
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,7 +457,7 @@ def test_what_was_tuned_is_recalled(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     first = tune_or_recall(ProxED, on, iterations=60, budget=6)
     assert tune_or_recall(ProxED, [instance(0), instance(1)], iterations=60, budget=6) == first
     assert len(calls) == 1
-    assert np.isinf([t.rounds for t in first.trials]).any()  # also what JSON cannot hold came back
+    assert np.isinf([t.optimality_gap for t in first.trials]).any()  # also what JSON cannot hold came back
 
     tune_or_recall(ProxED, on, iterations=61, budget=6)
     tune_or_recall(ProxED, on, iterations=60, budget=5)
@@ -325,7 +467,10 @@ def test_what_was_tuned_is_recalled(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     tune_or_recall(ProxED, on, iterations=60, budget=6, dtype=torch.float32)
     heavier = [replace(i, network=Network.from_networkx(nx.path_graph(5))) for i in on]
     tune_or_recall(ProxED, heavier, iterations=60, budget=6)
-    assert len(calls) == 8
+    tune_or_recall(ProxED, on, iterations=60, budget=6, stability=[instance(3)])
+    tune_or_recall(ProxED, on, iterations=60, budget=6, margin=1.2)
+    tune_or_recall(ProxED, on, iterations=60, budget=6, tolerance=1e-3)
+    assert len(calls) == 11
 
 
 METHOD = """
@@ -364,7 +509,13 @@ def test_a_changed_method_is_tuned_again(monkeypatch: pytest.MonkeyPatch, tmp_pa
 @pytest.mark.parametrize(
     ("file", "counts"),
     [
-        *(("prox_ed.py", True), ("tuning_race.py", True), ("driver.py", True), ("least_squares.py", True)),
+        *(
+            ("prox_ed.py", True),
+            ("tuning_race.py", True),
+            ("tuning_check.py", True),
+            ("driver.py", True),
+            ("least_squares.py", True),
+        ),
         *(("figures.py", False), ("plan.py", False), ("milodo.py", False), ("nids.py", False)),
     ],
 )
@@ -409,3 +560,53 @@ def test_a_small_budget_takes_values_from_the_longest_range() -> None:
     assert sorted({s["step_size"] for s in Wide.settings(8)}) == pytest.approx([0.1, 10])
     assert len(Wide.settings(2)) == 2
     assert len(Wide.settings(1)) == 2  # choices are never given up
+
+
+# --- the instances
+
+
+def test_every_purpose_case_and_instance_has_a_seed_of_its_own() -> None:
+    cases = [Case("lasso", t, n) for t in ("ring", "star") for n in (10, 50)] + [Case("linear", "ring", 10)]
+    purposes: list[Purpose] = ["evaluation", "tuning", "stability"]
+    found = [s for p in purposes for r in (0, 1) for c in cases for k in range(20) for s in draws(p, r, c, k)]
+    assert len(set(found)) == len(found)
+    assert all(2**31 <= s < 2**32 for s in found)
+    limits = {p: [draw for c in cases for draw in draws(p, 0, c, 999)] for p in purposes}
+    assert max(limits["evaluation"]) < min(limits["tuning"]) < max(limits["tuning"]) < min(limits["stability"])
+    assert next(draws("evaluation", 0, Case("lasso", "ring", 10), 0)) == 2240668653  # the same in every process
+
+
+def planned(**settings: Any) -> PlannedCase:
+    given: dict[str, Any] = {"datasets": ["lasso:features=6,samples=4"], "nodes": [4], "algorithms": ["prox_ed"]}
+    (case,) = plan_cases(Plan(**{**given, **settings}))
+    return case
+
+
+def test_random_topologies_have_more_tuning_instances() -> None:
+    ring, random = planned(), planned(topologies=["erdos_renyi:p=0.6"], nodes=[6])
+    assert (len(ring.tuning_instances()), len(ring.stability_instances())) == (3, 3)
+    assert (len(random.tuning_instances()), len(random.stability_instances())) == (5, 5)
+    few = planned(tuning_instances=2)
+    assert (len(few.tuning_instances()), len(few.stability_instances())) == (2, 2)
+
+
+def test_an_oracle_tunes_on_the_evaluated_instances() -> None:
+    case = planned(tuning="oracle", instances=4)
+    for number, tuned in enumerate(case.tuning_instances()):
+        torch.testing.assert_close(tuned.solution, case.instance(number).solution)
+    assert (len(case.tuning_instances()), case.stability_instances()) == (4, [])
+    with pytest.raises(InputError, match="tuning"):
+        Plan(algorithms=["prox_ed"], tuning="orakel")
+
+
+def test_an_instance_whose_optimum_is_the_start_is_drawn_again() -> None:
+    with pytest.raises(InputError, match="optimal in 10 of 10 draws"):
+        planned(datasets=["lasso:features=6,samples=4,l1_weight=50.0"])
+    case = planned(datasets=["lasso:features=3,samples=2,l1_weight=1.0"], instances=6)
+    found = [case.instance(k) for k in range(6)]
+    assert not any(i.is_trivial for i in found)
+    assert case.redrawn
+    (purpose, number), count = next(iter(case.redrawn.items()))
+    seeds = list(draws(purpose, 0, case.case, number))
+    assert all(case._make(seed).is_trivial for seed in seeds[:count])
+    torch.testing.assert_close(case._make(seeds[count]).solution, found[number].solution)

@@ -98,7 +98,7 @@ def tune(
         dtype: precision of the runs.
         measure: the optimality gap, one of :data:`~gnn_l2o.evaluation.metrics.MEASURES`.
     """
-    ladder = _Ladder(
+    ladder = Ladder(
         Race(method, Instance.concatenate(instances), iterations, tolerance, dtype, measure),
         Check(
             method,
@@ -126,7 +126,7 @@ def tune(
     return Tuning(best.setting, ladder.trials, [*warnings, *ladder.explain(best)])
 
 
-class _Ladder:
+class Ladder:
     """Trials of a method, and the verdicts on those that were checked."""
 
     def __init__(self, race: Race, check: Check) -> None:
