@@ -59,6 +59,11 @@ class Samples:
         """Return H, the second derivatives of the losses: ``(N, m)``."""
         return self._weight * self._model.sample_curvature(prediction, self._targets)
 
+    def slope_change(self, before: Tensor, after: Tensor) -> Tensor:
+        """Return the mean square of the change of l' from predictions to others, over the bound of l'': ``(N, 1)``."""
+        change = self._model.sample_slope(after, self._targets) - self._model.sample_slope(before, self._targets)
+        return (self._weight * change.square()).sum(dim=1, keepdim=True) / self._model.curvature_bound
+
     def slope(self, residual: Tensor) -> Tensor:
         """Return H or A'HA, which are constant, times ``(N, k)``; see :meth:`.System.slope`."""
         if self.by_samples:
