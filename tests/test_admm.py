@@ -27,14 +27,14 @@ def prox_of_loss(problem: LeastSquares, i: int, weight: np.ndarray, total: np.nd
     if isinstance(problem.regularizer, Zero):
         return np.linalg.solve(hessian, right)
     x, step = np.zeros(len(right)), 1 / np.linalg.eigvalsh(hessian)[-1]
-    for _ in range(3000):
+    for _ in range(400):
         v = x - step * (hessian @ x - right)
         x = np.sign(v) * np.maximum(np.abs(v) - step * problem.regularizer.weight, 0)
     return x
 
 
 def with_edge_variables(problem, graph, penalty, alpha, x0, count):  # type: ignore[no-untyped-def]
-    """Over-relaxed consensus ADMM with a variable for each end of an edge, z_ij at node i; penalty(i, j) is a vector."""
+    """Over-relaxed ADMM with a variable for each end of an edge, z_ij at node i; penalty(i, j) is a vector."""
     z = {(i, j): penalty(i, j) * x0[i] for i in graph for j in graph[i]}
     x = []
     for _ in range(count):
