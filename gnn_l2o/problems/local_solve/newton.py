@@ -113,8 +113,7 @@ class DualNewton:
         error, far = torch.full_like(length, torch.inf), torch.ones_like(length, dtype=torch.bool)
         left = far
         for _ in range(MAX_STEPS):
-            system = self.samples.system(point.prediction, self.derivative(point.x))
-            slope = system.slope(point.residual)
+            slope = self.samples.slope(point.prediction, point.residual)
             last_error, error = error, self.error(point, slope)
             terms = self.terms(point.gradient, point.x)
             far = error > self.tolerance * terms
@@ -122,6 +121,7 @@ class DualNewton:
             left = left & far & ~stalled
             if not bool(left.any()):
                 break
+            system = self.samples.system(point.prediction, self.derivative(point.x))
             direction = torch.where(left, system.direction(point.residual), 0.0)
             trial = self.evaluate(point.unknown + length * direction)
             accepted = self.accepts(point, trial, direction, length, _inner(slope, direction))
@@ -145,7 +145,7 @@ class DualNewton:
         """Tell at which nodes the dual function grows enough, ``(N, 1)``."""
         if self.model.constant_curvature:
             # Along the step the function is concave: it grows at least until its slope vanishes.
-            enough = _inner(self.samples.slope(trial.residual), direction) >= -OVERSHOOT * growth
+            enough = _inner(self.samples.slope(trial.prediction, trial.residual), direction) >= -OVERSHOOT * growth
             if bool(enough.all()):
                 return enough
         before, after = self.value(point), self.value(trial)
