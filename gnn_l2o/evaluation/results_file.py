@@ -22,7 +22,6 @@ DEFAULTS: Mapping[str, Any] = {
     "metrics": [OptimalityGap.name, ConsensusError.name, Accuracy.name],
     "stop": [],
     "measure": "average",
-    "limits": [],
 }
 """The settings that older files do not hold."""
 

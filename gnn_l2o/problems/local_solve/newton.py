@@ -110,19 +110,18 @@ class DualNewton:
         """Increase the dual function; return x at the end, and at which nodes it is the prox to the tolerance."""
         point = self.evaluate(self.samples.products(start) if self.samples.by_samples else start)
         length = torch.ones_like(start[:, :1])
-        size, far = torch.full_like(length, torch.inf), torch.ones_like(length, dtype=torch.bool)
+        error, far = torch.full_like(length, torch.inf), torch.ones_like(length, dtype=torch.bool)
         left = far
         for _ in range(MAX_STEPS):
-            system = self.samples.system(point.prediction, self.derivative(point.x))
-            slope = system.slope(point.residual)
-            last_size, size = size, _inner(slope, point.residual)
-            # grad f_i(x) is g + A'H(residual) to first order, whose norm is at most sqrt(L_i residual' H residual).
-            error, terms = (self.smoothness * size).sqrt(), self.terms(point.gradient, point.x)
+            slope = self.samples.slope(point.prediction, point.residual)
+            last_error, error = error, self.error(point, slope)
+            terms = self.terms(point.gradient, point.x)
             far = error > self.tolerance * terms
-            stalled = (error < NEAR * terms) & (size > 0.25 * last_size) | (length < SHORTEST)
+            stalled = (error < NEAR * terms) & (error > 0.5 * last_error) | (length < SHORTEST)
             left = left & far & ~stalled
             if not bool(left.any()):
                 break
+            system = self.samples.system(point.prediction, self.derivative(point.x))
             direction = torch.where(left, system.direction(point.residual), 0.0)
             trial = self.evaluate(point.unknown + length * direction)
             accepted = self.accepts(point, trial, direction, length, _inner(slope, direction))
@@ -146,7 +145,7 @@ class DualNewton:
         """Tell at which nodes the dual function grows enough, ``(N, 1)``."""
         if self.model.constant_curvature:
             # Along the step the function is concave: it grows at least until its slope vanishes.
-            enough = _inner(self.samples.slope(trial.residual), direction) >= -OVERSHOOT * growth
+            enough = _inner(self.samples.slope(trial.prediction, trial.residual), direction) >= -OVERSHOOT * growth
             if bool(enough.all()):
                 return enough
         before, after = self.value(point), self.value(trial)
@@ -159,6 +158,17 @@ class DualNewton:
         move = x - self.center
         terms = _inner(point.gradient, x) + 0.5 * _inner(self.weight * move, move)
         return losses + terms + self.regularizer.value(x).unsqueeze(1)
+
+    def error(self, point: _Point, slope: Tensor) -> Tensor:
+        r"""Return a bound of the residual of the optimality condition, which is A'(u(A x) - u(p)): ``(N, 1)``.
+
+        With c the bound of l'', :math:`\|A^\top v\|^2 \le (L_i / c) \sum_j m_i v_j^2`.
+        """
+        if self.model.constant_curvature:
+            return (self.smoothness * _inner(slope, point.residual)).sqrt()
+        samples = self.samples
+        after = point.residual + point.prediction if samples.by_samples else samples.products(point.x)
+        return (self.smoothness * samples.slope_change(point.prediction, after)).sqrt()
 
     def terms(self, gradient: Tensor, x: Tensor) -> Tensor:
         """Return the size of the terms of the optimality condition, which its residual is compared with: ``(N, 1)``."""

@@ -57,13 +57,19 @@ class Samples:
 
     def curvatures(self, prediction: Tensor) -> Tensor:
         """Return H, the second derivatives of the losses: ``(N, m)``."""
+        if self._model.constant_curvature:
+            return self._model.curvature_bound * self._weight
         return self._weight * self._model.sample_curvature(prediction, self._targets)
 
-    def slope(self, residual: Tensor) -> Tensor:
-        """Return H or A'HA, which are constant, times ``(N, k)``; see :meth:`.System.slope`."""
-        if self.by_samples:
-            return self._weight * residual
-        return self._apply(self._weight * self.products(residual), self._features)
+    def slope_change(self, before: Tensor, after: Tensor) -> Tensor:
+        """Return the mean square of the change of l' from predictions to others, over the bound of l'': ``(N, 1)``."""
+        change = self._model.sample_slope(after, self._targets) - self._model.sample_slope(before, self._targets)
+        return (self._weight * change.square()).sum(dim=1, keepdim=True) / self._model.curvature_bound
+
+    def slope(self, prediction: Tensor, residual: Tensor) -> Tensor:
+        """Return H or A'HA times ``(N, k)``: the slope of the dual function at this residual."""
+        curvature = self.curvatures(prediction)
+        return curvature * residual if self.by_samples else self.sums(curvature * self.products(residual))
 
     def hessian_diagonal(self, x: Tensor) -> Tensor:
         """Return the diagonal of A'HA at x: ``(N, d)`` to ``(N, d)``."""

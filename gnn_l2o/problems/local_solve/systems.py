@@ -25,10 +25,6 @@ class System(ABC):
     """
 
     @abstractmethod
-    def slope(self, residual: Tensor) -> Tensor:
-        """Return the ``(N, k)`` by which the dual function grows with its unknowns where they have this residual."""
-
-    @abstractmethod
     def direction(self, residual: Tensor) -> Tensor:
         """Return the step to the fixed point of the linearized equation: ``(N, k)`` to ``(N, k)``."""
 
@@ -41,14 +37,11 @@ class SampleSystem(System):
     r"""Factors :math:`I + \sqrt H A D A^\top \sqrt H`, m numbers a side (Woodbury's identity)."""
 
     def __init__(self, samples: Samples, curvature: Tensor, metric: Tensor) -> None:
-        self._samples, self._curvature, self._metric = samples, curvature, metric
+        self._samples, self._metric = samples, metric
         self._root = curvature.sqrt()
         self._gram = samples.gram(metric)
         matrix = self._root.unsqueeze(2) * self._gram * self._root.unsqueeze(1)
         self._factor = _factor_shifted(matrix)
-
-    def slope(self, residual: Tensor) -> Tensor:
-        return self._curvature * residual
 
     def direction(self, residual: Tensor) -> Tensor:
         # (I + K H)^-1 = I - K sqrt(H) (I + sqrt(H) K sqrt(H))^-1 sqrt(H), with K = A D A'
@@ -69,12 +62,9 @@ class CoordinateSystem(System):
         self._root = metric.sqrt()
         self._factor = _factor_shifted(self._root.unsqueeze(2) * hessian * self._root.unsqueeze(1))
 
-    def slope(self, residual: Tensor) -> Tensor:
-        return (self._hessian @ residual.unsqueeze(2)).squeeze(2)
-
     def direction(self, residual: Tensor) -> Tensor:
         # (I + D G)^-1 = I - sqrt(D) (I + sqrt(D) G sqrt(D))^-1 sqrt(D) G, with G = A'HA
-        return residual - self.inverse(self.slope(residual))
+        return residual - self.inverse((self._hessian @ residual.unsqueeze(2)).squeeze(2))
 
     def inverse(self, v: Tensor) -> Tensor:
         return self._root * _solve(self._factor, self._root * v)
