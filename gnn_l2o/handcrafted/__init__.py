@@ -30,6 +30,7 @@ from gnn_l2o.handcrafted.prox_dgd import ProxDGD
 from gnn_l2o.handcrafted.prox_ed import ProxED
 from gnn_l2o.handcrafted.prox_mudag import ProxMudag
 from gnn_l2o.handcrafted.prox_skip import ProxSkip
+from gnn_l2o.handcrafted.spectral_admm import SpectralADMM
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
     ADMM,
@@ -49,6 +50,7 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     InexactALM,
     LTADMM,
     ProxSkip,
+    SpectralADMM,
     Kuruzov,
     NIDS,
     ODAPG,
@@ -101,4 +103,5 @@ __all__ = [
     "ProxED",
     "ProxMudag",
     "ProxSkip",
+    "SpectralADMM",
 ]
