@@ -15,6 +15,7 @@ def sample(
     samples: int = 10,
     noise: float = 0.1,
     correlation: float = 0.0,
+    column_scales: float = 0.0,
     imbalance: float = 0.0,
 ) -> LeastSquares:
     r"""Linear regression (synthetic): the data of lasso, without a regularizer.
@@ -29,12 +30,13 @@ def sample(
         samples: m, of a node on average.
         noise: standard deviation of the noise in b.
         correlation: of neighbouring features, see :func:`gnn_l2o.data.splits.linear_model`.
+        column_scales: decades by which features differ in scale each way, see there.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
     """
     require_at_least(1, features=features, samples=samples)
     generator = np.random.default_rng(seed)
     total = network.num_nodes * samples
-    a, truth = linear_model(total, features, generator, correlation)
+    a, truth = linear_model(total, features, generator, correlation, column_scales)
     b = a @ truth + noise * generator.standard_normal(total)
     ends = np.cumsum(node_sizes(total, network.num_nodes, imbalance, generator))[:-1]
     return LeastSquares.from_nodes(np.split(a, ends), np.split(b, ends), Zero())

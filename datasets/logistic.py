@@ -16,6 +16,7 @@ def sample(
     l1_weight: float = 0.1,
     l2_weight: float = 0.0,
     correlation: float = 0.0,
+    column_scales: float = 0.0,
     alpha: float | None = None,
     imbalance: float = 0.0,
 ) -> Logistic:
@@ -32,13 +33,14 @@ def sample(
         l1_weight: lambda_1.
         l2_weight: lambda_2.
         correlation: of neighbouring features, see :func:`gnn_l2o.data.splits.linear_model`.
+        column_scales: decades by which features differ in scale each way, see there.
         alpha: split by labels, see :func:`gnn_l2o.data.splits.split`; by default no node differs from another.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
     """
     require_at_least(1, features=features, samples=samples)
     generator = np.random.default_rng(seed)
     total = network.num_nodes * samples
-    a, truth = linear_model(total, features, generator, correlation)
+    a, truth = linear_model(total, features, generator, correlation, column_scales)
     labels = (a @ truth >= 0).astype(np.float64)
     sizes = node_sizes(total, network.num_nodes, imbalance, generator)
     in_order = np.split(np.arange(total), np.cumsum(sizes)[:-1])

@@ -496,6 +496,19 @@ def test_features_are_correlated_as_asked(spec: str) -> None:
         sample(f"{kind}:correlation=1", 2)
 
 
+@pytest.mark.parametrize("spec", ["lasso:noise=0", "linear:noise=0", "logistic"])
+def test_features_differ_in_scale_as_asked(spec: str) -> None:
+    kind, _, chosen = spec.partition(":")
+    chosen = ",".join(filter(None, ["features=200,samples=100", chosen]))
+    scaled = sample(f"{kind}:{chosen},column_scales=1.5", 2).features.flatten(0, 1).std(dim=0).log10()
+    assert -1.6 < scaled.min() < -1.3
+    assert 1.3 < scaled.max() < 1.6
+    plain, named = sample(f"{kind}:{chosen}", 2), sample(f"{kind}:{chosen},column_scales=0", 2)
+    assert torch.equal(plain.features, named.features)
+    with pytest.raises(InputError, match=r"column_scales must be at least 0, got -1\.0"):
+        sample(f"{kind}:column_scales=-1", 2)
+
+
 # Splits
 
 

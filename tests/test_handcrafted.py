@@ -447,12 +447,13 @@ def test_the_largest_step_is_what_the_docstring_says(name: str) -> None:
 
 
 @METHODS
-def test_parameters_are_in_units_of_the_smoothness(method: type[Tunable[Any]]) -> None:
+def test_parameters_are_in_units_of_the_problem(method: type[Tunable[Any]]) -> None:
     problem, setting = problem_for(method), method.settings(1)[0]
     algorithm = method.from_setting(problem, setting)
     for name, axis in method.grid.items():
         unit = axis.unit if isinstance(axis, Range) else "1"
-        scale = {"1": 1.0, "L": smoothness(problem), "1/L": 1 / smoothness(problem)}[unit]
+        curvature = float(problem.features.square().mean())
+        scale = {"1": 1.0, "L": smoothness(problem), "1/L": 1 / smoothness(problem), "curvature": curvature}[unit]
         assert getattr(algorithm, name) == pytest.approx(setting[name] * scale)
 
 

@@ -28,7 +28,7 @@ def penalty(l1_weight: float, l2_weight: float) -> L1 | ElasticNet:
 
 
 def linear_model(
-    samples: int, features: int, generator: np.random.Generator, correlation: float = 0.0
+    samples: int, features: int, generator: np.random.Generator, correlation: float = 0.0, column_scales: float = 0.0
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Draw the features and the sparse truth of a synthetic problem (He et al. 2024, E.2).
 
@@ -38,14 +38,18 @@ def linear_model(
         generator: the source of randomness.
         correlation: rho, in [0, 1): features j and k are correlated by :math:`\rho^{|j - k|}` (Tibshirani 1996, 7.2).
             The nearer to 1, the worse conditioned the problem, however many samples there are.
+        column_scales: s, in decades: feature k is multiplied by :math:`10^{u_k}`, :math:`u_k` uniform in [-s, s]. The
+            greater, the more the curvatures of the coordinates differ.
 
     Returns:
         A, ``(samples, d)``, standard normal, and :math:`x^\star`, ``(d,)``, standard normal with the 75 % of its
         entries that are smallest in magnitude set to zero.
 
     Raises:
-        InputError: ``correlation`` is not in [0, 1).
+        InputError: ``correlation`` is not in [0, 1), or ``column_scales`` is negative.
     """
+    if column_scales < 0:
+        raise InputError(f"column_scales must be at least 0, got {column_scales}")
     if not 0 <= correlation < 1:
         raise InputError(f"correlation lies between 0 and 1, 0 included, got {correlation}")
     a = generator.standard_normal((samples, features))
@@ -54,6 +58,8 @@ def linear_model(
         a = scipy.signal.lfilter([1.0], [1.0, -correlation], a, axis=1)
     truth = generator.standard_normal(features)
     truth[np.argsort(np.abs(truth))[: int(SPARSITY * features)]] = 0
+    if column_scales:
+        a *= 10 ** generator.uniform(-column_scales, column_scales, features)
     return a, truth
 
 

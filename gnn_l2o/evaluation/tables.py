@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 COUNTS = ("iterations", "rounds", "vectors", "gradients")
-UNITS = {"1": "", "1/L": "/L", "L": " L"}
+UNITS = {"1": "", "1/L": "/L", "L": " L", "curvature": " mean curvature"}
 FINAL_GAP = "final optimality gap"
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.handcrafted.admm import ADMM
+from gnn_l2o.handcrafted.admm_diagonal import DiagonalADMM
+from gnn_l2o.handcrafted.admm_steps import ADMM4, ADMM16
 from gnn_l2o.handcrafted.atc_tracking import ATCTracking
 from gnn_l2o.handcrafted.condat_vu import CondatVu
 from gnn_l2o.handcrafted.d2 import D2
@@ -34,12 +36,15 @@ from gnn_l2o.handcrafted.spectral_admm import SpectralADMM
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
     ADMM,
+    ADMM4,
+    ADMM16,
     ATCTracking,
     CondatVu,
     D2,
     DAdam,
     DAPG,
     DeMuon,
+    DiagonalADMM,
     Diffusion,
     DIGing,
     DNASA,
@@ -77,6 +82,8 @@ ALIASES: Mapping[str, str] = {
 
 __all__ = [
     "ADMM",
+    "ADMM4",
+    "ADMM16",
     "ALIASES",
     "D2",
     "DAPG",
@@ -93,6 +100,7 @@ __all__ = [
     "DAdam",
     "DIGing",
     "DeMuon",
+    "DiagonalADMM",
     "Diffusion",
     "InexactADMM",
     "InexactALM",

@@ -35,9 +35,13 @@ class ADMM(Tunable[ADMMState]):
         y_i^{k+1} &= y_i^k + \alpha d_i, \qquad y_i^0 = 0 \\
         \hat x_i^{k+1} &= \hat x_i^k + 2 \alpha (x_i^{k+1} - \tfrac12 p_i d_i - \hat x_i^k), \qquad \hat x_i^0 = x_i^0
 
-    With two variables an edge, :math:`\hat z_{ij}` at node i, it is :math:`x_i = \arg\min f_i + r + \sum_j
-    \tfrac\rho2 \|x - \hat z_{ij} / \rho\|^2`, then :math:`\hat z_{ij}^+ = (1 - \alpha) \hat z_{ij} - \alpha (\hat z_{ji}
-    - 2 \rho x_j)`; what a node needs of them is their sum :math:`\rho |\mathcal N(i)| \hat x_i - y_i`.
+    With a variable for each end of an edge, :math:`z_{ij}` at node i, it is
+
+    .. math::
+        x_i = \arg\min_x f_i(x) + r(x) + \textstyle\sum_j \tfrac\rho2 \|x - z_{ij} / \rho\|^2, \qquad
+        z_{ij}^+ = (1 - \alpha) z_{ij} - \alpha (z_{ji} - 2 \rho x_j),
+
+    of which a node needs the sum :math:`\sum_j z_{ij} = \rho |\mathcal N(i)| \hat x_i - y_i` only.
 
     This is Douglas-Rachford splitting: it converges for all convex f_i, every rho > 0 and alpha in (0, 1) (Eckstein,
     Bertsekas 1992). Costs one local solve and one exchange an iteration.
@@ -68,8 +72,12 @@ class ADMM(Tunable[ADMMState]):
         weight = self.penalty * network.degree.to(state.x).clamp(min=1)
         x = problem.local_solve(state.center - state.dual / weight, weight, state.x, steps=self.local_steps)
         apart = self.penalty * network.collect(network.differences(x))
-        return ADMMState(
-            x=x,
-            dual=state.dual + self.relaxation * apart,
-            center=state.center + 2 * self.relaxation * (x - 0.5 * apart / weight - state.center),
-        )
+        dual, center = relax(state.dual, state.center, x, apart, weight, self.relaxation)
+        return ADMMState(x=x, dual=dual, center=center)
+
+
+def relax(
+    dual: Tensor, center: Tensor, x: Tensor, apart: Tensor, weight: Tensor, relaxation: float | Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the next y and x^ from the iterates and the sums d of their penalized differences, ``(N, d)`` each."""
+    return dual + relaxation * apart, center + 2 * relaxation * (x - 0.5 * apart / weight - center)

@@ -126,7 +126,16 @@ class LinearModel(FiniteSum):
         return columns.t() @ (curvature.reshape(-1, 1) * columns)
 
     def hessian_diagonal(self, x: Tensor) -> Tensor:
+        self.calls.solve_gradients += 1
         return self.samples.hessian_diagonal(x)
+
+    def diagonal_bound(self) -> Tensor:
+        r"""Return :math:`c \mu_i \operatorname{diag}(H_i)`, ``(N, d)``.
+
+        c is the bound of l'', :math:`H_i = A_i^\top A_i / m_i`, and :math:`\mu_i` the largest eigenvalue of
+        :math:`\operatorname{diag}(H_i)^{-1/2} H_i \operatorname{diag}(H_i)^{-1/2}`.
+        """
+        return self._diagonal_bound
 
     def local_solve(
         self,
@@ -167,9 +176,21 @@ class LinearModel(FiniteSum):
 
     @cached_property
     def _smoothness(self) -> Tensor:
+        largest = _largest_eigenvalue(self.weight.sqrt().unsqueeze(2) * self.features)
+        return self.curvature_bound * largest.repeat(self.copies, 1)
+
+    @cached_property
+    def _diagonal_bound(self) -> Tensor:
         a = self.weight.sqrt().unsqueeze(2) * self.features
-        gram = a @ a.transpose(1, 2) if a.size(1) <= a.size(2) else a.transpose(1, 2) @ a
-        return self.curvature_bound * torch.linalg.eigvalsh(gram)[:, -1:].repeat(self.copies, 1)
+        diagonal = a.square().sum(dim=1)  # (M, d)
+        norms = torch.where(diagonal > 0, diagonal, 1.0).sqrt().unsqueeze(1)
+        return self.curvature_bound * (_largest_eigenvalue(a / norms) * diagonal).repeat(self.copies, 1)
+
+
+def _largest_eigenvalue(a: Tensor) -> Tensor:
+    """Return the largest eigenvalue of A'A: ``(M, m, d)`` to ``(M, 1)``."""
+    gram = a @ a.transpose(1, 2) if a.size(1) <= a.size(2) else a.transpose(1, 2) @ a
+    return torch.linalg.eigvalsh(gram)[:, -1:]
 
 
 def as_column(value: Tensor | float, like: Tensor) -> Tensor:

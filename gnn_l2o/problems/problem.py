@@ -80,6 +80,10 @@ class Problem(ABC):
     def smoothness(self) -> Tensor:
         """Return L_i, the Lipschitz constant of grad f_i (for a loss without one, a local estimate): ``(N, 1)``."""
 
+    def diagonal_bound(self) -> Tensor:
+        """Return a diagonal matrix that bounds all Hessians of f_i from above, ``(N, 1)`` or ``(N, d)``; here L_i."""
+        return self.smoothness()
+
     def initial_point(self) -> Tensor:
         """Return x^0, the initial point of runs by default, here zero (He et al. 2024, E.3): ``(N, d)``."""
         return torch.zeros(self.num_nodes, self.dim, device=self.batch.device)
@@ -110,10 +114,11 @@ class Problem(ABC):
     def hessian_diagonal(self, x: Tensor) -> Tensor:
         r"""Return the diagonal of :math:`\nabla^2 f_i(x_i)`, or an estimate of it: ``(N, d)`` to ``(N, d)``.
 
-        Here the mean of :math:`s \odot \nabla^2 f_i s` over 32 random vectors s of signs (Bekas, Kokiopoulou, Saad 2007,
-        Appl. Numer. Math. 57), whose errors are of the size of the entries beside the diagonal. Where f_i is not
-        convex, entries may be negative. Linear models have it exactly.
+        Here the mean of :math:`s \odot \nabla^2 f_i s` over 32 random vectors s of signs (Bekas, Kokiopoulou, Saad
+        2007, Appl. Numer. Math. 57), with errors of the size of the entries beside the diagonal; where f_i is not
+        convex, entries may be negative. Linear models have it exactly. Counted as gradients inside local solves.
         """
+        self.calls.solve_gradients += DIAGONAL_PROBES
         generator = torch.Generator().manual_seed(0)
         total = torch.zeros_like(x)
         for _ in range(DIAGONAL_PROBES):

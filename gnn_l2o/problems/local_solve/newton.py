@@ -32,10 +32,14 @@ from gnn_l2o.problems.regularizers import Zero
 if TYPE_CHECKING:
     from gnn_l2o.problems.linear_model import LinearModel
 
-MAX_STEPS = 500
+MAX_STEPS = 30  # of one ascent; far more than it takes unless w is far below the curvature
 MAX_REFINEMENTS = 5
+MAX_STAGES = 60
+STAGE_SHRINK = 0.3
 ARMIJO = 1e-4
+OVERSHOOT = 1e-6  # of the slope at the beginning of a step, by which the slope at its end may be negative
 ROUNDING = 16  # units in the last place within which dual values and residuals are not told apart
+NEAR = 1e-6  # relative error below which a residual that no longer falls is one of rounding
 SHORTEST = 1e-10  # the length of a step at which only rounding errors can be left
 
 
@@ -45,9 +49,9 @@ class _Point:
 
     unknown: Tensor  # (N, k), p or x
     prediction: Tensor  # (N, m), p
+    gradient: Tensor  # (N, d), g
     x: Tensor  # (N, d), x(g)
     residual: Tensor  # (N, k), what the equation yields less the unknown
-    value: Tensor  # (N, 1), of the dual function
 
     def where(self, mask: Tensor, other: _Point) -> _Point:
         """Return this point at the nodes in the mask, ``(N, 1)``, and the other one at the rest."""
@@ -66,57 +70,109 @@ class DualNewton:
     """
 
     def __init__(self, model: LinearModel, center: Tensor, weight: Tensor, tolerance: float) -> None:
-        self.calls, self.samples, self.regularizer = model.calls, model.samples, model.node_regularizer
         self.model, self.center, self.weight, self.step = model, center, weight, 1 / weight
+        self.calls, self.samples, self.regularizer = model.calls, model.samples, model.node_regularizer
+        self.smoothness = model.smoothness()
         self.noise = ROUNDING * torch.finfo(center.dtype).eps
         self.tolerance = max(tolerance, self.noise)
 
     def solve(self, start: Tensor) -> Tensor:
         """Return the prox, ``(N, d)``."""
-        direct = self.model.constant_curvature and isinstance(self.regularizer, Zero)
-        return self.refine(start if direct else self.ascend(start))
+        if self.model.constant_curvature and isinstance(self.regularizer, Zero):
+            return self.refine(start)[0]
+        x, solved = self.ascend(start)
+        if not bool(solved.all()):
+            x, solved = self.refine(x)
+        return x if bool(solved.all()) else torch.where(solved, x, self.approach(start))
 
-    def ascend(self, start: Tensor) -> Tensor:
-        """Increase the dual function to its maximum; return x there."""
+    def approach(self, start: Tensor) -> Tensor:
+        r"""Solve by the proximal point method, :math:`\sigma` decreasing: the prox of a larger weight, again and again.
+
+        .. math:: x^{k+1} = \arg\min_x f_i(x) + r(x) + \tfrac12 \|x - c\|^2_{\mathrm{Diag}(w)}
+                            + \tfrac{\sigma_k}{2} \|x - x^k\|^2
+
+        It takes over where w is so far below the curvature that the ascent, from far away, needs too many steps.
+        """
+        x, extra = start, self.model.mean_curvature().to(start)
+        solved = torch.zeros_like(x[:, :1], dtype=torch.bool)
+        for _ in range(MAX_STAGES):
+            weight = self.weight + extra
+            center = (self.weight * self.center + extra * x) / weight
+            x = torch.where(solved, x, DualNewton(self.model, center, weight, self.tolerance).ascend(x)[0])
+            x, solved = self.refine(x)
+            if bool(solved.all()):
+                return x
+            extra = STAGE_SHRINK * extra
+        warn_unfinished("semismooth Newton", int((~solved).sum()), MAX_STAGES)
+        return x
+
+    def ascend(self, start: Tensor) -> tuple[Tensor, Tensor]:
+        """Increase the dual function; return x at the end, and at which nodes it is the prox to the tolerance."""
         point = self.evaluate(self.samples.products(start) if self.samples.by_samples else start)
-        length = torch.ones_like(point.value)
-        size = torch.full_like(length, torch.inf)
-        left = torch.ones_like(length, dtype=torch.bool)
+        length = torch.ones_like(start[:, :1])
+        error, far = torch.full_like(length, torch.inf), torch.ones_like(length, dtype=torch.bool)
+        left = far
         for _ in range(MAX_STEPS):
             system = self.samples.system(point.prediction, self.derivative(point.x))
             slope = system.slope(point.residual)
-            last_size, size = size, (slope * point.residual).sum(dim=1, keepdim=True)
-            far = size > self.tolerance**2 * self.samples.size(point.prediction)
-            rounding = self.noise * point.value.abs()
-            left = left & far & (length > SHORTEST) & ((size > rounding) | (size < 0.5 * last_size))
+            last_error, error = error, self.error(point, slope)
+            terms = self.terms(point.gradient, point.x)
+            far = error > self.tolerance * terms
+            stalled = (error < NEAR * terms) & (error > 0.5 * last_error) | (length < SHORTEST)
+            left = left & far & ~stalled
             if not bool(left.any()):
-                return point.x
+                break
             direction = torch.where(left, system.direction(point.residual), 0.0)
-            growth = (slope * direction).sum(dim=1, keepdim=True)
             trial = self.evaluate(point.unknown + length * direction)
-            accepted = trial.value >= point.value + ARMIJO * length * growth - rounding
+            accepted = self.accepts(point, trial, direction, length, _inner(slope, direction))
             if bool(accepted.all()):
                 point, length = trial, torch.ones_like(length)
             else:
                 point = trial.where(accepted, point)
                 length = torch.where(accepted, 1.0, 0.5 * length)
-        warn_unfinished("semismooth Newton", int(left.sum()), MAX_STEPS)
-        return point.x
+        return point.x, ~far
 
     def evaluate(self, unknown: Tensor) -> _Point:
-        """Return the dual function and the residual of the equation at p or x, ``(N, k)``."""
+        """Return where the iteration is with these p or x, ``(N, k)``."""
         self.calls.solve_gradients += 1
         samples = self.samples
         prediction = unknown if samples.by_samples else samples.products(unknown)
-        slopes = samples.slopes(prediction)
-        gradient = samples.sums(slopes)
+        gradient = samples.sums(samples.slopes(prediction))
         x = self.regularizer.prox(self.center - self.step * gradient, self.step)
+        return _Point(unknown, prediction, gradient, x, (samples.products(x) if samples.by_samples else x) - unknown)
+
+    def accepts(self, point: _Point, trial: _Point, direction: Tensor, length: Tensor, growth: Tensor) -> Tensor:
+        """Tell at which nodes the dual function grows enough, ``(N, 1)``."""
+        if self.model.constant_curvature:
+            # Along the step the function is concave: it grows at least until its slope vanishes.
+            enough = _inner(self.samples.slope(trial.residual), direction) >= -OVERSHOOT * growth
+            if bool(enough.all()):
+                return enough
+        before, after = self.value(point), self.value(trial)
+        return after >= before + ARMIJO * length * growth - self.noise * before.abs()
+
+    def value(self, point: _Point) -> Tensor:
+        """Return the dual function, ``(N, 1)``."""
+        samples, p, x = self.samples, point.prediction, point.x
+        losses = (samples.losses(p) - samples.slopes(p) * p).sum(dim=1, keepdim=True)
         move = x - self.center
-        terms = (gradient * x + 0.5 * self.weight * move.square()).sum(dim=1, keepdim=True)
-        losses = (samples.losses(prediction) - slopes * prediction).sum(dim=1, keepdim=True)
-        value = losses + terms + self.regularizer.value(x).unsqueeze(1)
-        residual = (samples.products(x) if samples.by_samples else x) - unknown
-        return _Point(unknown, prediction, x, residual, value)
+        terms = _inner(point.gradient, x) + 0.5 * _inner(self.weight * move, move)
+        return losses + terms + self.regularizer.value(x).unsqueeze(1)
+
+    def error(self, point: _Point, slope: Tensor) -> Tensor:
+        r"""Return a bound of the residual of the optimality condition, which is A'(u(A x) - u(p)): ``(N, 1)``.
+
+        With c the bound of l'', :math:`\|A^\top v\|^2 \le (L_i / c) \sum_j m_i v_j^2`.
+        """
+        if self.model.constant_curvature:
+            return (self.smoothness * _inner(slope, point.residual)).sqrt()
+        samples = self.samples
+        after = point.residual + point.prediction if samples.by_samples else samples.products(point.x)
+        return (self.smoothness * samples.slope_change(point.prediction, after)).sqrt()
+
+    def terms(self, gradient: Tensor, x: Tensor) -> Tensor:
+        """Return the size of the terms of the optimality condition, which its residual is compared with: ``(N, 1)``."""
+        return _norm(gradient) + _norm(self.weight * (x - self.center))
 
     def derivative(self, x: Tensor) -> Tensor:
         """Return D at the prox x: ``(N, d)``."""
@@ -124,32 +180,43 @@ class DualNewton:
         assert derivative is not None  # the regularizer is separable
         return derivative * self.step
 
-    def refine(self, x: Tensor) -> Tensor:
+    def refine(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Take Newton steps over the coordinates that the prox does not fix, for as long as they halve the residual.
 
         Where w is far below the curvature, the prox multiplies the rounding errors of g by 1 / w; these steps do not.
+
+        Returns:
+            x, and at which nodes it is the prox up to the tolerance or rounding errors.
         """
-        slope, size, target = self.optimality(x)
+        slope, target = self.optimality(x)
         for _ in range(MAX_REFINEMENTS):
-            if not bool((size > target).any()):
+            if not bool((_norm(slope) > target).any()):
                 break
             system = self.samples.system(self.samples.products(x), self.derivative(x))
             trial = x - system.inverse(slope)
-            trial_slope, trial_size, trial_target = self.optimality(trial)
-            better = trial_size < 0.5 * size
+            trial_slope, trial_target = self.optimality(trial)
+            better = _norm(trial_slope) < 0.5 * _norm(slope)
             if not bool(better.any()):
                 break
             x, slope = torch.where(better, trial, x), torch.where(better, trial_slope, slope)
-            size, target = torch.where(better, trial_size, size), torch.where(better, trial_target, target)
-        return x
+            target = torch.where(better, trial_target, target)
+        rounding = self.noise * (self.smoothness * _norm(x) + _norm(self.weight * self.center))
+        return x, ~(_norm(slope) > target + rounding)  # also where a run has diverged and numbers are not finite
 
-    def optimality(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the element of minimum norm of the subdifferential at x, its norm, and what that is to become."""
+    def optimality(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the element of minimum norm of the subdifferential at x, and what its norm is to become."""
         self.calls.solve_gradients += 1
-        gradient, metric = self.model.local_gradient(x), self.weight * (x - self.center)
-        slope = self.regularizer.min_norm_subgradient(x, gradient + metric)
-        scale = gradient.norm(dim=1, keepdim=True) + metric.norm(dim=1, keepdim=True)
-        return slope, slope.norm(dim=1, keepdim=True), self.tolerance * scale
+        gradient = self.model.local_gradient(x)
+        slope = self.regularizer.min_norm_subgradient(x, gradient + self.weight * (x - self.center))
+        return slope, self.tolerance * self.terms(gradient, x)
+
+
+def _inner(v: Tensor, w: Tensor) -> Tensor:
+    return (v * w).sum(dim=1, keepdim=True)
+
+
+def _norm(v: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(v, dim=1, keepdim=True)
 
 
 def newton_solve(model: LinearModel, x: Tensor, right: Tensor, shift: Tensor) -> Tensor:

@@ -59,10 +59,16 @@ class Samples:
         """Return H, the second derivatives of the losses: ``(N, m)``."""
         return self._weight * self._model.sample_curvature(prediction, self._targets)
 
-    def size(self, prediction: Tensor) -> Tensor:
-        """Return the squared size of predictions and slopes, which errors are compared with: ``(N, 1)``."""
-        slope = self._model.sample_slope(prediction, self._targets)
-        return (self._weight * (prediction.square() + slope.square())).sum(dim=1, keepdim=True)
+    def slope_change(self, before: Tensor, after: Tensor) -> Tensor:
+        """Return the mean square of the change of l' from predictions to others, over the bound of l'': ``(N, 1)``."""
+        change = self._model.sample_slope(after, self._targets) - self._model.sample_slope(before, self._targets)
+        return (self._weight * change.square()).sum(dim=1, keepdim=True) / self._model.curvature_bound
+
+    def slope(self, residual: Tensor) -> Tensor:
+        """Return H or A'HA, which are constant, times ``(N, k)``; see :meth:`.System.slope`."""
+        if self.by_samples:
+            return self._weight * residual
+        return self._apply(self._weight * self.products(residual), self._features)
 
     def hessian_diagonal(self, x: Tensor) -> Tensor:
         """Return the diagonal of A'HA at x: ``(N, d)`` to ``(N, d)``."""
@@ -96,7 +102,7 @@ class Samples:
         features = self._features
         by_copy = curvature.reshape(copies or self._copies, *features.shape[:2], 1)
         chunk = max(1, CHUNK // features.numel())
-        parts = [(part * features).transpose(2, 3) @ features for part in by_copy.split(chunk)]
+        parts = [(part * features).transpose(2, 3) @ features for part in torch.split(by_copy, chunk)]
         return torch.cat(parts).flatten(0, 1)
 
     def gram(self, metric: Tensor) -> Tensor:
