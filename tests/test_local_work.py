@@ -14,7 +14,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted import ESOM, LTADMM, InexactALM, ProxSkip
+from gnn_l2o.handcrafted import ADMM, ESOM, LTADMM, InexactALM, ProxSkip, SpectralADMM
 from gnn_l2o.problems import LeastSquares
 from gnn_l2o.problems.regularizers import L1, Regularizer, Zero
 
@@ -62,6 +62,11 @@ def recorded(name: str) -> tuple[LeastSquares, list[np.ndarray]]:
 
 
 # decent-bench ran on a ring of six from zero, see oracles/record_decent_bench_local.py for the parameters.
+
+
+def test_admm_is_decent_benchs() -> None:
+    problem, iterates = recorded("ADMM")
+    same_iterates(ADMM(penalty=0.4, relaxation=0.7), problem, Network.from_networkx(GRAPHS["ring"]), iterates)
 
 
 def test_lt_admm_is_decent_benchs() -> None:
@@ -180,6 +185,45 @@ def test_inexact_alm_takes_steps_of_fista(graph: nx.Graph) -> None:
             u, v, t = new, new + (t - 1) / later * (new - u), later
         x.append(u)
     same_iterates(InexactALM(rho, steps), problem, network, x)
+
+
+def spectral_admm(
+    problem: LeastSquares, graph: nx.Graph, initial: float, x0: np.ndarray
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The iterates and the numbers c, node by node."""
+    hessian, linear = dense(problem)
+    share = np.array([np.trace(hessian[i]) / 3 / graph.degree[i] for i in range(6)])
+    now, later = initial * share, initial * share
+    x, c, center, y = [x0], [now], x0, np.zeros_like(x0)
+    before = np.zeros_like(x0)
+    for k in range(1, ITERATIONS + 1):
+        rho = {(i, j): np.sqrt(now[i] * now[j]) for i in graph for j in graph[i]}
+        w = np.array([sum(rho[i, j] for j in graph[i]) for i in range(6)])
+        matrices = [hessian[i] + w[i] * np.eye(3) for i in range(6)]
+        new = np.stack([np.linalg.solve(matrices[i], linear[i] - y[i] + w[i] * center[i]) for i in range(6)])
+        s = np.einsum("ikl,il->ik", hessian, new) - linear
+        apart = np.stack([sum(rho[i, j] * (new[i] - new[j]) for j in graph[i]) for i in range(6)])
+        y = y + 0.97 * apart
+        center = center + 2 * 0.97 * (new - apart / (2 * w[:, None]) - center)
+        following = later
+        if k > 1:
+            h = np.linalg.norm(s - before, axis=1) / np.linalg.norm(new - x[-1], axis=1)
+            bound = 1 + 20 / k**2
+            following = (later * (2 * h / w).clip(1 / bound, bound)).clip(0.03 * share, 100 * share)
+        now, later, before = later, following, s
+        x.append(new)
+        c.append(now)
+    return x, c
+
+
+@ON_GRAPHS
+def test_spectral_admm_is_admm_with_penalties_after_the_curvature(graph: nx.Graph) -> None:
+    problem, network = problem_of(Zero()), Network.from_networkx(graph)
+    x0 = np.random.default_rng(0).standard_normal((6, 3))
+    x, c = spectral_admm(problem, graph, 3.0, x0)
+    assert max(abs(np.log(c[10] / c[0]))) > 0.5  # they did move
+    assert max(abs(np.log(c[-1] / c[-2]))) < 0.05  # and come to rest
+    same_iterates(SpectralADMM(3.0), problem, network, x)
 
 
 def test_without_losses_the_coupling_has_the_limit_of_the_docstring() -> None:

@@ -37,6 +37,7 @@ from gnn_l2o.handcrafted.prox_dgd import ProxDGD
 from gnn_l2o.handcrafted.prox_ed import ProxED
 from gnn_l2o.handcrafted.prox_mudag import ProxMudag
 from gnn_l2o.handcrafted.prox_skip import ProxSkip
+from gnn_l2o.handcrafted.spectral_admm import SpectralADMM
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
     ADMM,
@@ -72,12 +73,14 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     ProxED,
     ProxMudag,
     ProxSkip,
+    SpectralADMM,
 )
 
 HANDCRAFTED: dict[str, type[Tunable[Any]]] = {method.name: METHODS.register(method) for method in _METHODS}
 
 ALIASES: Mapping[str, str] = {
     "atc": "diffusion",
+    "adaptive_admm": "spectral_admm",
     "aug_dgm": "prox_atc",
     "dgd": "prox_dgd",
     "dlm": "inexact_admm",
@@ -86,7 +89,7 @@ ALIASES: Mapping[str, str] = {
     "extra": "pg_extra",
     "mudag": "prox_mudag",
 }
-"""The names that methods have in the literature where there is no regularizer."""
+"""Other names of methods, most of them those in the literature where there is no regularizer."""
 
 __all__ = [
     "ADMM",
@@ -124,4 +127,5 @@ __all__ = [
     "ProxED",
     "ProxMudag",
     "ProxSkip",
+    "SpectralADMM",
 ]
