@@ -49,7 +49,7 @@ class CondatVu(Tunable[CondatVuState]):
     label = "Condat-Vu"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_size": Range(0.6, 20.0, unit="1/L"),
-        "dual_step": Range(0.04, 0.9, points=4),
+        "dual_step": Range(0.05, 0.7, points=3),
     }
     cost = Cost(rounds=1, vectors=1, gradients=1, proxes=1)
 
