@@ -249,7 +249,7 @@ def test_dmbfgs_is_gradient_tracking_along_quasi_newton_directions(graph: nx.Gra
     problem, damping = least_squares(samples=3), 1.0
 
     def quasi_newton(v: np.ndarray, moved: np.ndarray, change: np.ndarray) -> np.ndarray:
-        return np.stack([dense_bfgs(*pair, damping) @ v_i for v_i, *pair in zip(v, moved, change, strict=True)])
+        return np.stack([dense_bfgs(s, y, damping) @ v_i for v_i, s, y in zip(v, moved, change, strict=True)])
 
     expected = paper_tracking(metropolis(graph), dense_gradient(problem), quasi_newton, initial(), 15, 0.1)
     expect_equal(DMBFGS(0.1, damping=damping), problem, graph, expected)

@@ -29,27 +29,27 @@ class CondatVu(Tunable[CondatVuState]):
     r"""The method of Condat (2013, JOTA 158) and Vu (2013, Adv. Comput. Math. 38) for :math:`(I - W)^{1/2} x = 0`.
 
     .. math::
-        y^0     &= \sigma (I - W) x^0 \\
+        y^0     &= \tfrac{s}{\tau} (I - W) x^0 \\
         x^{k+1} &= \operatorname{prox}_{\tau r}\bigl(x^k - \tau (\nabla f(x^k) + y^k)\bigr) \\
-        y^{k+1} &= y^k + \sigma (I - W) (2 x^{k+1} - x^k)
+        y^{k+1} &= y^k + \tfrac{s}{\tau} (I - W) (2 x^{k+1} - x^k)
 
-    The root never has to be taken, as it enters through its square in y. With :math:`\sigma = 1 / (2 \tau)` the
-    iteration is that of :class:`.PGExtra`; a weaker coupling allows longer steps.
+    The root never has to be taken, as it enters through its square in y. The dual step is :math:`\sigma = s / \tau`.
+    With :math:`s = \frac12` the iteration is that of :class:`.PGExtra`; a weaker coupling allows longer steps.
 
-    Step size: :math:`1 / \tau - \sigma (1 - \lambda_{\min}(W)) \ge L / 2` (Condat 2013). Where all f_i are the same
-    quadratic, with r = 0, it converges while :math:`1 / \tau - \tfrac34 \sigma (1 - \lambda_{\min}(W)) > L / 2` and
-    diverges beyond. Costs one gradient, one prox and one mixing an iteration.
+    Step size: :math:`\tau L / 2 + s (1 - \lambda_{\min}(W)) \le 1` (Condat 2013). Where all f_i are the same quadratic,
+    with r = 0, it converges while :math:`\tau L / 2 + \tfrac34 s (1 - \lambda_{\min}(W)) < 1` and diverges beyond.
+    Costs one gradient, one prox and one mixing an iteration.
 
     Attributes:
         step_size: tau.
-        dual_step: sigma.
+        dual_step: s, the dual step in units of 1 / tau.
     """
 
     name = "condat_vu"
     label = "Condat-Vu"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
-        "step_size": Range(0.6, 2.2, unit="1/L"),
-        "dual_step": Range(0.005, 0.4, points=4, unit="L"),
+        "step_size": Range(0.6, 20.0, unit="1/L"),
+        "dual_step": Range(0.05, 0.7, points=3),
     }
     cost = Cost(rounds=1, vectors=1, gradients=1, proxes=1)
 
@@ -62,6 +62,6 @@ class CondatVu(Tunable[CondatVuState]):
     def step(self, problem: Problem, network: Network, state: CondatVuState) -> CondatVuState:
         x = state.x
         extrapolated = 2 * x - state.last
-        dual = state.dual + self.dual_step * (extrapolated - network.mix(extrapolated))
+        dual = state.dual + self.dual_step / self.step_size * (extrapolated - network.mix(extrapolated))
         new = problem.prox(x - self.step_size * (problem.gradient(x) + dual), self.step_size)
         return CondatVuState(x=new, last=x, dual=dual)

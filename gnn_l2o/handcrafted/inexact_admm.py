@@ -60,8 +60,8 @@ class InexactADMM(Tunable[InexactADMMState]):
     name = "inexact_admm"
     label = "IC-ADMM"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
-        "step_size": Range(1.2, 5.0, unit="1/L"),
-        "penalty": Range(0.001, 0.2, points=4, unit="L"),
+        "step_size": Range(1.5, 40.0, unit="1/L"),
+        "penalty": Range(0.0005, 0.4, points=4, unit="L"),
     }
     cost = Cost(rounds=1, vectors=1, gradients=1, proxes=1)
 

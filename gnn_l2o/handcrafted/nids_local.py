@@ -55,8 +55,8 @@ class NIDSLocal(Tunable[NIDSLocalState]):
     name = "nids_local"
     label = "NIDS, local steps"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
-        "step_size": Range(0.5, 24.0),
-        "dual_step": Range(0.7, 1.3, points=3),
+        "step_size": Range(0.7, 24.0),
+        "dual_step": Range(0.9, 1.3, points=2),
     }
     cost = Cost(rounds=1, vectors=1, gradients=1, proxes=1)
     setup_cost = Cost(rounds=-1, vectors=-1)
