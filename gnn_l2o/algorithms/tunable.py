@@ -30,8 +30,8 @@ class Range:
         high: the largest value.
         spacing: ``"log"``, ``"linear"``, or ``"log_from_one"``: log-spaced in the distance from 1, for a momentum.
         points: how many values; with ``None`` as many as the budget leaves.
-        unit: the unit of the values; L is the largest L_i of the problem, the curvature the mean of the nodes' mean
-            curvatures (:meth:`.Problem.mean_curvature`).
+        unit: the unit of the values; L is the largest L_i of the problem, the curvature the largest mean curvature
+            of a node (:meth:`.Problem.mean_curvature`).
         below: an upper bound that the parameter stays below.
         open: the ends are guesses, so where the best value lies at one of them, values beyond it are tried as well.
     """
@@ -121,7 +121,8 @@ class Tunable(Algorithm[State]):
     @property
     def flooded(self) -> frozenset[str]:
         units = {axis.unit for axis in self.grid.values() if isinstance(axis, Range)}
-        return self.setup_knowledge | ({"max_smoothness"} if units & {"1/L", "L"} else frozenset())
+        largest = {"max_smoothness": {"1/L", "L"}, "max_mean_curvature": {"curvature"}}
+        return self.setup_knowledge | {fact for fact, shown in largest.items() if units & shown}
 
     @classmethod
     def settings(cls, budget: int) -> list[Setting]:
@@ -182,8 +183,7 @@ def _in_units(problem: Problem, unit: str) -> float | Tensor:
     if unit == "1":
         return 1.0
     if unit == "curvature":
-        curvature = problem.average(problem.mean_curvature())
-        return float(curvature) if problem.num_problems == 1 else problem.spread(curvature)
+        return _largest(problem, problem.mean_curvature())
     smoothness = largest_smoothness(problem)
     return smoothness if unit == "L" else 1 / smoothness
 
@@ -199,7 +199,11 @@ def _is_step(name: str, axis: Range | Choice) -> bool:
 
 def largest_smoothness(problem: Problem) -> float | Tensor:
     """Return L = max_i L_i: a number for one problem, ``(N, 1)`` for several side by side."""
-    local = problem.smoothness()
+    return _largest(problem, problem.smoothness())
+
+
+def _largest(problem: Problem, local: Tensor) -> float | Tensor:
+    """Return the largest of the nodes' numbers, ``(N, 1)``: a number for one problem, ``(N, 1)`` for several."""
     if problem.num_problems == 1:
         return float(local.max())
     largest = local.new_zeros(problem.num_problems).scatter_reduce_(0, problem.batch, local.squeeze(1), "amax")

@@ -14,10 +14,11 @@ from typing import Any
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import require
 from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.stopping import Below, StoppingRule
 from gnn_l2o.evaluation.cases import PlannedCase, plan_cases
 from gnn_l2o.evaluation.figures import delete_figures, save_figures
 from gnn_l2o.evaluation.instances import Instance
-from gnn_l2o.evaluation.metrics import Metrics
+from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, WorstNodeGap
 from gnn_l2o.evaluation.plan import DTYPES, Plan, make_plan
 from gnn_l2o.evaluation.record import Run
 from gnn_l2o.evaluation.report import save_report
@@ -25,7 +26,7 @@ from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.results_file import RESULTS
 from gnn_l2o.evaluation.runner import measure
 from gnn_l2o.evaluation.tuning_cache import tune_or_recall
-from gnn_l2o.evaluation.tuning_check import MARGIN
+from gnn_l2o.evaluation.tuning_check import CERTIFIED, MARGIN
 from gnn_l2o.problems import Problem
 
 Report = Callable[[str, float], None]
@@ -46,7 +47,8 @@ def evaluate(
 
     Everything is checked before anything is written. Methods are tuned in each case
     (:func:`~gnn_l2o.evaluation.tuning.tune`). Results are saved all the time; an evaluation that was interrupted can be
-    continued with ``resume=True`` and then gives the same results, wall times apart, as one that was not.
+    continued with ``resume=True`` and then gives the same results, wall times apart, as one that was not. Runs of tuned
+    methods and of limits end once the optimality gap of every node is below 1e-12; those of models do not.
 
     Args:
         plan: what is evaluated, a :class:`~gnn_l2o.evaluation.Plan`; or its models alone.
@@ -193,9 +195,18 @@ class _Evaluation:
         algorithm, chosen = self._algorithm(case, name, problem)
         self._results.note_class(name, algorithm)
         metrics = Metrics(instance.reference(self._dtype), list(self._plan.chosen_metrics.values()))
-        plan = self._plan
-        trace = measure(algorithm, problem, network, x0, metrics=metrics, iterations=plan.iterations, stop=plan.stop)
+        stop = self._plan.stop if name in self._plan.chosen_models else (*self._plan.stop, self._solved(metrics))
+        iterations = self._plan.iterations
+        trace = measure(algorithm, problem, network, x0, metrics=metrics, iterations=iterations, stop=stop)
         return Run.from_trace(trace, trace.iteration_cost, algorithm=name, case=case.case, instance=number, **chosen)
+
+    def _solved(self, metrics: Metrics) -> StoppingRule:
+        """Return the rule that ends runs of methods and limits: what they do after that, tuning has seen.
+
+        Models are not tuned, so that their runs go on to the last iteration, where they might diverge.
+        """
+        worst = any(metric.name == WorstNodeGap.name for metric in metrics.metrics)
+        return Below(WorstNodeGap.name if worst else OptimalityGap.name, min(CERTIFIED, *self._plan.tolerances))
 
     def _algorithm(self, case: PlannedCase, name: str, problem: Problem) -> tuple[Algorithm[Any], dict[str, Any]]:
         """Return an algorithm, and what the record says of its parameters."""

@@ -54,8 +54,8 @@ class ADMM(Tunable[ADMMState]):
     name = "admm"
     label = "ADMM"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
-        "penalty": Range(0.02, 2.0, unit="curvature"),
-        "relaxation": Choice((0.5, 0.8, 0.97)),
+        "penalty": Range(0.01, 10.0, unit="curvature"),
+        "relaxation": Choice((0.8, 0.97)),
     }
     cost = Cost(rounds=1, vectors=1, solves=1)
     #: Accelerated prox-gradient steps of a local solve; ``None`` for exact ones.

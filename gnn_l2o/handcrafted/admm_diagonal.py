@@ -54,8 +54,8 @@ class DiagonalADMM(Tunable[DiagonalADMMState]):
     name = "admm_diagonal"
     label = "diagonal ADMM"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
-        "penalty": Range(0.02, 2.0),
-        "relaxation": Choice((0.5, 0.8, 0.97)),
+        "penalty": Range(0.01, 10.0),
+        "relaxation": Choice((0.8, 0.97)),
     }
     cost = Cost(rounds=1, vectors=1, solves=1)
 

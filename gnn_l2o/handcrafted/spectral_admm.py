@@ -63,8 +63,8 @@ class SpectralADMM(Tunable[SpectralADMMState]):
     With fixed ones ADMM converges from anywhere, for all convex f_i; with these the changes are summable. c starts at a
     multiple of the mean curvature of f_i, divided by the number of neighbours, and stays within 0.03 and 100 times it.
 
-    A node sends its c of this iteration and of the next with its vector, and at the start its first one in a round of
-    its own. Costs one local solve and one exchange an iteration.
+    A node sends its c of this iteration and of the next with its vector, and its first one before the first
+    iteration. Costs one local solve and one exchange an iteration.
 
     Attributes:
         initial_penalty: the first :math:`w`, in units of the node's mean curvature.
@@ -74,14 +74,13 @@ class SpectralADMM(Tunable[SpectralADMMState]):
     label = "Spectral ADMM"
     grid: ClassVar[Mapping[str, Range | Choice]] = {"initial_penalty": Range(0.1, 30.0)}
     cost = Cost(rounds=1, vectors=1, numbers=2, solves=1)
-    setup_cost = Cost(rounds=1, numbers=1)
 
     initial_penalty: float | Tensor
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> SpectralADMMState:
         zero = torch.zeros_like(x0)
         first = self.initial_penalty * _share(problem, network, x0)
-        (ends,) = network.neighbours(numbers=first)
+        (ends,) = network.neighbours(numbers=first, setup=True)
         weight = network.reduce((ends.own * ends.other).sqrt(), "sum", empty=0.0)
         return SpectralADMMState(x0, zero, x0, zero, first, first, weight, iteration=0)
 
