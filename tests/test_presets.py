@@ -103,33 +103,36 @@ def test_a_full_preset_is_larger_but_shows_the_same(preset: str) -> None:
             assert set(run.full[key]) > set(run.flags[key])
 
 
-def test_the_matrix_is_whole_at_full_size() -> None:
-    found: dict[str, set[tuple[str, int]]] = {}
+def test_the_matrix_compares_with_the_strongest_of_each_family_everywhere() -> None:
+    seen: set[tuple[str, int]] = set()
     for run in load_preset("generalization", FLAGS).runs:
         args = build_parser().parse_args(run.arguments(full=True))
-        if args.algorithms != ["none"]:
-            assert "prox_ed" in args.algorithms
-            for dataset in args.dataset:
-                found.setdefault(dataset, set()).update(expand(args.topology, args.nodes))
-    families = ("ring", "path", "grid", "tree", "star", "complete", "exponential", "erdos_renyi", "watts_strogatz")
-    families += ("barabasi_albert", "random_geometric")
-    expected = {(family, nodes) for family in families for nodes in (10, 50, 100)} | {("hypercube", 16)}
-    expected |= {("hypercube", 64)}
-    for dataset in (
-        *("lasso:features=300,samples=10,l1_weight=0.1", "logistic:features=50,samples=100,l1_weight=0.1"),
-        "linear:features=300,samples=10",
-    ):
-        assert found[dataset] >= expected
-        assert len([1 for topology, _ in found[dataset] if topology.startswith("real:")]) == 5
-    assert len(found["lasso:features=3000,samples=100,l1_weight=0.1"]) >= 3
+        if args.algorithms == ["none"]:
+            continue
+        assert {"prox_ed", "nids_local", "inexact_admm", "dapg", "admm"} <= set(args.algorithms)
+        assert args.tuning_budget >= 24 and args.tuning_instances is None
+        for dataset in args.dataset:
+            assert dataset.partition(":")[0] != "linear" or args.nodes == [16] or "opapc" in args.algorithms
+            seen |= {(dataset.partition(":")[0], nodes) for nodes in args.nodes}
+    kinds = {"lasso", "logistic", "linear"}
+    assert seen >= {(kind, nodes) for kind in kinds for nodes in (10, 16, 50)} | {("lasso", 100)}
 
 
-def test_the_matrix_has_a_seed_that_no_other_preset_has() -> None:
-    seeds = {
-        preset: {run.flags.get("seed", 0) for run in load_preset(preset, FLAGS).runs} for preset in available_presets()
-    }
-    assert seeds.pop("generalization") == {7}
-    assert all(7 not in others for others in seeds.values())
+def test_the_matrix_of_the_release_shares_nothing_with_the_one_of_choices() -> None:
+    def content(preset: str) -> tuple[set[int], set[str], set[int], set[str]]:
+        calls = [build_parser().parse_args(r.arguments(full=True)) for r in load_preset(preset, FLAGS).runs]
+        return (
+            {c.seed for c in calls},
+            {t for c in calls for t in c.topology},
+            {n for c in calls for n in c.nodes},
+            {d for c in calls for d in c.dataset},
+        )
+
+    for ours, theirs in zip(content("generalization"), content("selection"), strict=True):
+        assert not ours & theirs
+    seeds = {p: {run.flags.get("seed", 0) for run in load_preset(p, FLAGS).runs} for p in available_presets()}
+    assert seeds.pop("generalization") == {601}
+    assert all(601 not in others for others in seeds.values())
 
 
 @pytest.mark.parametrize("preset", available_presets())
