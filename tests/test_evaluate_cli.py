@@ -13,9 +13,11 @@ import torch
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.evaluation.selection import members
 from gnn_l2o.learned import MiLoDoArchitecture, save_weights
+from gnn_l2o.limits import LIMITS
 
 PROJECT = Path(__file__).resolve().parent.parent
 TINY = ["--dataset", "lasso:features=6,samples=4", "--nodes", "4", "--instances", "1", "--iterations", "30"]
+TINY += ["--limits", "none"]
 TUNED = ["--tuning_budget", "4", "--tuning_instances", "1"]
 NONE = ["--model", "none"]
 ED = ["--algorithms", "prox_ed"]
@@ -109,10 +111,11 @@ def test_a_model_runs_in_the_precision_asked_for(dtype: str, model: Path, capsys
 
 
 def test_all_methods_take_part_where_they_apply(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*TINY, "--tuning_budget", "1", "--tuning_instances", "1", *NONE, "--output", str(tmp_path)]) == 0
+    few = ["--iterations", "3", "--tuning_budget", "1", "--tuning_instances", "1", "--limits", "all"]
+    assert main([*TINY, *few, *NONE, "--output", str(tmp_path)]) == 0
     content = json.loads((tmp_path / "results.json").read_text())
     ran, skipped = ({entry["algorithm"] for entry in content[part]} for part in ("runs", "skipped"))
-    assert ran | skipped == set(members("all")) and not ran & skipped
+    assert ran | skipped == {*members("all"), *LIMITS} and not ran & skipped
     assert skipped >= {name for name in members("all") if not METHODS[name].composite}
     printed = capsys.readouterr().out
     if skipped:
