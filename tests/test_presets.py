@@ -21,6 +21,7 @@ from tests.small_data import image_folder
 PROJECT = Path(__file__).resolve().parent.parent
 FLAGS = preset_flags(build_parser())
 TINY_SPECS = {
+    "breast_cancer": "breast_cancer:samples=4",
     "bsds500": "bsds500:patch=4,atoms=20",
     "census": "census:samples=4",
     "mlp": "mlp:samples=4,test_samples=5,shrink=7",
@@ -39,6 +40,7 @@ description = "Two sizes.\\nAnd more."
 name = "small"
 model = ["none"]
 algorithms = ["prox_ed"]
+limits = ["none"]
 dataset = ["lasso:features=6,samples=4"]
 nodes = [4]
 instances = 1
@@ -50,6 +52,7 @@ full = { nodes = [4, 5], iterations = 30 }
 name = "star"
 model = "none"
 algorithms = "prox_ed"
+limits = "none"
 dataset = "lasso:features=6,samples=4"
 topology = "star"
 nodes = 5
@@ -146,8 +149,12 @@ def test_a_preset_runs_at_a_tiny_size(
     if kind in ("mlp", "resnet"):
         monkeypatch.setenv("GNN_L2O_DATA", image_folder().name)
     spec = TINY_SPECS.get(kind, f"{kind}:features=5,samples=3")
-    tiny = ["--dataset", spec, "--nodes", "8", "--instances", "1", "--iterations", "3", "--tuning_budget", "1"]
-    tiny += ["--tuning_instances", "1", "--algorithms", "prox_ed", "tuned_constants"]
+    nodes = "3" if kind == "resnet" else "8"
+    tiny = ["--dataset", spec, "--nodes", nodes, "--instances", "1", "--iterations", "3", "--tuning_budget", "1"]
+    tiny += ["--tuning_instances", "1", "--algorithms", "prox_ed"]
+    tiny += [] if kind in ("mlp", "resnet") else ["tuned_constants"]
+    tiny += ["--topology", runs[0].flags["topology"][0]]
+    tiny += ["--limits", "all" if preset == "learned_baselines" else "none"]
     models = list(dict.fromkeys(m for run in runs for m in run.flags["model"]))
     assert main(["--preset", preset, *tiny, "--model", *models]) == 0
     printed = capsys.readouterr().out
