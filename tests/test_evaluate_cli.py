@@ -110,6 +110,7 @@ def test_a_model_runs_in_the_precision_asked_for(dtype: str, model: Path, capsys
     assert "mine" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_all_methods_take_part_where_they_apply(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = ["--iterations", "3", "--tuning_budget", "1", "--tuning_instances", "1", "--limits", "all"]
     assert main([*TINY, *few, *NONE, "--output", str(tmp_path)]) == 0
@@ -129,6 +130,7 @@ def test_what_was_named_and_does_not_apply_has_a_line(capsys: pytest.CaptureFixt
     assert f"note: {name} is left out everywhere: " in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_gradients_of_mini_batches(tmp_path: Path) -> None:
     assert main([*TINY, *TUNED, *NONE, *ED, "--batch_size", "2", "--output", str(tmp_path)]) == 0
     assert json.loads((tmp_path / "results.json").read_text())["settings"]["batch_size"] == 2
@@ -148,6 +150,7 @@ def test_the_table_has_the_tolerances_asked_for(capsys: pytest.CaptureFixture[st
     assert "optimality gap of 1e-1," in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_rounds_may_be_counted_to_the_worst_node(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TINY, *TUNED, *NONE, *ED, "--measure", "worst", "--output", str(tmp_path)]) == 0
     assert json.loads((tmp_path / "results.json").read_text())["settings"]["measure"] == "worst"
@@ -292,6 +295,7 @@ def test_two_models_of_one_name_are_refused(model: Path, capsys: pytest.CaptureF
     assert line == f"--model {model}: two algorithms are called 'mine'; expected different names"
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_a_folder_with_results_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     arguments = [*TINY, *TUNED, *NONE, *ED, "--output", str(out)]
@@ -325,6 +329,7 @@ def test_an_unusable_output_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert fails([*TINY, *NONE, "--overwrite"], capsys) == "--overwrite: needs an output folder"
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_an_interrupted_run_says_how_to_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

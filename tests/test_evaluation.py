@@ -6,7 +6,7 @@ import itertools
 import json
 import weakref
 import xml.etree.ElementTree
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +21,6 @@ from torch import Tensor
 
 import gnn_l2o
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o._utils.files import write_text
 from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms import driver
 from gnn_l2o.algorithms.base import Algorithm, Cost
@@ -899,17 +898,6 @@ def test_instances_differ_in_graph_and_data_and_never_meet_those_of_tuning(monke
 
 class Killed(Exception):
     pass
-
-
-@pytest.fixture
-def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write files where figures would be, without drawing."""
-
-    def save(results: Results, folder: Path, cases: list[Case], *, tolerances: Sequence[float]) -> None:
-        for case in cases:
-            write_text(folder / f"figures/{case.file_name}.png", "a figure")
-
-    monkeypatch.setattr(experiment, "save_figures", save)
 
 
 def killed_after(count: int) -> Any:

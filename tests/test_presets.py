@@ -174,6 +174,7 @@ def test_the_documentation_names_every_preset() -> None:
 # --- what becomes of them
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_several_runs_go_to_folders_of_their_own(
     preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,6 +189,7 @@ def test_several_runs_go_to_folders_of_their_own(
     assert printed.index("mine, small: Two sizes.") < printed.index("mine, star: Two sizes.")
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_a_single_run_goes_to_the_folder_itself(preset: Path, tmp_path: Path) -> None:
     preset.write_text(TWO_RUNS[: TWO_RUNS.rindex("[[run]]")])
     assert main(["--preset", str(preset), "--full", "--output", str(tmp_path / "out")]) == 0
@@ -196,6 +198,7 @@ def test_a_single_run_goes_to_the_folder_itself(preset: Path, tmp_path: Path) ->
     assert settings(tmp_path / "out")["instances"] == 1
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_what_several_runs_found_of_a_model_is_shown_together(
     preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -214,6 +217,7 @@ def test_what_several_runs_found_of_a_model_is_shown_together(
     assert "--preset" in (out / "overview.md").read_text()
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_the_small_size_may_be_asked_for(preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preset.write_text(TWO_RUNS[: TWO_RUNS.rindex("[[run]]")])
     assert main(["--preset", str(preset), "--quick", "--output", str(tmp_path / "out")]) == 0
@@ -235,6 +239,7 @@ def test_a_mistake_in_the_last_run_is_found_before_the_first_writes(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_several_runs_are_resumed_and_kept(preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--preset", str(preset), "--output", str(tmp_path / "out")]
     assert main(arguments) == 0
