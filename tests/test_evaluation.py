@@ -910,19 +910,21 @@ def killed_after(count: int) -> Any:
     return report
 
 
-@pytest.mark.parametrize("after", [0, 1, 3, 8, 15])
 @pytest.mark.usefixtures("quick_figures")
-def test_a_killed_evaluation_is_resumed(after: int, tmp_path: Path) -> None:
-    small(output=tmp_path / "whole")
-    with pytest.raises(Killed):
-        small(output=tmp_path / "cut", report=killed_after(after))
-    kept = Results.load(tmp_path / "cut")
-    assert len(kept.runs) + len(kept.tuning) == after  # all that was finished is there
-    small(output=tmp_path / "cut", resume=True)
-    assert untimed(tmp_path / "cut") == untimed(tmp_path / "whole")
-    assert (tmp_path / "cut/summary.csv").read_text() == (tmp_path / "whole/summary.csv").read_text()
-    drawn = [sorted(p.name for p in (tmp_path / f / "figures").iterdir()) for f in ("cut", "whole")]
-    assert drawn[0] == drawn[1]
+def test_a_killed_evaluation_is_resumed(tmp_path: Path) -> None:
+    whole = tmp_path / "whole"
+    small(output=whole)
+    for after in (0, 1, 3, 8, 15):
+        cut = tmp_path / f"cut_after_{after}"
+        with pytest.raises(Killed):
+            small(output=cut, report=killed_after(after))
+        stored = Results.load(cut)
+        assert len(stored.runs) + len(stored.tuning) == after  # all that was finished is there
+        small(output=cut, resume=True)
+        assert untimed(cut) == untimed(whole)
+        assert (cut / "summary.csv").read_text() == (whole / "summary.csv").read_text()
+        drawn = [sorted(p.name for p in (folder / "figures").iterdir()) for folder in (cut, whole)]
+        assert drawn[0] == drawn[1]
 
 
 @pytest.mark.usefixtures("quick_figures")
