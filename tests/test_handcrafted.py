@@ -512,7 +512,7 @@ def test_every_method_is_documented_with_its_cost(method: type[Tunable[Any]]) ->
     assert all(f"`{name}`" in row["tuned"] for name in method.grid)
     for settings in batches(method, 1):
         cost = method(**settings[0]).cost
-        for name in ("gradients", "proxes", "rounds", "vectors"):
+        for name in ("gradients", "proxes", "solves", "rounds", "vectors"):
             assert amount(row[name], settings[0]) == getattr(cost, name), name
         assert row["rounds"].count("diameter") == cost.minima
 

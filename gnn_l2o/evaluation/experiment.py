@@ -26,8 +26,10 @@ from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.results_file import RESULTS
 from gnn_l2o.evaluation.runner import measure
 from gnn_l2o.evaluation.tuning_cache import tune_or_recall
-from gnn_l2o.evaluation.tuning_check import CERTIFIED, MARGIN
+from gnn_l2o.evaluation.tuning_check import MARGIN
 from gnn_l2o.problems import Problem
+
+SOLVED = 1e-10  # a hundredth of the tightest tolerance of the tables; some optimality gaps end at 1e-12 by rounding
 
 Report = Callable[[str, float], None]
 
@@ -48,7 +50,8 @@ def evaluate(
     Everything is checked before anything is written. Methods are tuned in each case
     (:func:`~gnn_l2o.evaluation.tuning.tune`). Results are saved all the time; an evaluation that was interrupted can be
     continued with ``resume=True`` and then gives the same results, wall times apart, as one that was not. Runs of tuned
-    methods and of limits end once the optimality gap of every node is below 1e-12; those of models do not.
+    methods and of limits end once the optimality gap of every node is below 1e-10 (or the tightest
+    tolerance that is shown, if that is smaller); those of models do not.
 
     Args:
         plan: what is evaluated, a :class:`~gnn_l2o.evaluation.Plan`; or its models alone.
@@ -206,7 +209,7 @@ class _Evaluation:
         Models are not tuned, so that their runs go on to the last iteration, where they might diverge.
         """
         worst = any(metric.name == WorstNodeGap.name for metric in metrics.metrics)
-        return Below(WorstNodeGap.name if worst else OptimalityGap.name, min(CERTIFIED, *self._plan.tolerances))
+        return Below(WorstNodeGap.name if worst else OptimalityGap.name, min(SOLVED, *self._plan.tolerances))
 
     def _algorithm(self, case: PlannedCase, name: str, problem: Problem) -> tuple[Algorithm[Any], dict[str, Any]]:
         """Return an algorithm, and what the record says of its parameters."""

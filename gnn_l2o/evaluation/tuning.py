@@ -162,9 +162,23 @@ class Ladder:
                     break
             stopped = [t for t in self.trials if t.stopped]
             if not stopped or not all(map(self._fails, ranked)):
-                return min(ranked, key=lambda t: (*self._verdicts[t.values].key, *t.key))
+                return self._best_of_failed(ranked)
             self.trials = [t for t in self.trials if not t.stopped]
             self.try_all([t.setting for t in stopped])
+
+    def _best_of_failed(self, ranked: list[Trial]) -> Trial:
+        """Return the best of trials that all fell short; where each of them diverges, a slower one that does not."""
+        best = min(ranked, key=self._sort_key)
+        for trial in sorted((t for t in self.trials if t not in ranked), key=lambda t: t.key):
+            if self._grade(best) < Grade.DIVERGES:
+                break
+            if trial.values not in self._verdicts:
+                self._judge([trial])
+            best = min(best, trial, key=self._sort_key)
+        return best
+
+    def _sort_key(self, trial: Trial) -> tuple[float, ...]:
+        return *self._verdicts[trial.values].key, *trial.key
 
     def explain(self, best: Trial) -> list[str]:
         """Return warnings: that settings before the best one were passed over, and why the best is not good."""

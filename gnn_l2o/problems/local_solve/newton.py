@@ -12,10 +12,11 @@ Its unknowns are the predictions :math:`p = A x`, m numbers, where m < d, and x 
     \sum_j \phi_j(p_j) - u^\top p + g^\top x(g) + r(x(g)) + \tfrac12 \|x(g) - c\|^2_{\mathrm{Diag}(w)},
     \qquad \phi_j = \ell / m_i,
 
-which the Newton steps increase: their lengths are halved until it grows enough (Armijo). With D the derivative of the
-prox over w, H the curvatures of the samples, the step solves a system of :mod:`~gnn_l2o.problems.local_solve.systems`.
-For least squares and a piecewise linear prox the dual function is a concave, piecewise quadratic function of p, and
-the method ends after finitely many steps (compare Li, Sun, Toh 2018, SIAM J. Optim. 28(1), for LASSO).
+which the Newton steps increase: their lengths are halved until it grows enough (Armijo), or until the residual is half
+the smallest so far. With D the derivative of the prox over w, H the curvatures of the samples, the step solves a system
+of :mod:`~gnn_l2o.problems.local_solve.systems`. For least squares and a piecewise linear prox the dual function is a
+concave, piecewise quadratic function of p, and the method ends after finitely many steps (compare Li, Sun, Toh 2018,
+SIAM J. Optim. 28(1), for LASSO).
 """
 
 from __future__ import annotations
@@ -52,6 +53,8 @@ class _Point:
     gradient: Tensor  # (N, d), g
     x: Tensor  # (N, d), x(g)
     residual: Tensor  # (N, k), what the equation yields less the unknown
+    slope: Tensor  # (N, k), of the dual function
+    error: Tensor  # (N, 1), a bound of the residual of the optimality condition, A'(u(A x) - u(p))
 
     def where(self, mask: Tensor, other: _Point) -> _Point:
         """Return this point at the nodes in the mask, ``(N, 1)``, and the other one at the rest."""
@@ -110,26 +113,26 @@ class DualNewton:
         """Increase the dual function; return x at the end, and at which nodes it is the prox to the tolerance."""
         point = self.evaluate(self.samples.products(start) if self.samples.by_samples else start)
         length = torch.ones_like(start[:, :1])
-        error, far = torch.full_like(length, torch.inf), torch.ones_like(length, dtype=torch.bool)
-        left = far
+        smallest, last_error = point.error, torch.full_like(length, torch.inf)
+        far = left = torch.ones_like(length, dtype=torch.bool)
         for _ in range(MAX_STEPS):
-            slope = self.samples.slope(point.prediction, point.residual)
-            last_error, error = error, self.error(point, slope)
             terms = self.terms(point.gradient, point.x)
-            far = error > self.tolerance * terms
-            stalled = (error < NEAR * terms) & (error > 0.5 * last_error) | (length < SHORTEST)
+            far = point.error > self.tolerance * terms
+            stalled = (point.error < NEAR * terms) & (point.error > 0.5 * last_error) | (length < SHORTEST)
             left = left & far & ~stalled
             if not bool(left.any()):
                 break
+            last_error = point.error
             system = self.samples.system(point.prediction, self.derivative(point.x))
             direction = torch.where(left, system.direction(point.residual), 0.0)
             trial = self.evaluate(point.unknown + length * direction)
-            accepted = self.accepts(point, trial, direction, length, _inner(slope, direction))
+            accepted = self.accepts(point, trial, direction, length, smallest)
             if bool(accepted.all()):
                 point, length = trial, torch.ones_like(length)
             else:
                 point = trial.where(accepted, point)
                 length = torch.where(accepted, 1.0, 0.5 * length)
+            smallest = torch.minimum(smallest, point.error)
         return point.x, ~far
 
     def evaluate(self, unknown: Tensor) -> _Point:
@@ -139,17 +142,31 @@ class DualNewton:
         prediction = unknown if samples.by_samples else samples.products(unknown)
         gradient = samples.sums(samples.slopes(prediction))
         x = self.regularizer.prox(self.center - self.step * gradient, self.step)
-        return _Point(unknown, prediction, gradient, x, (samples.products(x) if samples.by_samples else x) - unknown)
-
-    def accepts(self, point: _Point, trial: _Point, direction: Tensor, length: Tensor, growth: Tensor) -> Tensor:
-        """Tell at which nodes the dual function grows enough, ``(N, 1)``."""
+        after = samples.products(x) if samples.by_samples else x
+        residual = after - unknown
+        slope = samples.slope(prediction, residual)
+        # |A'v|^2 <= (L_i / c) sum_j m_i v_j^2 for v = u(A x) - u(p), with c the bound of l''.
         if self.model.constant_curvature:
+            square = _inner(slope, residual)
+        else:
+            square = samples.slope_change(prediction, after if samples.by_samples else samples.products(x))
+        return _Point(unknown, prediction, gradient, x, residual, slope, (self.smoothness * square).sqrt())
+
+    def accepts(self, point: _Point, trial: _Point, direction: Tensor, length: Tensor, smallest: Tensor) -> Tensor:
+        """Tell at which nodes a step may be taken, ``(N, 1)``.
+
+        It may where the error is half the smallest so far, which happens finitely often before the tolerance, and where
+        the dual function grows enough.
+        """
+        good = trial.error <= 0.5 * smallest
+        if self.model.constant_curvature and not bool(good.all()):
             # Along the step the function is concave: it grows at least until its slope vanishes.
-            enough = _inner(self.samples.slope(trial.prediction, trial.residual), direction) >= -OVERSHOOT * growth
-            if bool(enough.all()):
-                return enough
+            good = good | (_inner(trial.slope, direction) >= -OVERSHOOT * _inner(point.slope, direction))
+        if bool(good.all()):
+            return good
         before, after = self.value(point), self.value(trial)
-        return after >= before + ARMIJO * length * growth - self.noise * before.abs()
+        growth = _inner(point.slope, direction)
+        return good | (after >= before + ARMIJO * length * growth - self.noise * before.abs())
 
     def value(self, point: _Point) -> Tensor:
         """Return the dual function, ``(N, 1)``."""
@@ -158,17 +175,6 @@ class DualNewton:
         move = x - self.center
         terms = _inner(point.gradient, x) + 0.5 * _inner(self.weight * move, move)
         return losses + terms + self.regularizer.value(x).unsqueeze(1)
-
-    def error(self, point: _Point, slope: Tensor) -> Tensor:
-        r"""Return a bound of the residual of the optimality condition, which is A'(u(A x) - u(p)): ``(N, 1)``.
-
-        With c the bound of l'', :math:`\|A^\top v\|^2 \le (L_i / c) \sum_j m_i v_j^2`.
-        """
-        if self.model.constant_curvature:
-            return (self.smoothness * _inner(slope, point.residual)).sqrt()
-        samples = self.samples
-        after = point.residual + point.prediction if samples.by_samples else samples.products(point.x)
-        return (self.smoothness * samples.slope_change(point.prediction, after)).sqrt()
 
     def terms(self, gradient: Tensor, x: Tensor) -> Tensor:
         """Return the size of the terms of the optimality condition, which its residual is compared with: ``(N, 1)``."""
