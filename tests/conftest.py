@@ -1,8 +1,12 @@
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 import torch
+
+from gnn_l2o._utils.files import write_text
+from gnn_l2o.evaluation import Case, Results, experiment
 
 # The tensors here are small: a second thread costs more than it brings, above all on a busy machine.
 torch.set_num_threads(1)
@@ -21,3 +25,14 @@ def double_precision_and_a_fixed_seed() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def a_cache_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.setenv("GNN_L2O_CACHE", str(tmp_path_factory.getbasetemp() / f"cache_{next(_number)}"))
+
+
+@pytest.fixture
+def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Write files where figures would be, without drawing."""
+
+    def save(results: Results, folder: Path, cases: list[Case], *, tolerances: Sequence[float]) -> None:
+        for case in cases:
+            write_text(folder / f"figures/{case.file_name}.png", "a figure")
+
+    monkeypatch.setattr(experiment, "save_figures", save)

@@ -14,7 +14,7 @@ import torch
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import spent
 from gnn_l2o.algorithms.driver import Driver, run
-from gnn_l2o.evaluation import Plan, evaluate
+from gnn_l2o.evaluation import Plan, evaluate, ranking
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.graph.network import Network
 from gnn_l2o.limits import LIMITS, CentralizedFista, Diameter, Flooding, Limit, TreeCG, TreeFista, TreeNewton
@@ -242,7 +242,10 @@ def test_evaluations_run_limits_apart_from_what_is_compared(tmp_path: Path) -> N
     assert {r.algorithm for r in results.runs} == {"prox_ed", *LIMITS} - {"tree_cg"}
     assert [entry["algorithm"] for entry in results.skipped if entry["algorithm"] in LIMITS] == ["tree_cg"]
     assert results.median(case, "diameter", 1e-4) == 2
-    assert results.ranking(case, [1e-4]) == ["prox_ed"]
+    rows = ranking(results, case).rows
+    assert [(row["class"], row["rank"]) for row in rows[:2]] == [("one gradient a round", "1"), ("limits", "")]
+    assert {row["rank"] for row in rows[2:]} == {""}
+    assert {row["best_handcrafted"] for row in results.summary()} == {"prox_ed"}
     assert results.label("flooding") == "flooding of all data"
     again = Results.load(tmp_path)
     assert again.limits == list(LIMITS)

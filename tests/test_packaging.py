@@ -101,7 +101,7 @@ for make in (
         print(error)
 import gnn_l2o.training
 small = dict(datasets=["lasso:features=4,samples=2"], nodes=[3], instances=1, iterations=5)
-print(len(gnn_l2o.evaluate(algorithms=["prox_ed"], tuning_budget=2, tuning_instances=1, **small).runs))
+print(len(gnn_l2o.evaluate(algorithms=["prox_ed"], limits=[], tuning_budget=2, tuning_instances=1, **small).runs))
 import runpy
 runpy.run_path("evaluate.py")
 """

@@ -21,6 +21,7 @@ from tests.small_data import image_folder
 PROJECT = Path(__file__).resolve().parent.parent
 FLAGS = preset_flags(build_parser())
 TINY_SPECS = {
+    "breast_cancer": "breast_cancer:samples=4",
     "bsds500": "bsds500:patch=4,atoms=20",
     "census": "census:samples=4",
     "mlp": "mlp:samples=4,test_samples=5,shrink=7",
@@ -39,6 +40,7 @@ description = "Two sizes.\\nAnd more."
 name = "small"
 model = ["none"]
 algorithms = ["prox_ed"]
+limits = ["none"]
 dataset = ["lasso:features=6,samples=4"]
 nodes = [4]
 instances = 1
@@ -50,6 +52,7 @@ full = { nodes = [4, 5], iterations = 30 }
 name = "star"
 model = "none"
 algorithms = "prox_ed"
+limits = "none"
 dataset = "lasso:features=6,samples=4"
 topology = "star"
 nodes = 5
@@ -146,8 +149,12 @@ def test_a_preset_runs_at_a_tiny_size(
     if kind in ("mlp", "resnet"):
         monkeypatch.setenv("GNN_L2O_DATA", image_folder().name)
     spec = TINY_SPECS.get(kind, f"{kind}:features=5,samples=3")
-    tiny = ["--dataset", spec, "--nodes", "8", "--instances", "1", "--iterations", "3", "--tuning_budget", "1"]
-    tiny += ["--tuning_instances", "1", "--algorithms", "prox_ed", "tuned_constants"]
+    nodes = "3" if kind == "resnet" else "8"
+    tiny = ["--dataset", spec, "--nodes", nodes, "--instances", "1", "--iterations", "3", "--tuning_budget", "1"]
+    tiny += ["--tuning_instances", "1", "--algorithms", "prox_ed"]
+    tiny += [] if kind in ("mlp", "resnet") else ["tuned_constants"]
+    tiny += ["--topology", runs[0].flags["topology"][0]]
+    tiny += ["--limits", "all" if preset == "learned_baselines" else "none"]
     models = list(dict.fromkeys(m for run in runs for m in run.flags["model"]))
     assert main(["--preset", preset, *tiny, "--model", *models]) == 0
     printed = capsys.readouterr().out
@@ -167,6 +174,7 @@ def test_the_documentation_names_every_preset() -> None:
 # --- what becomes of them
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_several_runs_go_to_folders_of_their_own(
     preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -181,6 +189,7 @@ def test_several_runs_go_to_folders_of_their_own(
     assert printed.index("mine, small: Two sizes.") < printed.index("mine, star: Two sizes.")
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_a_single_run_goes_to_the_folder_itself(preset: Path, tmp_path: Path) -> None:
     preset.write_text(TWO_RUNS[: TWO_RUNS.rindex("[[run]]")])
     assert main(["--preset", str(preset), "--full", "--output", str(tmp_path / "out")]) == 0
@@ -189,6 +198,7 @@ def test_a_single_run_goes_to_the_folder_itself(preset: Path, tmp_path: Path) ->
     assert settings(tmp_path / "out")["instances"] == 1
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_what_several_runs_found_of_a_model_is_shown_together(
     preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,6 +217,7 @@ def test_what_several_runs_found_of_a_model_is_shown_together(
     assert "--preset" in (out / "overview.md").read_text()
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_the_small_size_may_be_asked_for(preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     preset.write_text(TWO_RUNS[: TWO_RUNS.rindex("[[run]]")])
     assert main(["--preset", str(preset), "--quick", "--output", str(tmp_path / "out")]) == 0
@@ -228,6 +239,7 @@ def test_a_mistake_in_the_last_run_is_found_before_the_first_writes(
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_several_runs_are_resumed_and_kept(preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["--preset", str(preset), "--output", str(tmp_path / "out")]
     assert main(arguments) == 0

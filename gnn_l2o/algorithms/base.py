@@ -78,6 +78,11 @@ class Cost:
             times * self.solve_gradients,
         )
 
+    @property
+    def declarable(self) -> Cost:
+        """Of a counted cost the part that algorithms declare: all but the gradients inside local solves."""
+        return dataclasses.replace(self, solve_gradients=0)
+
     def on(self, diameter: int) -> Cost:
         """Return the declared cost on a graph: every minimum takes as many rounds, of a number each, as its diameter.
 
@@ -141,8 +146,8 @@ class Algorithm(ABC, Generic[State]):
     def total_cost(self, iterations: int, shapes: tuple[tuple[int, ...], ...] = ((1,),)) -> Cost:
         """Return what a run of at least one iteration costs.
 
-        Network and problem count the same (:func:`spent`), once what minima take on the graph is added
-        (:meth:`Cost.on`).
+        Network and problem count the same (:func:`spent`, :attr:`Cost.declarable`), once what minima take on the
+        graph is added (:meth:`Cost.on`).
 
         Args:
             iterations: how many.

@@ -74,13 +74,13 @@ class BatchedRuns:
         shape = len(self.active), -1
         return gap.reshape(shape).numpy(), diverged.reshape(shape).numpy()
 
-    def shrink(self, wanted: np.ndarray) -> None:
-        """Drop the settings that are not wanted, if that is worth rebuilding the batch.
+    def shrink(self, needed: np.ndarray) -> None:
+        """Drop the settings that are no longer needed, if that is worth rebuilding the batch.
 
         Args:
-            wanted: ``(settings,)``, bool.
+            needed: ``(settings,)``, bool.
         """
-        active = [k for k in self.active if wanted[k]]
+        active = [k for k in self.active if needed[k]]
         if 0 < len(active) <= SHRINK * len(self.active):
             self.select(active)
 

@@ -14,7 +14,7 @@ from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.tables import Table, between, count, gaps, without_empty
 
 FINAL_GAP = "final optimality gap"
-UNITS = {"1": "", "1/L": "/L", "L": " L"}
+UNITS = {"1": "", "1/L": "/L", "L": " L", "curvature": " mean curvature"}
 SPREAD = (1e-2, 1e-4, 1e-6, 1e-8)
 """The relative optimality gaps of :func:`rounds_table`."""
 

@@ -46,8 +46,8 @@ class Results:
         command: what was called.
         seed: of everything.
         settings: all that decides the outcome; runs under different settings do not mix.
-        methods: for each method and limit its label, the units of its parameters, and whether it does more at a node
-            than one gradient a round: ``{"label", "units", "local_work"}``; for each model the last of these.
+        methods: for each method its label, the units of its parameters, and whether it does more at a node than one
+            gradient a round: ``{"label", "units", "local_work"}``; for each model and limit the last of these.
         metrics: for each metric its label, and what figures need: ``{"label", "formula", "scale"}``.
         versions: of the libraries.
         tuning: for each tuned method and case what was tried and chosen.

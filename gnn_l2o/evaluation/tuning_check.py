@@ -53,9 +53,9 @@ class Check:
     """Runs settings to the horizon.
 
     A setting converges if the optimality gap ends below a hundredth of the tolerance (below 1e-12 where that is larger)
-    in every run. It stays if the gap ends within the tolerance. The setting with its steps enlarged by the margin
-    (:meth:`.Tunable.enlarge`) has to stay. Of methods that reach a neighbourhood of the solution only, of limited depth
-    or with stochastic gradients, no more than staying is asked.
+    in every run. It stays if the optimality gap ends within the tolerance. The setting with its steps enlarged by the
+    margin (:meth:`.Tunable.enlarge`) has to stay. Of methods that reach a neighbourhood of the solution only, of
+    limited depth or with stochastic gradients, no more than staying is asked.
 
     Attributes:
         method: the method.
