@@ -50,9 +50,9 @@ class ODAPG(MultiConsensus[ODAPGState]):
     name = "odapg"
     label = "ODAPG"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
-        "step_size": Range(2.0, 300.0, unit="1/L", points=4),
-        "coupling": Range(0.08, 0.4, points=2, below=1.0),
-        "mixings": Choice((1.0, 3.0)),
+        "step_size": Range(5.0, 300.0, unit="1/L"),
+        "coupling": Range(0.03, 0.4, below=1.0),
+        "mixings": Choice((1.0,)),
     }
     uses = 3
 
