@@ -453,7 +453,7 @@ def test_parameters_are_in_units_of_the_problem(method: type[Tunable[Any]]) -> N
     algorithm = method.from_setting(problem, setting)
     for name, axis in method.grid.items():
         unit = axis.unit if isinstance(axis, Range) else "1"
-        curvature = float(problem.features.square().mean())
+        curvature = float(problem.features.square().mean(dim=(1, 2)).max())
         scale = {"1": 1.0, "L": smoothness(problem), "1/L": 1 / smoothness(problem), "curvature": curvature}[unit]
         assert getattr(algorithm, name) == pytest.approx(setting[name] * scale)
 
