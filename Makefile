@@ -25,5 +25,5 @@ demo: setup
 		--topology real:name=topozoo/Abilene --instances 2 --iterations 1000 --tuning_budget 9 \
 		--tuning_instances 1 --threads 1 --output out/demo/breast_cancer --overwrite
 	$(BIN)/python evaluate.py --model milodo_gnn --algorithms prox_ed dapg admm --dataset lasso \
-		--topology ring erdos_renyi --nodes 10 50 --instances 2 --iterations 300 --tuning_budget 9 \
+		--topology erdos_renyi --nodes 10 50 --instances 2 --iterations 300 --tuning_budget 9 \
 		--tuning_instances 1 --threads 1 --output out/demo/lasso --overwrite
