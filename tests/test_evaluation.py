@@ -680,6 +680,16 @@ def small(**changes: Any) -> Results:
     return gnn_l2o.evaluate(**{**options, **changes})
 
 
+def test_methods_end_once_every_node_is_done_and_models_do_not() -> None:
+    results = small(nodes=[4], algorithms=["prox_ed"], instances=1, iterations=3000)
+    method, model = (results.find(results.cases[0], name, 0) for name in ("prox_ed", "learned"))
+    assert method is not None
+    assert model is not None
+    worst = method.trace["worst_node_gap"]
+    assert worst[-1] <= 1e-10 < worst[-2]
+    assert method.iterations < model.iterations == 3000
+
+
 def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
     results = small(output=tmp_path / "out")
     assert [c.nodes for c in results.cases] == [4, 6]

@@ -255,6 +255,13 @@ def test_where_none_arrives_the_best_that_does_not_diverge_is_chosen() -> None:
     assert "do not end within the tolerance" in said[-1]
 
 
+def test_where_all_that_arrive_diverge_a_slower_one_that_does_not_is_chosen() -> None:
+    check = ScriptedCheck({1: Grade.DIVERGES, 8: Grade.DIVERGES, 9: Grade.MISSES})
+    found, said = settled([trial(1, [100]), trial(8, [INF], [1e-3]), trial(9, [INF], [1e-2])], check)
+    assert found == 9
+    assert said[0] == "prox_ed: step_size 1 was faster, but some runs diverge"
+
+
 def test_the_last_third_of_the_budget_refines_the_best_step_that_converges() -> None:
     found = tune(ProxED, [instance()], iterations=600, budget=12)
     coarse, fine = found.trials[:8], found.trials[8:]
