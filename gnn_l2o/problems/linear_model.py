@@ -14,9 +14,8 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.finite_sum import FiniteSum, check_finite, check_shape, shape_of, stacked
-from gnn_l2o.problems.local_solve.newton import DualNewton, newton_solve
+from gnn_l2o.problems.local_solve.newton import DualNewton, hessian_solve
 from gnn_l2o.problems.local_solve.samples import Samples
-from gnn_l2o.problems.local_solve.tolerance import SOLVE_TOLERANCE
 from gnn_l2o.problems.regularizer import Regularizer
 
 
@@ -148,24 +147,16 @@ class LinearModel(FiniteSum):
         """
         return self._diagonal_bound
 
-    def local_solve(
-        self,
-        center: Tensor,
-        weight: Tensor | float,
-        start: Tensor,
-        *,
-        steps: int | None = None,
-        tolerance: float = SOLVE_TOLERANCE,
+    def uncounted_local_solve(
+        self, center: Tensor, weight: Tensor, start: Tensor, *, steps: int | None, tolerance: float
     ) -> Tensor:
         separable = self.node_regularizer.prox_derivative(start, 1.0) is not None
         if steps is not None or not separable:
-            return super().local_solve(center, weight, start, steps=steps, tolerance=tolerance)
-        self.calls.solves += 1
-        return DualNewton(self, center, as_column(weight, center), tolerance).solve(start)
+            return super().uncounted_local_solve(center, weight, start, steps=steps, tolerance=tolerance)
+        return DualNewton(self, center, weight, tolerance).solve(start)
 
-    def newton_solve(self, x: Tensor, right: Tensor, shift: Tensor | float) -> Tensor:
-        self.calls.solves += 1
-        return newton_solve(self, x, right, as_column(shift, x))
+    def hessian_solve(self, x: Tensor, right: Tensor, metric: Tensor) -> Tensor:
+        return hessian_solve(self, x, right, metric)
 
     @cached_property
     def samples(self) -> Samples:
@@ -202,8 +193,3 @@ def _largest_eigenvalue(a: Tensor) -> Tensor:
     """Return the largest eigenvalue of A'A: ``(M, m, d)`` to ``(M, 1)``."""
     gram = a @ a.transpose(1, 2) if a.size(1) <= a.size(2) else a.transpose(1, 2) @ a
     return torch.linalg.eigvalsh(gram)[:, -1:]
-
-
-def as_column(value: Tensor | float, like: Tensor) -> Tensor:
-    """Return a number as ``(N, 1)``, and a tensor as it is."""
-    return value if isinstance(value, Tensor) and value.dim() else torch.zeros_like(like[:, :1]) + value

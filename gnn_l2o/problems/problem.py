@@ -11,29 +11,14 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from gnn_l2o.problems.calls import Calls
 from gnn_l2o.problems.local_solve.accelerated import proximal_solve
 from gnn_l2o.problems.local_solve.conjugate_gradient import conjugate_gradient_solve
+from gnn_l2o.problems.local_solve.implicit import ImplicitSolve
 from gnn_l2o.problems.local_solve.tolerance import SOLVE_TOLERANCE
 from gnn_l2o.problems.regularizer import Regularizer
 
 DIAGONAL_PROBES = 32
-
-
-@dataclass
-class Calls:
-    """Numbers of evaluations; one at all nodes counts as one.
-
-    Attributes:
-        gradients: evaluations of the local gradients, those inside local solves apart.
-        proxes: evaluations of the prox, those inside local solves apart.
-        solves: local solves.
-        solve_gradients: evaluations of the gradients, or products of the same cost, inside local solves.
-    """
-
-    gradients: int = 0
-    proxes: int = 0
-    solves: int = 0
-    solve_gradients: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -259,8 +244,20 @@ class Problem(ABC):
 
         Counted in ``calls`` as one solve and the gradients that it takes. In a linear model a product with the features
         together with one with their transpose is a gradient; setting up and factoring matrices is not counted.
+        Differentiable in c and w: a solution to the tolerance by :class:`~.implicit.ImplicitSolve`, which needs a
+        separable r; steps by differentiating them.
         """
         self.calls.solves += 1
+        weight = as_column(weight, center)
+        if steps is None and torch.is_grad_enabled() and (center.requires_grad or weight.requires_grad):
+            solution: Tensor = ImplicitSolve.apply(center, weight, start, self, tolerance)
+            return solution
+        return self.uncounted_local_solve(center, weight, start, steps=steps, tolerance=tolerance)
+
+    def uncounted_local_solve(
+        self, center: Tensor, weight: Tensor, start: Tensor, *, steps: int | None, tolerance: float
+    ) -> Tensor:
+        """Return what :meth:`local_solve` returns, without counting the solve; here by prox-gradient steps."""
         return proximal_solve(self, center, weight, start, steps=steps, tolerance=tolerance)
 
     def newton_solve(self, x: Tensor, right: Tensor, shift: Tensor | float) -> Tensor:
@@ -274,7 +271,17 @@ class Problem(ABC):
         Counted in ``calls`` as one solve and the products with the Hessian that it takes.
         """
         self.calls.solves += 1
-        return conjugate_gradient_solve(self, x, right, shift)
+        return self.hessian_solve(x, right, 1 / as_column(shift, x).expand_as(x))
+
+    def hessian_solve(self, x: Tensor, right: Tensor, metric: Tensor) -> Tensor:
+        r"""Return :math:`(\nabla^2 f_i(x_i) + D_i^{-1})^{-1} v_i` over the coordinates where D is not zero: ``(N, d)``.
+
+        Args:
+            x: ``(N, d)``.
+            right: :math:`v_i`, ``(N, d)``.
+            metric: :math:`D_i \ge 0`, ``(N, d)``; where it is zero, the solution is zero.
+        """
+        return conjugate_gradient_solve(self, x, right, metric)
 
     @cached_property
     def node_regularizer(self) -> Regularizer:
@@ -289,3 +296,8 @@ class Problem(ABC):
         r"""Return :math:`\mathrm{dist}(0, \frac1N \sum_i \nabla f_i(x) + \partial r(x))`: ``(B, d)`` to ``(B,)``."""
         gradient = self.average(self.gradient(self.spread(x)))
         return self.regularizer.min_norm_subgradient(x, gradient).norm(dim=1)
+
+
+def as_column(value: Tensor | float, like: Tensor) -> Tensor:
+    """Return a number as ``(N, 1)``, and a tensor as it is."""
+    return value if isinstance(value, Tensor) and value.dim() else torch.zeros_like(like[:, :1]) + value

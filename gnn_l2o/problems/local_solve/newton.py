@@ -225,22 +225,25 @@ def _norm(v: Tensor) -> Tensor:
     return torch.linalg.vector_norm(v, dim=1, keepdim=True)
 
 
-def newton_solve(model: LinearModel, x: Tensor, right: Tensor, shift: Tensor) -> Tensor:
-    """Solve the Newton systems of all nodes; see :meth:`.Problem.newton_solve`."""
+def hessian_solve(model: LinearModel, x: Tensor, right: Tensor, metric: Tensor) -> Tensor:
+    """Solve the Newton systems of all nodes; see :meth:`.Problem.hessian_solve`."""
     samples, calls = model.samples, model.calls
     calls.solve_gradients += 1
     prediction = samples.products(x)
     curvature = samples.curvatures(prediction)
-    system = samples.system(prediction, (1 / shift).expand_as(x))
+    system = samples.system(prediction, metric)
+    fixed = metric == 0
+    shift = 1 / torch.where(fixed, 1.0, metric)
+    right = torch.where(fixed, 0.0, right)
     solution, error = torch.zeros_like(right), right
     for _ in range(MAX_REFINEMENTS):
         trial = solution + system.inverse(error)
         calls.solve_gradients += 1
         image = samples.sums(curvature * samples.products(trial)) + shift * trial
-        trial_error = right - image
-        better = trial_error.norm(dim=1, keepdim=True) < 0.5 * error.norm(dim=1, keepdim=True)
+        trial_error = torch.where(fixed, 0.0, right - image)
+        better = _norm(trial_error) < 0.5 * _norm(error)
         solution, error = torch.where(better, trial, solution), torch.where(better, trial_error, error)
-        noise = ROUNDING * torch.finfo(x.dtype).eps * right.norm(dim=1, keepdim=True)
-        if not bool((better & (error.norm(dim=1, keepdim=True) > noise)).any()):
+        noise = ROUNDING * torch.finfo(x.dtype).eps * _norm(right)
+        if not bool((better & (_norm(error) > noise)).any()):
             break
     return solution
