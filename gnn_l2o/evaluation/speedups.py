@@ -166,7 +166,8 @@ class Paired:
         """Return ``"1.5x [1.2, 1.9], 4 of 5"``: median, interval, and on how many of the pairs the model is faster."""
         if not self.pairs:
             return "-"
-        between = f" [{', '.join(map(spelled, self.interval))}]" if self.interval else ""
+        shown = self.interval is not None and math.isfinite(self.interval[0])
+        between = f" [{', '.join(map(spelled, self.interval))}]" if self.interval and shown else ""
         return f"{self.speedup}{between}, {self.faster} of {len(self.pairs)}"
 
 
