@@ -6,6 +6,7 @@ from gnn_l2o.learned.base_rules import BaseRules, BaseRulesArchitecture
 from gnn_l2o.learned.constant_coefficients import ConstantCoefficients, ExactDiffusionCoefficients
 from gnn_l2o.learned.generic_l2o import GenericL2O, GenericL2OArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalars, LearnedScalarsArchitecture
+from gnn_l2o.learned.local_milodo import LocalMiLoDo, LocalMiLoDoArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtra, LPGExtraArchitecture
 from gnn_l2o.learned.matrix_milodo import MatrixMiLoDo, MatrixMiLoDoArchitecture
 from gnn_l2o.learned.milodo import MiLoDo
@@ -41,6 +42,8 @@ __all__ = [
     "LearnedOptimizer",
     "LearnedScalars",
     "LearnedScalarsArchitecture",
+    "LocalMiLoDo",
+    "LocalMiLoDoArchitecture",
     "MatrixMiLoDo",
     "MatrixMiLoDoArchitecture",
     "MiLoDo",

@@ -19,7 +19,7 @@ from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
 from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_weights
 from gnn_l2o.nn.facts import GraphFacts
-from gnn_l2o.nn.features import known_at_edges, known_at_nodes, known_features, secant_curvature
+from gnn_l2o.nn.features import known_at_both, known_at_edges, known_at_nodes, known_features, secant_curvature
 from gnn_l2o.nn.lstm import logit
 from gnn_l2o.nn.preconditioner import scale_free_trials
 from gnn_l2o.nn.stability import StabilityBounds, max_momentum
@@ -106,6 +106,10 @@ class LearnedScalars(nn.Module, CoefficientSource):
         """Return the outputs that :meth:`emit` has set, at nodes and at edges."""
         node, edge = (self.coefficients.detach()[list(rows), 0] for rows in (self._node_rows, _EDGE_ROWS))
         return node, edge
+
+    def known(self, state: MiLoDoState, exchange: Exchange) -> tuple[Tensor, Tensor]:
+        """Return the constant features of nodes and edges, of which :meth:`emit_linear` has coefficients."""
+        return known_at_both(state.facts, exchange, self.spectral_gap)
 
     def emit_linear(self, node: Tensor, edge: Tensor) -> None:
         """Set all numbers; see :meth:`.Preconditioner.emit_linear`."""

@@ -21,6 +21,7 @@ from gnn_l2o.learned.architecture import Architecture, Movable
 from gnn_l2o.learned.base_rules import BaseRulesArchitecture
 from gnn_l2o.learned.generic_l2o import GenericL2OArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalarsArchitecture
+from gnn_l2o.learned.local_milodo import LocalMiLoDoArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtraArchitecture
 from gnn_l2o.learned.matrix_milodo import MatrixMiLoDoArchitecture
 from gnn_l2o.learned.milodo_architecture import MiLoDoArchitecture
@@ -33,6 +34,7 @@ ARCHITECTURES: Registry[Architecture[Any]] = Registry("learned optimizer", Archi
 """The kinds of learned optimizers by name; recipes name them as ``kind``."""
 for _architecture in (
     MiLoDoArchitecture,
+    LocalMiLoDoArchitecture,
     MatrixMiLoDoArchitecture,
     PerNodeArchitecture,
     GenericL2OArchitecture,

@@ -123,6 +123,12 @@ def known_at_edges(facts: GraphFacts, exchange: Exchange, spectral_gap: bool) ->
     return [facts.weight, *torch.split(ends.mean, 1, dim=1), product.mean, *map(exchange.at_edges, of_graph)]
 
 
+def known_at_both(facts: GraphFacts, exchange: Exchange, spectral_gap: bool) -> tuple[Tensor, Tensor]:
+    """Return the features of :func:`known_at_nodes` and :func:`known_at_edges` in columns."""
+    node, edge = known_at_nodes(facts, spectral_gap), known_at_edges(facts, exchange, spectral_gap)
+    return torch.cat(node, dim=1), torch.cat(edge, dim=1)
+
+
 def stack(*features: Tensor) -> Tensor:
     """Stack features, the first ``(rows, d)``, the others so or ``(rows, 1)``, to ``(features, rows, d)``."""
     return torch.stack([f.expand_as(features[0]) for f in features])

@@ -17,7 +17,7 @@ from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
 from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner
 from gnn_l2o.nn.facts import GraphFacts
-from gnn_l2o.nn.features import known_at_edges, known_at_nodes, known_features, signed_log, stack
+from gnn_l2o.nn.features import known_at_both, known_at_edges, known_at_nodes, known_features, signed_log, stack
 from gnn_l2o.nn.lstm import CoordinateLSTM, Memory, logit
 from gnn_l2o.nn.stability import StabilityBounds, max_momentum
 from gnn_l2o.nn.state import MiLoDoState
@@ -109,6 +109,10 @@ class MatrixPreconditioner(nn.Module, CoefficientSource):
         """Return the outputs that :meth:`emit` has set, at nodes and at edges."""
         node, edge = (lstm.outer.bias.detach().clone() for lstm in (self.node, *self.edge.networks))
         return node, edge
+
+    def known(self, state: MiLoDoState, exchange: Exchange) -> tuple[Tensor, Tensor]:
+        """Return the constant features of nodes and edges, of which :meth:`emit_linear` has coefficients."""
+        return known_at_both(state.facts, exchange, self.spectral_gap)
 
     def emit_linear(self, node: Tensor, edge: Tensor) -> None:
         """Make the networks emit linear functions of the constant features; see :meth:`.Preconditioner.emit_linear`."""

@@ -15,7 +15,7 @@ from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
 from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner, EdgeWeights, Symmetrize
 from gnn_l2o.nn.facts import GraphFacts
-from gnn_l2o.nn.features import first_step_size, known_at_edges, stack
+from gnn_l2o.nn.features import first_step_size, known_at_both, known_at_edges, stack
 from gnn_l2o.nn.lstm import Memory
 from gnn_l2o.nn.node_preconditioner import NodeMemory, NodePreconditioner, Parametrization
 from gnn_l2o.nn.stability import StabilityBounds, max_momentum
@@ -167,6 +167,10 @@ class Preconditioner(nn.Module, CoefficientSource):
         """Return the outputs that :meth:`emit` has set in the scale-free parametrization, at nodes and at edges."""
         node, edge = (lstm.outer.bias.detach().clone() for lstm in (self.node.lstm, *self.edge.networks))
         return node, edge
+
+    def known(self, state: MiLoDoState, exchange: Exchange) -> tuple[Tensor, Tensor]:
+        """Return the constant features of nodes and edges, of which :meth:`emit_linear` has coefficients."""
+        return known_at_both(state.facts, exchange, self.spectral_gap)
 
     def emit_linear(self, node: Tensor, edge: Tensor) -> None:
         """Make the networks emit linear functions of the constant features; scale-free with a skip connection only.

@@ -14,7 +14,7 @@ from torch import Tensor
 from gnn_l2o.problems.calls import Calls
 from gnn_l2o.problems.local_solve.accelerated import proximal_solve
 from gnn_l2o.problems.local_solve.conjugate_gradient import conjugate_gradient_solve
-from gnn_l2o.problems.local_solve.implicit import ImplicitSolve
+from gnn_l2o.problems.local_solve.implicit import implicit_solve
 from gnn_l2o.problems.local_solve.tolerance import SOLVE_TOLERANCE
 from gnn_l2o.problems.regularizer import Regularizer
 
@@ -244,14 +244,13 @@ class Problem(ABC):
 
         Counted in ``calls`` as one solve and the gradients that it takes. In a linear model a product with the features
         together with one with their transpose is a gradient; setting up and factoring matrices is not counted.
-        Differentiable in c and w: a solution to the tolerance by :class:`~.implicit.ImplicitSolve`, which needs a
+        Differentiable in c and w: a solution to the tolerance by the implicit function theorem, for a
         separable r; steps by differentiating them.
         """
         self.calls.solves += 1
         weight = as_column(weight, center)
         if steps is None and torch.is_grad_enabled() and (center.requires_grad or weight.requires_grad):
-            solution: Tensor = ImplicitSolve.apply(center, weight, start, self, tolerance)
-            return solution
+            return implicit_solve(self, center, weight, start, tolerance)
         return self.uncounted_local_solve(center, weight, start, steps=steps, tolerance=tolerance)
 
     def uncounted_local_solve(

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o.problems.calls import Calls
 from gnn_l2o.problems.finite_sum import FiniteSum
-from gnn_l2o.problems.problem import Calls, Problem
+from gnn_l2o.problems.problem import Problem
 from gnn_l2o.problems.regularizer import Regularizer
 
 

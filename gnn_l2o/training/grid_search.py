@@ -9,10 +9,7 @@ from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.driver import Driver
-from gnn_l2o.graph.exchange import NetworkExchange
-from gnn_l2o.graph.network import Network
-from gnn_l2o.nn.facts import GraphFacts
-from gnn_l2o.nn.features import known_at_edges, known_at_nodes
+from gnn_l2o.graph.exchange import Exchange, NetworkExchange
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.losses import LogArea
 from gnn_l2o.training.rollout import OPTIMALITY_GAP, measurements
@@ -28,10 +25,6 @@ class LinearSource(Protocol):
     """Weights whose outputs, the coefficients, can be made constant, or linear in the features that never change."""
 
     @property
-    def spectral_gap(self) -> bool:
-        """Whether these features include the spectrum and the size of the graph."""
-
-    @property
     def directed(self) -> bool:
         """Whether rows of edges are directed edges."""
 
@@ -44,6 +37,9 @@ class LinearSource(Protocol):
 
     def constants(self) -> tuple[Tensor, Tensor]:
         """Return the outputs at nodes and at edges that :meth:`emit` has set."""
+
+    def known(self, state: Any, exchange: Exchange) -> tuple[Tensor, Tensor]:
+        """Return these features of nodes and of edges, ``(N, features)`` and ``(R, features)``, of a first state."""
 
     def emit_linear(self, node: Tensor, edge: Tensor) -> None:
         """Make the outputs linear in these features, from ``(1 + features, outputs)``, the constants first."""
@@ -72,9 +68,7 @@ def grid_search(weights: LinearSource, algorithm: Algorithm[Any], batches: list[
         areas.append(torch.cat([_log_area(algorithm, b, iterations) for b in batches]))
     area = torch.stack(areas)
     likely = torch.softmax((area.amin(dim=0) - area) / TEMPERATURE, dim=0).t()
-    facts = [algorithm.init(b.problem.draw(0), b.network, b.x0).facts for b in batches]
-    nodes = [_of_nodes(f, b.network, weights.spectral_gap) for f, b in zip(facts, batches, strict=True)]
-    edges = [_of_edges(f, b.network, weights) for f, b in zip(facts, batches, strict=True)]
+    nodes, edges = zip(*(_known(weights, algorithm, b) for b in batches), strict=True)
     node, edge = (torch.stack(emitted) for emitted in zip(*outputs, strict=True))
     weights.emit_linear(
         node=_ridge(torch.cat(nodes), likely @ node),
@@ -92,16 +86,13 @@ def _log_area(algorithm: Algorithm[Any], batch: Batch, iterations: int) -> Tenso
     return area.nan_to_num(DIVERGED_AREA, DIVERGED_AREA).clamp(max=DIVERGED_AREA)
 
 
-def _of_nodes(facts: GraphFacts, network: Network, spectral_gap: bool) -> Tensor:
-    """Return the means over every graph of the features of its nodes that never change, ``(B, features)``."""
-    return _means(torch.cat(known_at_nodes(facts, spectral_gap), dim=1), network.batch)
-
-
-def _of_edges(facts: GraphFacts, network: Network, weights: LinearSource) -> Tensor:
-    """Return the means over every graph of the features of its edges that never change, ``(B, features)``."""
-    exchange = NetworkExchange(network, weights.directed)
-    known = known_at_edges(facts, exchange, weights.spectral_gap)
-    return _means(torch.cat(known, dim=1), exchange.at_edges(network.batch))
+@torch.no_grad()
+def _known(weights: LinearSource, algorithm: Algorithm[Any], batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the means over every graph of the features of its nodes, ``(B, features)``, and of its edges, so too."""
+    exchange = NetworkExchange(batch.network, weights.directed)
+    state = algorithm.init(batch.problem.draw(0), batch.network, batch.x0)
+    node, edge = weights.known(state, exchange)
+    return _means(node, batch.network.batch), _means(edge, exchange.at_edges(batch.network.batch))
 
 
 def _means(values: Tensor, graph: Tensor) -> Tensor:

@@ -26,16 +26,14 @@ class ImplicitSolve(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]  # torch declares any arguments
-        ctx: Any, center: Tensor, weight: Tensor, start: Tensor, problem: Problem, tolerance: float
-    ) -> Tensor:
+    def forward(ctx: Any, center: Tensor, weight: Tensor, start: Tensor, problem: Problem, tolerance: float) -> Tensor:
         x = problem.uncounted_local_solve(center, weight, start, steps=None, tolerance=tolerance)
         ctx.problem = problem
         ctx.save_for_backward(center, weight, x)
         return x
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         center, weight, x = ctx.saved_tensors
         problem: Problem = ctx.problem
         derivative = problem.node_regularizer.prox_derivative(x, 1 / weight)
@@ -45,3 +43,9 @@ class ImplicitSolve(torch.autograd.Function):
         if weight.size(1) == 1:
             of_weight = of_weight.sum(dim=1, keepdim=True)
         return weight * adjoint, of_weight, None, None, None
+
+
+def implicit_solve(problem: Problem, center: Tensor, weight: Tensor, start: Tensor, tolerance: float) -> Tensor:
+    """Return the solution of :meth:`.Problem.local_solve`, differentiable in c and w, ``(N, d)``."""
+    solution: Tensor = ImplicitSolve.apply(center, weight, start, problem, tolerance)  # type: ignore[no-untyped-call]
+    return solution

@@ -40,7 +40,8 @@ STAGE_SHRINK = 0.3
 ARMIJO = 1e-4
 OVERSHOOT = 1e-6  # of the slope at the beginning of a step, by which the slope at its end may be negative
 ROUNDING = 16  # units in the last place within which dual values and residuals are not told apart
-NEAR = 1e-6  # relative error below which a residual that no longer falls is one of rounding
+NEAR = 1e-6  # relative error below which a residual that no longer falls is one of rounding, in float64
+NEAR_UNITS = 4096  # the same in units in the last place, for lower precisions
 SHORTEST = 1e-10  # the length of a step at which only rounding errors can be left
 
 
@@ -78,6 +79,7 @@ class DualNewton:
         self.smoothness = model.smoothness()
         self.noise = ROUNDING * torch.finfo(center.dtype).eps
         self.tolerance = max(tolerance, self.noise)
+        self.near = max(NEAR, NEAR_UNITS * torch.finfo(center.dtype).eps)
 
     def solve(self, start: Tensor) -> Tensor:
         """Return the prox, ``(N, d)``."""
@@ -118,7 +120,7 @@ class DualNewton:
         for _ in range(MAX_STEPS):
             terms = self.terms(point.gradient, point.x)
             far = point.error > self.tolerance * terms
-            stalled = (point.error < NEAR * terms) & (point.error > 0.5 * last_error) | (length < SHORTEST)
+            stalled = (point.error < self.near * terms) & (point.error > 0.5 * last_error) | (length < SHORTEST)
             left = left & far & ~stalled
             if not bool(left.any()):
                 break

@@ -1,0 +1,98 @@
+"""MiLoDo's rule with local solves, whatever emits its penalties and however its nodes communicate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from gnn_l2o.graph.exchange import Exchange
+from gnn_l2o.nn.facts import GraphFacts
+from gnn_l2o.nn.local_state import LocalState, Previous
+from gnn_l2o.nn.penalty_source import PenaltySource
+
+LocalSolve = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(c, w, start) to the prox of f_i + r at c in the metric of w, all ``(N, d)``."""
+
+
+def local_step(
+    state: LocalState, solve: LocalSolve, source: PenaltySource, exchange: Exchange, *, recompute: bool = True
+) -> LocalState:
+    r"""Return the state after one iteration of MiLoDo's rule with the gradient of (22) taken at z, and relaxed.
+
+    .. math::
+        z_i &= \operatorname{prox}_{f_i + r, \mathrm{Diag}(p_i)}(\hat x_i - p_i \odot y_i), \qquad
+               p_i = 1 / \textstyle\sum_j \rho_{ij}                                                   && (22) \\
+        d_i &= \textstyle\sum_j \rho_{ij} \odot (z_i - z_j), \qquad \rho_{ij} = \rho_{ji} > 0 \\
+        y_i^+ &= y_i + \alpha d_i                                                                   && (23) \\
+        x_i^+ &= z_i - \tfrac12 p_i \odot d_i                                                       && (24) \\
+        \hat x_i^+ &= \hat x_i + 2 \alpha (x_i^+ - \hat x_i), \qquad 0 < \alpha < 1
+
+    so that :math:`p_{ij1} = \alpha \rho_{ij}` and :math:`p_{ij2} = \frac12 p_i \rho_{ij}`. It is over-relaxed consensus
+    ADMM, Douglas-Rachford splitting in the metric of rho: with fixed penalties it converges from anywhere, for all
+    convex f_i, whatever the penalties (Eckstein, Bertsekas 1992). The iterates are the z.
+
+    Args:
+        state: before the step.
+        solve: the local solve.
+        source: emits the penalties.
+        exchange: carries z to the neighbours.
+        recompute: whether the source emits new penalties for the next step.
+    """
+    penalty, alpha = state.penalty, state.relaxation
+    weight = exchange.reduce(penalty, "sum", empty=0.0)
+    # A node without neighbours has one of itself, so that its steps are those of the proximal point method.
+    weight = torch.where(weight > 0, weight, source.weight_alone(state.memory))
+    z = solve(state.center - state.y / weight, weight, state.x)
+    subgradient = weight * (state.center - z) - state.y
+    numbers, memory = None, state.memory
+    if recompute:
+        numbers, memory = source.message(state, z, subgradient, weight)
+    ends, *message = exchange.neighbours(z, numbers=numbers)
+    apart = exchange.collect(penalty * ends.difference)
+    x = z - 0.5 * apart / weight
+    if recompute:
+        penalty, memory = source.penalties(message[0], state.iteration + 1, memory, exchange)
+    return replace(
+        state,
+        x=z,
+        y=state.y + alpha * apart,
+        center=state.center + 2 * alpha * (x - state.center),
+        apart=apart,
+        previous=Previous(state.x, state.apart),
+        subgradient=subgradient,
+        penalty=penalty,
+        memory=memory,
+        iteration=state.iteration + 1,
+    )
+
+
+def initial_local_state(
+    source: PenaltySource, x: Tensor, facts: GraphFacts, curvature: Tensor, exchange: Exchange
+) -> LocalState:
+    """Return the state before the first step; neighbours tell each other what the source needs.
+
+    Args:
+        source: emits the penalties.
+        x: the initial point, ``(N, d)``.
+        facts: set-up knowledge.
+        curvature: the diagonal of the Hessian of f_i at x, ``(N, d)``, or its mean, ``(N, 1)``.
+        exchange: of the graph.
+    """
+    penalty, relaxation, memory = source.start(facts, curvature, exchange)
+    zero = torch.zeros_like(x)
+    return LocalState(
+        x=x,
+        y=zero,
+        center=x,
+        apart=zero,
+        previous=Previous(x, zero),
+        subgradient=zero,
+        penalty=penalty,
+        relaxation=relaxation,
+        memory=memory,
+        facts=facts,
+        iteration=0,
+    )

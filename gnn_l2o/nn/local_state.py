@@ -1,0 +1,54 @@
+"""The state of MiLoDo's rule with local solves between two iterations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from gnn_l2o.nn.facts import GraphFacts
+
+
+@dataclass(frozen=True)
+class Previous:
+    """What is kept of the iteration before the last.
+
+    Attributes:
+        x: ``(N, d)``.
+        apart: ``(N, d)``.
+    """
+
+    x: Tensor
+    apart: Tensor
+
+
+@dataclass(frozen=True)
+class LocalState:
+    """State of :func:`~gnn_l2o.nn.local_rule.local_step`.
+
+    Attributes:
+        x: ``(N, d)``, the iterates, after the local solve.
+        y: ``(N, d)``, the dual variables; over every graph they sum to zero.
+        center: ``(N, d)``, x^, the point near which the next local solve looks.
+        apart: ``(N, d)``, d, the sums of the last penalized differences.
+        previous: x and d of the iteration before.
+        subgradient: ``(N, d)``, of f_i + r at x.
+        penalty: rho_ij, ``(R, d)`` or ``(R, 1)``.
+        relaxation: alpha, ``(N, 1)``.
+        memory: whatever the source of the penalties keeps.
+        facts: set-up knowledge.
+        iteration: steps taken so far.
+    """
+
+    x: Tensor
+    y: Tensor
+    center: Tensor
+    apart: Tensor
+    previous: Previous
+    subgradient: Tensor
+    penalty: Tensor
+    relaxation: Tensor
+    memory: Any
+    facts: GraphFacts
+    iteration: int

@@ -1,0 +1,161 @@
+"""The rule with local solves: against ADMM with variables of edges, and safe whatever its networks emit."""
+
+import dataclasses
+from itertools import islice, pairwise
+
+import networkx as nx
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from gnn_l2o.algorithms.driver import Driver, run
+from gnn_l2o.graph import Network
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.exchange import NetworkExchange
+from gnn_l2o.learned import LocalMiLoDoArchitecture
+from gnn_l2o.nn import PenaltyNetwork
+from gnn_l2o.nn.penalty_network import FASTEST, WINDOW
+from gnn_l2o.problems import L1, LeastSquares, Logistic, Problem, Zero, solve
+from gnn_l2o.testing import check_learned_optimizer
+from tests.edge_admm import with_edge_variables
+
+
+def least_squares(nodes: int, dim: int = 4, samples: int = 3, l1: float = 0.05, scales: float = 0.0) -> LeastSquares:
+    scale = 10 ** torch.linspace(-scales, scales, dim)
+    features = [torch.randn(samples, dim) * scale for _ in range(nodes)]
+    return LeastSquares.from_nodes(features, [torch.randn(samples) for _ in range(nodes)], L1(l1))
+
+
+def random_weights(seed: int, size: float = 1.0, **settings: bool) -> PenaltyNetwork:
+    torch.manual_seed(seed)
+    weights = PenaltyNetwork(8, **settings)
+    with torch.no_grad():
+        for parameter in weights.parameters():
+            parameter.add_(size * torch.randn_like(parameter))
+    return weights
+
+
+def gap(problem: Problem, x: Tensor) -> float:
+    best = solve(problem.to(dtype=torch.float64)).value
+    start = problem.objective(problem.average(torch.zeros_like(x)))
+    return float(((problem.objective(problem.average(x)) - best) / (start - best)).max())
+
+
+@pytest.mark.parametrize("diagonal", [True, False])
+@pytest.mark.parametrize("edges", [True, False])
+def test_it_keeps_the_contract_of_learned_optimizers(edges: bool, diagonal: bool) -> None:
+    check_learned_optimizer(LocalMiLoDoArchitecture(hidden_features=4, warmup=5, edges=edges, diagonal=diagonal))
+
+
+@pytest.mark.parametrize("diagonal", [True, False])
+@pytest.mark.parametrize("l1", [0.0, 0.2])
+def test_with_frozen_penalties_it_is_admm_with_variables_of_edges(l1: float, diagonal: bool) -> None:
+    graph = nx.gnp_random_graph(6, 0.6, seed=1)
+    network = Network.from_networkx(graph)
+    problem = least_squares(6, samples=5, l1=l1)
+    problem = problem if l1 else dataclasses.replace(problem, regularizer=Zero())
+    optimizer = LocalMiLoDoArchitecture(warmup=0, diagonal=diagonal).algorithm(random_weights(1, 0.3))
+    states = list(islice(run(optimizer, problem, network, torch.zeros(6, 4)), 9))
+    penalty = states[0].penalty.detach().expand(-1, 4)
+    of_edge = {frozenset(link): penalty[k].numpy() for k, link in enumerate(network.link_index.t().tolist())}
+    assert penalty.max() > 1.5 * penalty.min()
+    expected = with_edge_variables(
+        problem, graph, lambda i, j: of_edge[frozenset((i, j))], float(states[0].relaxation[0].detach()), np.zeros((6, 4)), 8
+    )
+    for state, x in zip(states[1:], expected, strict=True):
+        torch.testing.assert_close(state.x.detach(), torch.from_numpy(x), rtol=1e-8, atol=1e-8)
+
+
+def test_penalties_are_equal_at_both_ends_positive_and_change_by_bounded_factors() -> None:
+    network = build_network("barabasi_albert", 12)
+    problem = least_squares(12, scales=2.0)
+    optimizer = LocalMiLoDoArchitecture(warmup=30).algorithm(random_weights(3, 2.0))
+    states = list(islice(run(optimizer, problem, network, torch.zeros(12, 4)), 32))
+    for k, (before, after) in enumerate(pairwise(states[:31]), start=1):
+        change = (after.penalty / before.penalty).log().abs()
+        assert change.max() <= FASTEST / (1 + (k / WINDOW) ** 2) + 1e-12
+        torch.testing.assert_close(after.y.sum(dim=0), torch.zeros(4), atol=1e-12 * float(after.y.abs().max()), rtol=0)
+    assert (states[30].penalty != states[1].penalty).all() and (states[30].penalty > 0).all()
+    assert states[31].penalty is states[30].penalty
+    exchange = NetworkExchange(network)
+    weight = exchange.reduce(states[30].penalty, "sum", empty=0.0)
+    assert (weight > 0).all()
+
+
+def test_an_optimal_consensus_stays_where_it_is() -> None:
+    network = build_network("star", 5)
+    problem = least_squares(5, l1=0.05)
+    best = solve(problem).x.expand(5, -1)
+    optimizer = LocalMiLoDoArchitecture(warmup=8).algorithm(random_weights(5))
+    state = optimizer.init(problem, network, best)
+    gradient = problem.local_gradient(best)
+    shared = -gradient.mean(dim=0)  # a subgradient of r at the optimum
+    state = dataclasses.replace(state, y=-gradient - shared)
+    for _ in range(10):
+        state = optimizer.step(problem, network, state)
+        torch.testing.assert_close(state.x.detach(), best, atol=1e-9, rtol=0)
+
+
+def test_fixed_local_steps_come_near_exact_ones() -> None:
+    network, problem = build_network("ring", 6), least_squares(6, samples=6)
+    exact = LocalMiLoDoArchitecture(warmup=8).algorithm(random_weights(2, 0.3))
+    drivers = {}
+    for steps in (None, 1, 4, 16, 64):
+        drivers[steps] = Driver(dataclasses.replace(exact, local_steps=steps), problem, network, torch.zeros(6, 4))
+        drivers[steps].advance(20)
+        if steps is not None:
+            assert drivers[steps].cost.solve_gradients == 20 * steps + 1  # one more for the diagonal of the Hessian
+    errors = [float((drivers[k].state.x - drivers[None].state.x).norm().detach()) for k in (1, 4, 16, 64)]
+    assert errors[0] > errors[1] > errors[2] > 10 * errors[3]
+
+
+TOPOLOGIES = (
+    *("ring", "path", "star", "complete", "grid", "tree", "binary_tree", "barabasi_albert", "erdos_renyi", "hypercube"),
+    *("exponential", "regular:degree=4", "watts_strogatz", "random_geometric", "stochastic_block", "torus"),
+)
+SIZES = {"hypercube": 8, "torus": 16, "path": 2}
+
+
+def hostile(kind: str, seed: int) -> tuple[list[Problem], list[Network]]:
+    """Problems with scales of 1e-4 to 1e4, nodes alike, a node with nearly all samples, and two nodes, on all graphs."""
+    torch.manual_seed(seed)
+    problems: list[Problem] = []
+    networks = []
+    for topology in TOPOLOGIES:
+        network = build_network(topology, SIZES.get(topology, 9))
+        n = network.num_nodes
+        counts = [1] * (n - 1) + [30] if kind == "one node with all" else [3] * n
+        scale = 10 ** (4 * (2 * torch.rand(5) - 1)) if kind == "scales" else torch.ones(5)
+        features = [torch.randn(m, 5) * scale for m in counts]
+        if kind == "alike":
+            features = [features[0]] * n
+        truth = torch.randn(5) / scale
+        targets = [a @ truth + 0.1 * torch.randn(len(a)) for a in features]
+        if kind == "logistic":
+            problems.append(Logistic.from_nodes(features, [t > 0 for t in targets], L1(0.02)))
+        else:
+            problems.append(LeastSquares.from_nodes(features, targets, L1(0.02)))
+        networks.append(network)
+    return problems, networks
+
+
+@pytest.mark.parametrize("kind", ["scales", "alike", "one node with all", "logistic"])
+@pytest.mark.parametrize("seed", range(3))
+def test_it_converges_on_hostile_problems_whatever_the_networks_emit(kind: str, seed: int) -> None:
+    problems, networks = hostile(kind, seed)
+    problem, network = type(problems[0]).concatenate(problems), Network.concatenate(networks)
+    best = solve(problem).value
+    x0 = torch.zeros(network.num_nodes, 5)
+    start = problem.objective(problem.average(x0))
+    optimizer = LocalMiLoDoArchitecture(warmup=30).algorithm(random_weights(seed, 2.0))
+    with torch.no_grad():
+        driver = Driver(optimizer, problem, network, x0)
+        for k in range(500, 20_001, 500):
+            driver.advance(k)
+            gaps = (problem.objective(problem.average(driver.state.x)) - best) / (start - best)
+            assert gaps.max() < 10
+            if (gaps < 1e-8).all():
+                break
+    print(kind, seed, k, gaps.max(), driver.seconds)
+    assert (gaps < 1e-8).all()
