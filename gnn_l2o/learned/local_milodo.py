@@ -70,8 +70,8 @@ class LocalMiLoDo(Movable[LocalState]):
         def solve(center: Tensor, weight: Tensor, start: Tensor) -> Tensor:
             return problem.local_solve(center, weight, start, steps=self.local_steps)
 
-        recompute = self.schedule.due(state.iteration)
-        return local_step(state, solve, self.source, NetworkExchange(network), recompute=recompute)
+        curvature = problem.curvature_at if self.schedule.due(state.iteration) else None
+        return local_step(state, solve, self.source, NetworkExchange(network), curvature=curvature)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         return replace(self, source=copy.deepcopy(self.source).to(device=device, dtype=dtype))

@@ -16,9 +16,17 @@ from gnn_l2o.nn.penalty_source import PenaltySource
 LocalSolve = Callable[[Tensor, Tensor, Tensor], Tensor]
 """(c, w, start) to the prox of f_i + r at c in the metric of w, all ``(N, d)``."""
 
+Curvature = Callable[[Tensor], Tensor]
+"""z to the mean eigenvalue of the Hessian of f_i there, ``(N, 1)``."""
+
 
 def local_step(
-    state: LocalState, solve: LocalSolve, source: PenaltySource, exchange: Exchange, *, recompute: bool = True
+    state: LocalState,
+    solve: LocalSolve,
+    source: PenaltySource,
+    exchange: Exchange,
+    *,
+    curvature: Curvature | None = None,
 ) -> LocalState:
     r"""Return the state after one iteration of MiLoDo's rule with the gradient of (22) taken at z, and relaxed.
 
@@ -39,7 +47,8 @@ def local_step(
         solve: the local solve.
         source: emits the penalties.
         exchange: carries z to the neighbours.
-        recompute: whether the source emits new penalties for the next step.
+        curvature: has the source emit new penalties for the next step, to which it tells the mean curvature of f_i
+            at z; without, those of this step stay.
     """
     penalty, alpha = state.penalty, state.relaxation
     weight = exchange.reduce(penalty, "sum", empty=0.0)
@@ -48,12 +57,12 @@ def local_step(
     z = solve(state.center - state.y / weight, weight, state.x)
     subgradient = weight * (state.center - z) - state.y
     numbers, memory = None, state.memory
-    if recompute:
-        numbers, memory = source.message(state, z, subgradient, weight)
+    if curvature is not None:
+        numbers, memory = source.message(state, z, subgradient, weight, curvature(z.detach()))
     ends, *message = exchange.neighbours(z, numbers=numbers)
     apart = exchange.collect(penalty * ends.difference)
     x = z - 0.5 * apart / weight
-    if recompute:
+    if curvature is not None:
         penalty, memory = source.penalties(message[0], state.iteration + 1, memory, exchange)
     return replace(
         state,

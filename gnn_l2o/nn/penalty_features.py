@@ -12,7 +12,7 @@ from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.features import curvature_ratio, graph_size, shrinkage
 from gnn_l2o.nn.local_state import LocalState
 
-OF_GRAPH, KNOWN, KNOWN_AT_EDGES, SEEN = 3, 9, 3, 7
+OF_GRAPH, KNOWN, KNOWN_AT_EDGES, SEEN = 3, 9, 3, 8
 LEVEL_SCALE = 4.0  # of logarithms of penalties in their units
 DECADES = 4.0  # beyond which ratios look alike
 
@@ -41,8 +41,10 @@ def told_at_edges(facts: GraphFacts, log_degree: Ends) -> Tensor:
 
 
 @torch.no_grad()
-def seen_in_step(state: LocalState, z: Tensor, subgradient: Tensor, weight: Tensor, level: Tensor) -> Tensor:
-    r"""Return what a node sees in one step, ``(N, 7)``; measured, not differentiated.
+def seen_in_step(
+    state: LocalState, z: Tensor, subgradient: Tensor, weight: Tensor, level: Tensor, flattening: Tensor
+) -> Tensor:
+    r"""Return what a node sees in one step, ``(N, 8)``; measured, not differentiated.
 
     With norms and angles in the metric of the local solve's weight w, :math:`\Delta` for the changes since the last
     step and d from the last exchange these are: log10 of the secant curvature over the penalty,
@@ -50,7 +52,8 @@ def seen_in_step(state: LocalState, z: Tensor, subgradient: Tensor, weight: Tens
     al. 2017); log10 of the disagreement over the move, :math:`\|d\|_{1/w} / \|\Delta z\|_w`, which residual balancing
     compares (Boyd et al. 2011, Section 3.4.1); the cosines between the last two moves, and between the last two d:
     moves that go on ask for smaller penalties, moves that turn back for larger ones; the share of coordinates that are
-    not zero; log10 of the number of steps; and the level. What does not yet exist is 0.
+    not zero; log10 of the number of steps; the level; and by how much the curvature differs from that at the initial
+    point, as a logistic loss is flat where it is certain. What does not yet exist is 0.
 
     Args:
         state: before the step.
@@ -58,6 +61,7 @@ def seen_in_step(state: LocalState, z: Tensor, subgradient: Tensor, weight: Tens
         subgradient: of f_i + r there, ``(N, d)``.
         weight: of the local solve, ``(N, d)`` or ``(N, 1)``.
         level: the mean logarithm of the node's penalties in their units, ``(N, 1)``.
+        flattening: the logarithm of the mean curvature at z over that at the initial point, ``(N, 1)``.
     """
     root = weight.sqrt()
     move, before = root * (z - state.x), root * (state.x - state.previous.x)
@@ -73,6 +77,7 @@ def seen_in_step(state: LocalState, z: Tensor, subgradient: Tensor, weight: Tens
         (z != 0).to(z).mean(dim=1, keepdim=True),
         torch.full_like(level, math.log10(1 + k)),
         level / LEVEL_SCALE,
+        flattening / LEVEL_SCALE,
     ]
     return torch.cat(features, dim=1)
 

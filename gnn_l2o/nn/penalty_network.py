@@ -39,6 +39,7 @@ class PenaltyMemory:
     Attributes:
         unit: of the penalties, ``(R, d)`` or ``(R, 1)``.
         own_unit: the same of a node and itself, ``(N, d)`` or ``(N, 1)``.
+        curvature: the mean curvature of f_i at the initial point, ``(N, 1)``.
         level: the logarithms of the penalties in their units, ``(R, 1)``.
         known: the constant features of nodes, ``(N, features)``.
         known_at_edges: those of edges, ``(R, features)``.
@@ -52,6 +53,7 @@ class PenaltyMemory:
 
     unit: Tensor
     own_unit: Tensor
+    curvature: Tensor
     level: Tensor
     known: Tensor
     known_at_edges: Tensor
@@ -177,6 +179,7 @@ class PenaltyNetwork(nn.Module, PenaltySource):
         memory = PenaltyMemory(
             unit=unit,
             own_unit=root.square(),
+            curvature=mean,
             level=level,
             known=known,
             known_at_edges=told_at_edges(facts, Ends(ends.own[:, -2:-1], ends.other[:, -2:-1])),
@@ -195,11 +198,12 @@ class PenaltyNetwork(nn.Module, PenaltySource):
         return memory.own_unit
 
     def message(
-        self, state: LocalState, z: Tensor, subgradient: Tensor, weight: Tensor
+        self, state: LocalState, z: Tensor, subgradient: Tensor, weight: Tensor, curvature: Tensor
     ) -> tuple[Tensor, PenaltyMemory]:
         memory: PenaltyMemory = state.memory
         level = (weight / (memory.own_unit * memory.degree)).log().mean(dim=1, keepdim=True)
-        seen = seen_in_step(state, z, subgradient, weight, level)
+        bent = (curvature / memory.curvature).clamp(min=FLOOR).log()
+        seen = seen_in_step(state, z, subgradient, weight, level, bent)
         sent, node = _of_rows(self.node, torch.cat([seen, memory.heard, memory.known], dim=1), memory.node)
         return sent, replace(memory, node=node, sent=sent)
 

@@ -39,7 +39,9 @@ class PenaltySource(ABC):
         """Return the weight of the local solve of a node without neighbours, ``(N, d)`` or ``(N, 1)``."""
 
     @abstractmethod
-    def message(self, state: LocalState, z: Tensor, subgradient: Tensor, weight: Tensor) -> tuple[Tensor, Any]:
+    def message(
+        self, state: LocalState, z: Tensor, subgradient: Tensor, weight: Tensor, curvature: Tensor
+    ) -> tuple[Tensor, Any]:
         """Return the numbers that a node sends with z, ``(N, numbers)``, and the memory.
 
         Args:
@@ -47,6 +49,7 @@ class PenaltySource(ABC):
             z: the outcome of the local solve, ``(N, d)``.
             subgradient: of f_i + r there, ``(N, d)``.
             weight: of the local solve, ``(N, d)`` or ``(N, 1)``.
+            curvature: the mean eigenvalue of the Hessian of f_i at z, ``(N, 1)``.
         """
 
     @abstractmethod

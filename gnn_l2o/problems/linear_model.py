@@ -139,6 +139,11 @@ class LinearModel(FiniteSum):
         self.calls.solve_gradients += 1
         return self.samples.hessian_diagonal(x)
 
+    def curvature_at(self, x: Tensor) -> Tensor:
+        if self.constant_curvature:
+            return self.mean_curvature()
+        return self.hessian_diagonal(x).mean(dim=1, keepdim=True)
+
     def diagonal_bound(self) -> Tensor:
         r"""Return :math:`c \mu_i \operatorname{diag}(H_i)`, ``(N, d)``.
 

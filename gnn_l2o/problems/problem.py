@@ -111,6 +111,17 @@ class Problem(ABC):
             total = total + signs * torch.func.jvp(self.local_gradient, (x,), (signs,))[1]
         return total / DIAGONAL_PROBES
 
+    def curvature_at(self, x: Tensor) -> Tensor:
+        r"""Return the mean eigenvalue of :math:`\nabla^2 f_i(x_i)`, or an estimate: ``(N, d)`` to ``(N, 1)``.
+
+        Here the estimate of Hutchinson (1990) from one random vector of signs. Counted as a gradient inside local solves.
+        """
+        self.calls.solve_gradients += 1
+        generator = torch.Generator().manual_seed(0)
+        signs = (2.0 * torch.randint(2, (1, self.dim), generator=generator) - 1).to(x).expand_as(x)
+        product: Tensor = torch.func.jvp(self.local_gradient, (x,), (signs,))[1]
+        return (signs * product).mean(dim=1, keepdim=True)
+
     def hessian(self, x: Tensor, problem: int, free: Tensor) -> Tensor:
         r"""Return rows and columns ``free`` of :math:`\nabla^2 \frac1N \sum_i f_i(x)` of one problem of the batch.
 
