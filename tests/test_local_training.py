@@ -1,7 +1,6 @@
 """Local steps between two rounds: their draws, DiNNO and K-GT against dense loops, and those of MiLoDo's rule."""
 
 import dataclasses
-import math
 from collections.abc import Callable
 from itertools import islice
 from typing import Any
@@ -217,16 +216,16 @@ def test_a_round_is_its_local_steps_and_an_exchange(local_steps: int, warmup: in
     algorithm = dataclasses.replace(optimizer(local_steps), schedule=RecomputeSchedule(warmup=warmup))
     before = after(algorithm, problem, network, 4)
     state = algorithm.step(problem.draw(5), network, before)
-    root, coefficients = math.sqrt(local_steps), state.coefficients
+    coefficients = state.coefficients
     assert coefficients is not None
     z = before.extrapolated
     for t in range(local_steps):
         direction = problem.draw(5).local_draw(t).gradient(z) + before.y
-        z = z - coefficients.preconditioner / root * state.memory.whitening.apply(direction)
+        z = z - coefficients.preconditioner / local_steps * state.memory.whitening.apply(direction)
     x, y = z.clone(), before.y.clone()
     for e, (i, j) in enumerate(network.link_index.T.tolist()):
         for here, there in ((i, j), (j, i)):
-            y[here] += coefficients.dual_step_size[e] / root * (z[here] - z[there])
+            y[here] += coefficients.dual_step_size[e] * (z[here] - z[there])
             x[here] -= coefficients.mixing_weight[e] * (z[here] - z[there])
     torch.testing.assert_close((state.x, state.y, state.z), (x, y, z))
     torch.testing.assert_close(state.extrapolated, x + coefficients.momentum * (x - before.x))
