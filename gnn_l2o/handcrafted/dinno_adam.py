@@ -60,7 +60,7 @@ class DiNNOAdam(Tunable[DiNNOAdamState]):
     exact = False
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_size": Range(3e-4, 3e-2),
-        "penalty": Range(0.003, 0.3, points=3, unit="L"),
+        "penalty": Range(0.001, 0.1, points=3, unit="L"),
         "local_steps": Choice((2, 8)),
     }
 
