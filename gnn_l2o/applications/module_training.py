@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import ALIASES
 from gnn_l2o.learned import load_model
+from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.problems import NeuralNetwork, Problem, Stochastic
 from gnn_l2o.problems.network_loss import Criterion
 from gnn_l2o.problems.neural import Samples
@@ -69,6 +71,7 @@ def train_module(
     optimizer: str | Path | Algorithm[Any] = "milodo_mlp",
     parameters: Mapping[str, float] | None = None,
     batch_size: int | None = None,
+    local_steps: int = 1,
     iterations: int = 500,
     seed: int = 0,
     regularizer: Regularizer | None = None,
@@ -90,7 +93,10 @@ def train_module(
             algorithm.
         parameters: of a method named as optimizer, as its class takes them: ``{"step_size": 0.1}``.
         batch_size: samples that a node draws for a gradient; by default all it has.
-        iterations: how many.
+        local_steps: how many steps nodes take between two rounds with a trained optimizer of MiLoDo's rule
+            (:func:`~gnn_l2o.nn.rule.milodo_step`), each with samples of its own; methods have it among their
+            parameters, if they have it.
+        iterations: how many communication rounds, or iterations of a method that has several in one.
         seed: of the initial parameters and the mini-batches.
         regularizer: r; by default none, which ``"milodo_mlp"`` requires.
         test: features ``(T, ...)`` and classes ``(T,)`` to measure the accuracy on.
@@ -102,10 +108,10 @@ def train_module(
     """
     if len(shards) != network.num_nodes:
         raise InputError(f"expected a shard for each of the {network.num_nodes} nodes, got {len(shards)}")
-    for name, value in (("iterations", iterations), ("measure_every", measure_every)):
+    for name, value in (("iterations", iterations), ("measure_every", measure_every), ("local_steps", local_steps)):
         if value < 1:
             raise InputError(f"{name} must be at least 1, got {value}")
-    algorithm = _algorithm(optimizer, parameters)
+    algorithm = _with_local_steps(_algorithm(optimizer, parameters), local_steps)
     module = initialized(make_module, seed)
     full = NeuralNetwork.from_nodes(module, loss, shards, regularizer=regularizer, test=test, dtype=DTYPE)
     problem: Problem = full if batch_size is None else Stochastic(full, batch_size=batch_size, seed=seed)
@@ -139,6 +145,17 @@ def _algorithm(optimizer: str | Path | Algorithm[Any], parameters: Mapping[str, 
     if missing:
         raise InputError(f"{name} needs the parameters {', '.join(method.grid)}; {', '.join(missing)} missing")
     return method(**given)
+
+
+def _with_local_steps(algorithm: Algorithm[Any], local_steps: int) -> Algorithm[Any]:
+    if local_steps == 1:
+        return algorithm
+    if isinstance(algorithm, MiLoDo):
+        return dataclasses.replace(algorithm, local_steps=local_steps)
+    raise InputError(
+        f"local_steps is for trained optimizers of MiLoDo's rule, such as milodo_mlp, got {algorithm.name}; methods "
+        "with local steps have them among their parameters"
+    )
 
 
 def _check(algorithm: Algorithm[Any], problem: Problem, network: Network, iterations: int) -> None:

@@ -18,12 +18,15 @@ from gnn_l2o.handcrafted.dapg import DAPG
 from gnn_l2o.handcrafted.demuon import DeMuon
 from gnn_l2o.handcrafted.diffusion import Diffusion
 from gnn_l2o.handcrafted.diging import DIGing
+from gnn_l2o.handcrafted.dinno import DiNNO
+from gnn_l2o.handcrafted.dinno_adam import DiNNOAdam
 from gnn_l2o.handcrafted.dmbfgs import DMBFGS
 from gnn_l2o.handcrafted.dsgd import DSGD
 from gnn_l2o.handcrafted.dsgt import DSGT
 from gnn_l2o.handcrafted.esom import ESOM
 from gnn_l2o.handcrafted.inexact_admm import InexactADMM
 from gnn_l2o.handcrafted.inexact_alm import InexactALM
+from gnn_l2o.handcrafted.k_gt import KGT
 from gnn_l2o.handcrafted.kuruzov import Kuruzov
 from gnn_l2o.handcrafted.lt_admm import LTADMM
 from gnn_l2o.handcrafted.network_giant import NetworkGIANT
@@ -53,6 +56,8 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     DiagonalADMM,
     Diffusion,
     DIGing,
+    DiNNO,
+    DiNNOAdam,
     DMBFGS,
     DNASA,
     DSGD,
@@ -60,6 +65,7 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     ESOM,
     InexactADMM,
     InexactALM,
+    KGT,
     Kuruzov,
     LTADMM,
     NetworkGIANT,
@@ -105,6 +111,7 @@ __all__ = [
     "DSGT",
     "ESOM",
     "HANDCRAFTED",
+    "KGT",
     "LTADMM",
     "NIDS",
     "ODAPG",
@@ -114,6 +121,8 @@ __all__ = [
     "DAdam",
     "DIGing",
     "DeMuon",
+    "DiNNO",
+    "DiNNOAdam",
     "DiagonalADMM",
     "Diffusion",
     "InexactADMM",

@@ -85,7 +85,7 @@ class LTADMM(Tunable[LTADMMState]):
     def step(self, problem: Problem, network: Network, state: LTADMMState) -> LTADMMState:
         x = state.x
         correction = self.coupling / self.local_steps * (state.flow + state.y)
-        for _ in range(int(self.local_steps)):
-            x = x - self.step_size * problem.gradient(x) - correction
+        for t in range(int(self.local_steps)):
+            x = x - self.step_size * problem.local_draw(t).gradient(x) - correction
         flow = network.collect(network.differences(x))
         return LTADMMState(x=x, y=state.y + 0.5 * state.flow, flow=flow)

@@ -78,8 +78,9 @@ class ProxSkip(Tunable[ProxSkipState]):
 
     def step(self, problem: Problem, network: Network, state: ProxSkipState) -> ProxSkipState:
         x, y = state.x, state.y
-        for _ in range(int(self.local_steps) - 1):
-            x = problem.prox(x - self.step_size * problem.gradient(x) - y, self.step_size)
-        z = x - self.step_size * problem.gradient(x) - y
+        last = int(self.local_steps) - 1
+        for t in range(last):
+            x = problem.prox(x - self.step_size * problem.local_draw(t).gradient(x) - y, self.step_size)
+        z = x - self.step_size * problem.local_draw(last).gradient(x) - y
         mixed = 0.5 * (z + network.mix(z))
         return ProxSkipState(x=problem.prox(mixed, self.step_size), y=y + (z - mixed) / self.local_steps)

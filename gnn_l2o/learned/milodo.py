@@ -9,6 +9,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
@@ -26,7 +27,8 @@ from gnn_l2o.problems import Problem
 class MiLoDo(Movable[MiLoDoState]):
     """The rule of :func:`~gnn_l2o.nn.rule.milodo_step` (He et al. 2024, Eqs. (22)-(24)) with any coefficients.
 
-    One iteration costs one gradient, one prox and one round, in which z crosses every edge. A recomputation of the
+    One iteration costs one gradient and one prox for each local step, and one round, in which z crosses every edge.
+    Local steps have the samples of :meth:`.Problem.local_draw`. A recomputation of the
     coefficients costs what their source says beyond that (:meth:`.CoefficientSource.recompute_cost`): numbers that
     travel with z, or vectors and minima over the graph in rounds of their own.
 
@@ -36,6 +38,10 @@ class MiLoDo(Movable[MiLoDoState]):
         name: what tables call it.
         restart: see :func:`~gnn_l2o.nn.rule.milodo_step`.
         step_factors: by what frozen p_i are multiplied, in turn: a Chebyshev step-size schedule.
+        local_steps: K, how many steps nodes take between two rounds.
+
+    Raises:
+        InputError: there is less than one local step.
     """
 
     setup_knowledge = SETUP_KNOWLEDGE
@@ -45,6 +51,11 @@ class MiLoDo(Movable[MiLoDoState]):
     name: str = "milodo"  # type: ignore[misc]  # a ClassVar elsewhere; here every trained model has its own
     restart: bool = False
     step_factors: tuple[float, ...] = (1.0,)
+    local_steps: int = 1
+
+    def __post_init__(self) -> None:
+        if self.local_steps < 1:
+            raise InputError(f"local_steps must be at least 1, got {self.local_steps}")
 
     @property
     def setup_cost(self) -> Cost:  # type: ignore[override]  # a ClassVar elsewhere
@@ -53,7 +64,7 @@ class MiLoDo(Movable[MiLoDoState]):
 
     @property
     def cost(self) -> Cost:
-        return Cost(rounds=1, vectors=1, gradients=1, proxes=1)
+        return Cost(rounds=1, vectors=1, gradients=self.local_steps, proxes=self.local_steps)
 
     def total_cost(self, iterations: int, shapes: tuple[tuple[int, ...], ...] = ((1,),)) -> Cost:
         recomputations = sum(map(self.schedule.due, range(iterations)))
@@ -82,6 +93,7 @@ class MiLoDo(Movable[MiLoDoState]):
             recompute=self.schedule.due(state.iteration),
             restart=self.restart,
             step_factor=self.step_factors[state.iteration % len(self.step_factors)],
+            local_gradients=[problem.local_draw(t).gradient for t in range(1, self.local_steps)],
         )
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:

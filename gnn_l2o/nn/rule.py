@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ CHECK_EVERY = 10
 which its step size is too large, so that more frequent checks are not needed."""
 
 Prox = Callable[[Tensor, Tensor], Tensor]
+Gradient = Callable[[Tensor], Tensor]
 
 
 def milodo_step(
@@ -30,6 +32,7 @@ def milodo_step(
     recompute: bool = True,
     restart: bool = False,
     step_factor: float = 1.0,
+    local_gradients: Sequence[Gradient] = (),
 ) -> MiLoDoState:
     r"""Return the state after one iteration of MiLoDo (He et al. 2024, Eqs. (22)-(24)).
 
@@ -42,6 +45,16 @@ def milodo_step(
     The paper's rule has no last line: there :math:`\hat x = x`. Whatever the coefficients, every fixed point with dual
     variables that sum to zero is a consensus on a minimizer (Theorem 2); there the extrapolation moves nothing.
 
+    With K local steps, (22) is repeated K times from :math:`v = \hat x_i` before z is exchanged, with p_i / K:
+
+    .. math::
+        v \leftarrow \operatorname{prox}_{r, \mathrm{Diag}(p_i / K)}
+            \bigl(v - \tfrac{1}{K} p_i \odot (\nabla f_i(v) + y_i)\bigr)
+
+    A fixed point of this step is one of (22), so that the fixed points are those of K = 1. The K steps together are as
+    long as one, so that the dual step sizes that suit p_i stay. Longer steps need fewer rounds at first, but on neural
+    networks some diverged later.
+
     Args:
         state: before the step.
         gradient: grad f_i at ``state.extrapolated``, ``(N, d)``.
@@ -52,11 +65,20 @@ def milodo_step(
         restart: leave out the extrapolation of a coordinate that moved against its last extrapolation,
             :math:`(\hat x_i - x_i^+)(x_i^+ - x_i) > 0` (O'Donoghue, Candes 2015, gradient scheme, by coordinates).
         step_factor: what frozen p_i are multiplied by in this step, as a Chebyshev step-size schedule says.
+        local_gradients: grad f_i as functions, ``(N, d)`` to ``(N, d)``, one for each local step after the first.
     """
     if recompute or state.coefficients is None:
-        return _recomputed_step(state, gradient, prox, source, exchange, restart=restart)
+        return _recomputed_step(state, gradient, prox, source, exchange, local_gradients, restart=restart)
     return _frozen_step(
-        state, state.coefficients, gradient, prox, source, exchange, restart=restart, step_factor=step_factor
+        state,
+        state.coefficients,
+        gradient,
+        prox,
+        source,
+        exchange,
+        local_gradients,
+        restart=restart,
+        step_factor=step_factor,
     )
 
 
@@ -66,12 +88,13 @@ def _recomputed_step(
     prox: Prox,
     source: CoefficientSource,
     exchange: Exchange,
+    local_gradients: Sequence[Gradient],
     *,
     restart: bool,
 ) -> MiLoDoState:
     """Take a step with new coefficients."""
     preconditioner, memory = source.preconditioner(state, gradient, exchange)
-    z = prox(state.extrapolated - preconditioner * source.precondition(memory, gradient + state.y), preconditioner)
+    z = _descended(state, preconditioner, gradient, prox, source, memory, local_gradients)
     vectors, numbers = source.message(preconditioner, memory)
     ends, *message = exchange.neighbours(z, *vectors, numbers=numbers)
     dual, mixing, memory = source.edge_weights(state, ends, tuple(message), memory, exchange)
@@ -91,6 +114,7 @@ def _frozen_step(
     prox: Prox,
     source: CoefficientSource,
     exchange: Exchange,
+    local_gradients: Sequence[Gradient],
     *,
     restart: bool,
     step_factor: float,
@@ -102,7 +126,7 @@ def _frozen_step(
         state = replace(state, coefficients=coefficients)
     p, dual, mixing = coefficients.preconditioner, coefficients.dual_step_size, coefficients.mixing_weight
     step_size = p if step_factor == 1 else step_factor * p
-    z = prox(state.extrapolated - step_size * source.precondition(state.memory, gradient + state.y), step_size)
+    z = _descended(state, step_size, gradient, prox, source, state.memory, local_gradients)
     # Where all is differentiated, sums over edges are quicker than the derivative of a sparse matrix.
     if state.operator is None and dual.size(1) == mixing.size(1) == 1 and not torch.is_grad_enabled():
         state = replace(state, operator=exchange.operator(mixing, dual))
@@ -113,6 +137,23 @@ def _frozen_step(
         mixed, disagreement = exchange.collect(mixing * difference), exchange.collect(dual * difference)
         state = replace(state, difference=difference)
     return _moved(state, coefficients, gradient, z, (mixed, disagreement), restart=restart)
+
+
+def _descended(
+    state: MiLoDoState,
+    step_size: Tensor,
+    gradient: Tensor,
+    prox: Prox,
+    source: CoefficientSource,
+    memory: Any,
+    local_gradients: Sequence[Gradient],
+) -> Tensor:
+    """Return z of (22), after all local steps."""
+    step_size = step_size / (1 + len(local_gradients))  # division by one changes no bit
+    z = prox(state.extrapolated - step_size * source.precondition(memory, gradient + state.y), step_size)
+    for local_gradient in local_gradients:
+        z = prox(z - step_size * source.precondition(memory, local_gradient(z) + state.y), step_size)
+    return z
 
 
 def _moved(

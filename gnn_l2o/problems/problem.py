@@ -177,6 +177,14 @@ class Problem(ABC):
         """
         return self
 
+    def local_draw(self, step: int) -> Problem:
+        """Return the problem of one of an iteration's local steps: itself, unless gradients are stochastic.
+
+        Args:
+            step: 0 for the first one, whose samples are those of :meth:`draw`; equal numbers draw the same.
+        """
+        return self
+
     @property
     def num_nodes(self) -> int:
         """N, the nodes of all problems together."""

@@ -46,13 +46,15 @@ class Stochastic(Problem):
     are always those of the full problem.
 
     A draw depends on the seed and its number only, so a run can be repeated or resumed at any iteration. Copies of a
-    problem draw the same samples, and a problem draws the same samples alone and in a batch.
+    problem draw the same samples, and a problem draws the same samples alone and in a batch. The local steps of an
+    iteration have draws of their own (:meth:`local_draw`), by the number of the step too.
 
     Attributes:
         full: the problem with all samples, a :class:`~gnn_l2o.problems.finite_sum.FiniteSum`.
         batch_size: how many samples a node draws; nodes with fewer use all of theirs.
         seed: of the draws, at least 0; of problems side by side, the streams of their nodes, in order.
         drawn: the problem with the samples of this draw; ``None`` for the full problem.
+        number: of this draw; ``None`` for the full problem.
         calls: the evaluations of this object and of all draws from it.
 
     Raises:
@@ -63,6 +65,7 @@ class Stochastic(Problem):
     batch_size: int = field(kw_only=True)
     seed: int | tuple[Stream, ...] = field(kw_only=True)
     drawn: FiniteSum | None = field(default=None, kw_only=True)
+    number: int | None = field(default=None, kw_only=True, compare=False)
     calls: Calls = field(default_factory=Calls, kw_only=True, compare=False)
     regularizer: Regularizer = field(init=False)
     batch: Tensor = field(init=False)
@@ -80,7 +83,12 @@ class Stochastic(Problem):
         object.__setattr__(self, "source", self.full.source)
 
     def draw(self, number: int) -> Self:
-        return dataclasses.replace(self, drawn=self._sum.subsample(self._rows(number)))
+        return dataclasses.replace(self, drawn=self._sum.subsample(self._rows(number)), number=number)
+
+    def local_draw(self, step: int) -> Self:
+        if step == 0 or self.number is None:  # a problem that draw did not return has full gradients
+            return self
+        return dataclasses.replace(self, drawn=self._sum.subsample(self._rows(self.number, step)))
 
     @property
     def _sum(self) -> FiniteSum:
@@ -91,13 +99,13 @@ class Stochastic(Problem):
     def _streams(self) -> tuple[Stream, ...]:
         return (Stream(self.seed, *self._sum.sizes),) if isinstance(self.seed, int) else self.seed
 
-    def _rows(self, number: int) -> Tensor:
+    def _rows(self, *numbers: int) -> Tensor:
         """Return the samples of every node in this draw, ``(M, batch_size)``, or all if that is fewer."""
         counts, (nodes, samples) = self._sum.count, self._sum.sizes
         keys = np.empty((nodes, samples))  # the samples with the smallest keys are drawn
         first = 0
         for seed, size, width in self._streams:
-            keys[first : first + size, :width] = np.random.default_rng([seed, number]).random((size, width))
+            keys[first : first + size, :width] = np.random.default_rng([seed, *numbers]).random((size, width))
             first += size
         padding = torch.arange(samples, device=counts.device) >= counts
         order = torch.from_numpy(keys).to(counts.device).masked_fill(padding, torch.inf)
@@ -159,4 +167,4 @@ class Stochastic(Problem):
 
     def _over(self, full: Problem) -> Self:
         """Return the same draws of another full problem, with new counts."""
-        return dataclasses.replace(self, full=full, drawn=None, calls=Calls())
+        return dataclasses.replace(self, full=full, drawn=None, number=None, calls=Calls())
