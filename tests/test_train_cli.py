@@ -258,7 +258,7 @@ def test_help_shows_every_setting_with_its_default(capsys):
     for text in (
         "--batch_size N problems in a batch (default: 6; 16 for other architectures)",
         "--weight_decay X of Adam (default: 0.0)",
-        "(default: 100 for base_rules; 20 for generic_l2o, per_node; 16 for matrix_milodo, milodo)",
+        "(default: 100 for base_rules; 20 for generic_l2o, per_node; 16 for local_milodo, matrix_milodo, milodo)",
         "(default: no for milodo)",
         "Losses: area, log_area, log_gap, objective.",
     ):

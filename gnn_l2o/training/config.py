@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tomli_w
 import torch
@@ -20,6 +20,8 @@ from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, RENAMED, defaults_for
 from gnn_l2o.training.pretrained import load_pretrained, weights_fingerprint
 from gnn_l2o.training.settings import AsTuple, PositiveInt, settings
 from gnn_l2o.training.stages import Stage
+
+Precision = Literal["single", "double"]
 
 
 def _architecture(value: Any) -> Architecture[Any]:
@@ -70,6 +72,7 @@ class TrainingConfig:
         clip: bound on the norm of the gradient of an update.
         ema: decay of the exponential moving average of the weights, in [0, 1); validation judges and a model keeps
             the average, 0 the last ones.
+        precision: in which it computes, "single" or "double"; by default the architecture's.
         seed: of everything.
         stages: in their order.
 
@@ -95,6 +98,7 @@ class TrainingConfig:
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
     clip: Annotated[float, Field(gt=0, allow_inf_nan=True)] = 1.0
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(default_factory=_default("ema"))
+    precision: Precision | None = None
     seed: Annotated[int, Field(ge=0)] = 0
     stages: Annotated[tuple[Annotated[Stage, BeforeValidator(Stage.from_dict)], ...], AsTuple, Field(min_length=1)] = (
         Field(default_factory=_default("stages"))
@@ -122,6 +126,12 @@ class TrainingConfig:
         if self.pretrained is None and self.pretrained_fingerprint is not None:
             raise InputError("pretrained_fingerprint is that of the model pretrained, which is not given")
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision as torch calls it."""
+        precision = self.precision or defaults_for(self.architecture)["precision"]
+        return torch.float64 if precision == "double" else torch.float32
+
     def build(self) -> nn.Module:
         """Return the weights as they are before training; torch's own stream of random numbers stays where it is.
 
@@ -135,7 +145,7 @@ class TrainingConfig:
                 self.architecture.initialize(weights, self.init or self.architecture.inits[0], self.initial_step_size)
             else:
                 load_pretrained(weights, self.architecture, self.pretrained, self.pretrained_fingerprint)
-        return weights
+        return weights.to(self.dtype)
 
     def with_initialization_named(self) -> TrainingConfig:
         """Return the configuration with what decides its first weights said in full: the init, or which model's.

@@ -7,23 +7,52 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gnn_l2o._utils.errors import about
-from gnn_l2o.learned import Architecture, MiLoDoArchitecture, read_architecture
+from gnn_l2o.learned import Architecture, LocalMiLoDoArchitecture, MiLoDoArchitecture, read_architecture
 from gnn_l2o.learned.model import model_folder, model_recipe
-from gnn_l2o.training.stages import DEFAULT_STAGES, FINE_TUNING_STAGES, GENERAL_STAGES, PAPER_STAGES, Stage
+from gnn_l2o.training.stages import (
+    DEFAULT_STAGES,
+    FINE_TUNING_STAGES,
+    GENERAL_STAGES,
+    LOCAL_STAGES,
+    PAPER_STAGES,
+    Stage,
+)
 
 DEFAULT_ARCHITECTURE = MiLoDoArchitecture(accelerated=True, edge_weights="edge", warmup=12)
 """What is trained if no architecture is named."""
 
-_DEFAULTS: Mapping[str, Any] = {"loss": "log_area", "batch_size": 6, "ema": 0.98, "stages": DEFAULT_STAGES}
-_GENERAL: Mapping[str, Any] = {"loss": "log_gap", "batch_size": 16, "ema": 0.0, "stages": GENERAL_STAGES}
+_DEFAULTS: Mapping[str, Any] = {
+    "precision": "single",
+    "loss": "log_area",
+    "batch_size": 6,
+    "ema": 0.98,
+    "stages": DEFAULT_STAGES,
+}
+_GENERAL: Mapping[str, Any] = {
+    "precision": "single",
+    "loss": "log_gap",
+    "batch_size": 16,
+    "ema": 0.0,
+    "stages": GENERAL_STAGES,
+}
+# Newton's method ends sooner in double precision, and many small updates did far more than few large ones.
+_LOCAL: Mapping[str, Any] = {
+    "precision": "double",
+    "loss": "log_area",
+    "batch_size": 4,
+    "ema": 0.98,
+    "stages": LOCAL_STAGES,
+}
 
 
 def defaults_for(architecture: Architecture[Any]) -> Mapping[str, Any]:
     """Return the training settings whose default depends on the architecture.
 
-    MiLoDo in its scale-free parametrization trains as the released models did, every other architecture in the way
-    that suited all of them.
+    The rule with local solves and MiLoDo in its scale-free parametrization train as the released models did, every
+    other architecture in the way that suited all of them.
     """
+    if isinstance(architecture, LocalMiLoDoArchitecture):
+        return _LOCAL
     scale_free = isinstance(architecture, MiLoDoArchitecture) and architecture.parametrization == "scale_free"
     return _DEFAULTS if scale_free else _GENERAL
 

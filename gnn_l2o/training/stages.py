@@ -66,6 +66,13 @@ GENERAL_STAGES = (
     Stage(2e-4, 400, 400, 5),
 )  # back-propagated whole: frozen preconditioners make long horizons cheap
 
+LOCAL_STAGES = (
+    Stage(5e-3, 60, 60, 4),
+    Stage(3e-3, 80, 80, 4),
+    Stage(1e-3, 100, 100, 4),
+    Stage(3e-4, 100, 100, 2),
+)  # local solves need fewer iterations, and each costs more
+
 FINE_TUNING_STAGES = (
     Stage(2e-3, 400, 400, 4),
     Stage(5e-4, 500, 500, 3),

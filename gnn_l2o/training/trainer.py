@@ -88,12 +88,12 @@ class TrainingRun:
     @cached_property
     def pool(self) -> Pool:
         """The training problems, drawn and solved at the first access."""
-        return Pool(self.config, "training", self.config.problems, torch.float32)
+        return Pool(self.config, "training", self.config.problems, self.config.dtype)
 
     @cached_property
     def validation(self) -> list[Batch]:
         """The problems held out to choose the best weights."""
-        held_out = Pool(self.config, "validation", self.config.validation_problems, torch.float32)
+        held_out = Pool(self.config, "validation", self.config.validation_problems, self.config.dtype)
         return [b.to(self.device) for b in held_out.batches(self.config.batch_size)]
 
     @property
