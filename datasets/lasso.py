@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gnn_l2o.data.splits import linear_model, node_sizes, penalty, require_at_least
+from gnn_l2o.data.splits import linear_model, node_factors, node_sizes, penalty, require_at_least
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import LeastSquares
 
@@ -18,6 +18,9 @@ def sample(
     noise: float = 0.1,
     correlation: float = 0.0,
     column_scales: float = 0.0,
+    spikes: int = 0,
+    degrees_of_freedom: float = 0.0,
+    node_scales: float = 0.0,
     imbalance: float = 0.0,
 ) -> LeastSquares:
     r"""LASSO with a sparse truth (synthetic): b = A x* + noise, A standard normal, x* three quarters zero.
@@ -36,12 +39,21 @@ def sample(
         noise: standard deviation of the noise in b.
         correlation: of neighbouring features, see :func:`gnn_l2o.data.splits.linear_model`.
         column_scales: decades by which features differ in scale each way, see there.
+        spikes: directions in which the features vary ten times as much, see there.
+        degrees_of_freedom: of the t distribution of the features, above 2, see there; 0: they are normal.
+        node_scales: decades by which the nodes' features and targets differ in scale each way, see
+            :func:`gnn_l2o.data.splits.node_factors`.
         imbalance: of the nodes' sample counts, see :func:`gnn_l2o.data.splits.node_sizes`.
     """
     require_at_least(1, features=features, samples=samples)
     generator = np.random.default_rng(seed)
     total = network.num_nodes * samples
-    a, truth = linear_model(total, features, generator, correlation, column_scales)
+    a, truth = linear_model(total, features, generator, correlation, column_scales, spikes, degrees_of_freedom)
     b = a @ truth + noise * generator.standard_normal(total)
     ends = np.cumsum(node_sizes(total, network.num_nodes, imbalance, generator))[:-1]
-    return LeastSquares.from_nodes(np.split(a, ends), np.split(b, ends), penalty(l1_weight, l2_weight))
+    scales = node_factors(network.num_nodes, node_scales, generator)
+    return LeastSquares.from_nodes(
+        [c * part for c, part in zip(scales, np.split(a, ends), strict=True)],
+        [c * part for c, part in zip(scales, np.split(b, ends), strict=True)],
+        penalty(l1_weight, l2_weight),
+    )

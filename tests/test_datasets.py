@@ -217,7 +217,7 @@ def test_alpha_makes_the_nodes_labels_differ() -> None:
     assert spread("breast_cancer") < 0.12 < 0.3 < spread("breast_cancer:alpha=0.1")
 
 
-@pytest.mark.parametrize("spec", ["logistic", "breast_cancer", "census", "mlp", "resnet"])
+@pytest.mark.parametrize("spec", ["logistic", "breast_cancer", "census", "digits", "mlp", "resnet"])
 def test_every_data_set_with_classes_can_be_split_by_them(spec: str) -> None:
     chosen = "samples=30" if spec in SMALL else ""
 

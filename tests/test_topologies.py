@@ -15,7 +15,10 @@ from gnn_l2o.graph.build import build_network, expand, has_own_size
 
 NAMES = plugins.available("topology")
 SIZES = [5, 8, 16, 33]
-SMALLEST = {"ring": 3, "torus": 3, "watts_strogatz": 5, "barabasi_albert": 3, "regular": 5, "stochastic_block": 2}
+SMALLEST = {
+    **{"ring": 3, "torus": 3, "watts_strogatz": 5, "barabasi_albert": 3, "regular": 5, "stochastic_block": 2},
+    **{"barbell": 4, "hubs": 4},
+}
 
 
 def generate(spec: str, nodes: int | None = None, seed: int = 0) -> nx.Graph:
@@ -117,6 +120,34 @@ def test_trees_have_one_edge_less_than_nodes() -> None:
     assert nx.is_tree(generate("binary_tree", 20))
     assert edges(generate("binary_tree", 12)) == {((i - 1) // 2, i) for i in range(1, 12)}
     assert edges(generate("star", 5)) == {(0, i) for i in range(1, 5)}
+
+
+@pytest.mark.parametrize(("nodes", "bridge"), [(10, 1), (12, 2), (20, 5), (4, 1), (11, 4), (8, 5)])
+def test_a_barbell_joins_two_cliques_by_a_path(nodes: int, bridge: int) -> None:
+    graph, between = generate(f"barbell:bridge={bridge}", nodes), bridge - 1
+    size, larger = divmod(nodes - between, 2)
+    if not larger:
+        assert edges(graph) == edges(nx.barbell_graph(size, between))
+    # Without the path and its ends there are two cliques; from one to the other it is bridge + 2 edges.
+    first, last = range(size + larger), range(nodes - size, nodes)
+    inside = {*combinations(first, 2), *combinations(last, 2)}
+    assert edges(graph) - inside == {(size + larger - 1 + k, size + larger + k) for k in range(bridge)}
+    assert inside <= edges(graph)
+    assert nx.diameter(graph) == bridge + 2
+
+
+@pytest.mark.parametrize(("hubs", "nodes"), [(1, 6), (2, 4), (2, 11), (3, 20), (4, 9)])
+def test_hubs_are_joined_and_share_the_leaves(hubs: int, nodes: int) -> None:
+    graph = generate(f"hubs:hubs={hubs}", nodes)
+    degrees = [graph.degree[k] for k in range(nodes)]
+    leaves = [degree - (hubs - 1) for degree in degrees[:hubs]]
+    assert sum(leaves) == nodes - hubs
+    assert max(leaves) - min(leaves) <= 1
+    assert set(degrees[hubs:]) == {1}
+    assert set(combinations(range(hubs), 2)) <= edges(graph)
+    assert nx.diameter(graph) == (3 if hubs > 1 else 2)
+    if hubs == 1:
+        assert edges(graph) == edges(generate("star", nodes))
 
 
 def test_a_complete_graph_has_every_edge() -> None:
@@ -349,6 +380,10 @@ def test_missing_and_directed_files_are_refused(tmp_path: Path) -> None:
         ("regular:degree=3", 11, "a regular graph of degree 3 needs an even number of nodes, got 11"),
         ("regular:degree=0", 11, "degree is at least 1, got 0"),
         ("regular:degree=1", 6, "none of 100 random graphs was connected; take degree 3 or more, got 1"),
+        ("barbell:bridge=0", 10, "bridge is the length of a path, so it is at least 1, got 0"),
+        ("barbell:bridge=4", 6, "a barbell with a bridge of length 4 needs at least 7 nodes, got 6"),
+        ("hubs:hubs=0", 10, "hubs is at least 1, got 0"),
+        ("hubs:hubs=3", 5, "a graph of 3 hubs with leaves needs at least 6 nodes, got 5"),
         ("grid:rows=3", 10, "a grid of 10 nodes cannot have 3 rows; rows may be 1, 2, 5, 10"),
         ("torus:rows=0", 10, "a torus of 10 nodes cannot have 0 rows; rows may be 1, 2, 5, 10"),
         ("hypercube", 10, "a hypercube needs a power of two as its number of nodes, such as 8 or 16, got 10"),

@@ -7,6 +7,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems import L1, ElasticNet
 
 SPARSITY = 0.75  # the part of the entries of a synthetic truth that is zero (He et al. 2024, E.2)
+SPIKE = 10.0  # how many times larger the deviation of the features is in the direction of a spike
 
 
 def require_at_least(minimum: int, **values: int) -> None:
@@ -28,9 +29,19 @@ def penalty(l1_weight: float, l2_weight: float) -> L1 | ElasticNet:
 
 
 def linear_model(
-    samples: int, features: int, generator: np.random.Generator, correlation: float = 0.0, column_scales: float = 0.0
+    samples: int,
+    features: int,
+    generator: np.random.Generator,
+    correlation: float = 0.0,
+    column_scales: float = 0.0,
+    spikes: int = 0,
+    degrees_of_freedom: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     r"""Draw the features and the sparse truth of a synthetic problem (He et al. 2024, E.2).
+
+    Without the last four arguments A is standard normal. With them its rows are
+    :math:`a = t\, \mathrm{diag}(10^{u}) (I + 9 V V^\top) z`, where z is normal with correlated entries, the columns of
+    V are the directions of the spikes and t is the factor of a sample.
 
     Args:
         samples: of all nodes together.
@@ -40,27 +51,81 @@ def linear_model(
             The nearer to 1, the worse conditioned the problem, however many samples there are.
         column_scales: s, in decades: feature k is multiplied by :math:`10^{u_k}`, :math:`u_k` uniform in [-s, s]. The
             greater, the more the curvatures of the coordinates differ.
+        spikes: the number of orthonormal directions, uniform at random, in which the variance of the features is a
+            hundred times larger, the spiked covariance of Johnstone 2001.
+        degrees_of_freedom: nu, above 2: all features of a sample are multiplied by one factor, so that they have a
+            multivariate t distribution, scaled to the same covariance. The nearer to 2, the more the samples differ in
+            length; 0 stands for the normal distribution.
 
     Returns:
-        A, ``(samples, d)``, standard normal, and :math:`x^\star`, ``(d,)``, standard normal with the 75 % of its
-        entries that are smallest in magnitude set to zero.
+        A, ``(samples, d)``, and :math:`x^\star`, ``(d,)``, standard normal with the 75 % of its entries that are
+        smallest in magnitude set to zero.
 
     Raises:
-        InputError: ``correlation`` is not in [0, 1), or ``column_scales`` is negative.
+        InputError: ``correlation`` is not in [0, 1), ``column_scales`` is negative, there are fewer than 0 spikes or
+            more than features, or ``degrees_of_freedom`` is neither 0 nor above 2.
     """
     if column_scales < 0:
         raise InputError(f"column_scales must be at least 0, got {column_scales}")
     if not 0 <= correlation < 1:
         raise InputError(f"correlation lies between 0 and 1, 0 included, got {correlation}")
+    if not 0 <= spikes <= features:
+        raise InputError(f"spikes lies between 0 and {features}, the number of features, got {spikes}")
+    if degrees_of_freedom and not degrees_of_freedom > 2:
+        raise InputError(f"degrees_of_freedom must be 0 (normal) or above 2, got {degrees_of_freedom:g}")
     a = generator.standard_normal((samples, features))
     if correlation:
         a[:, 1:] *= np.sqrt(1 - correlation**2)
         a = scipy.signal.lfilter([1.0], [1.0, -correlation], a, axis=1)
     truth = generator.standard_normal(features)
     truth[np.argsort(np.abs(truth))[: int(SPARSITY * features)]] = 0
+    if spikes:
+        directions, _ = np.linalg.qr(generator.standard_normal((features, spikes)))
+        a += (SPIKE - 1) * (a @ directions) @ directions.T
     if column_scales:
         a *= 10 ** generator.uniform(-column_scales, column_scales, features)
+    if degrees_of_freedom:
+        # A t variable has variance nu / (nu - 2); nu in its numerator cancels against that.
+        a *= np.sqrt((degrees_of_freedom - 2) / generator.chisquare(degrees_of_freedom, (samples, 1)))
     return a, truth
+
+
+def flip(labels: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    """Return labels 0 and 1, ``(M,)``, with the given share of them flipped, at random places.
+
+    Raises:
+        InputError: the share does not lie between 0 and 1/2.
+
+    Example:
+        >>> float(flip(np.zeros(40), 0.1, np.random.default_rng(0)).sum())
+        4.0
+    """
+    if not 0 <= share <= 0.5:
+        raise InputError(f"label_noise is a share of the labels between 0 and 0.5, got {share:g}")
+    flipped = labels.copy()
+    if share:
+        places = generator.permutation(labels.size)[: round(share * labels.size)]
+        flipped[places] = 1 - flipped[places]
+    return flipped
+
+
+def node_factors(nodes: int, node_scales: float, generator: np.random.Generator) -> np.ndarray:
+    r"""Return the factors of the nodes' data, ``(N,)``: :math:`10^{u_i}`, :math:`u_i` uniform in [-s, s].
+
+    Least squares whose features and targets are multiplied by c has the loss :math:`c^2 f_i`: the curvatures of the
+    nodes differ by up to 4 s decades.
+
+    Args:
+        nodes: N.
+        node_scales: s, in decades; 0 leaves the data as it is.
+        generator: the source of randomness.
+
+    Raises:
+        InputError: ``node_scales`` is negative.
+    """
+    if not node_scales >= 0:
+        raise InputError(f"node_scales must be at least 0, got {node_scales:g}")
+    return 10 ** generator.uniform(-node_scales, node_scales, nodes)
 
 
 def standardized(data: np.ndarray, reference: np.ndarray | None = None) -> np.ndarray:
