@@ -25,11 +25,11 @@ from gnn_l2o.nn.penalty_source import PenaltySource
 
 MESSAGES = 4  # numbers that a node sends beside its change of the penalties
 FLOOR = 1e-6  # of a diagonal entry relative to the node's mean, so that a column of zeros has a penalty as well
-LARGEST = 5.0  # of the logarithms of penalties in their units
+LARGEST = 6.0  # of the logarithms of penalties in their units
 FASTEST, WINDOW = 0.5, 8.0  # penalties change by no more than a factor exp(FASTEST / (1 + (k / WINDOW)^2)) a step
 HIGHEST_RELAXATION, RELAXATION_LOGIT = 0.99, 3.15  # at first 0.97
 MESSAGE_SCALE = 0.1  # of the weights that messages begin with; nothing could be learned from messages of zero
-LEVELS = (-4.5, -3.5, -2.5, -1.5, -0.5, 0.5, 1.5)  # logarithms that grid-search initialization tries
+LEVELS = (-4.5, -3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5)  # logarithms that grid-search initialization tries
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class PenaltyNetwork(nn.Module, PenaltySource):
         \ell_{ij}^{k+1} = \ell_{ij}^k + b_k \tanh\bigl(\tfrac12 (c_i^k + c_j^k) + e_{ij}^k\bigr), \qquad
         b_k = \frac{1}{2 (1 + (k / 8)^2)}
 
-    and it stays within -5 and 5. :math:`a_i` and :math:`\theta_i` in (0, 1) follow from what a node knows before the
+    and it stays within -6 and 6. :math:`a_i` and :math:`\theta_i` in (0, 1) follow from what a node knows before the
     first iteration (:func:`.known_at_node`). A node's LSTM sees in addition what the last step was like
     (:func:`.seen_in_step`) and what its neighbours sent, and emits the change c and four more numbers, which are sent
     with z; an edge's LSTM sees sums and differences of what its two ends sent and emits e, equal at both.
@@ -121,7 +121,7 @@ class PenaltyNetwork(nn.Module, PenaltySource):
         """Make penalties constants, from which training departs, whatever the networks' inputs.
 
         Args:
-            level: l, their logarithm in their units, between -5 and 5.
+            level: l, their logarithm in their units, between -6 and 6.
         """
         for layer in (self.first_outer, self.first_linear, self.power, self.relaxation):
             nn.init.zeros_(layer.weight)
