@@ -19,7 +19,7 @@ from gnn_l2o.nn.coefficient_source import CoefficientSource
 from gnn_l2o.nn.initial_state import initial_state
 from gnn_l2o.nn.rule import milodo_step
 from gnn_l2o.nn.state import MiLoDoState
-from gnn_l2o.problems import Problem
+from gnn_l2o.problems import Problem, Stochastic
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class MiLoDo(Movable[MiLoDoState]):
         name: what tables call it.
         restart: see :func:`~gnn_l2o.nn.rule.milodo_step`.
         step_factors: by what frozen p_i are multiplied, in turn: a Chebyshev step-size schedule.
+        safeguarded: whether nodes whose changes do not decay fall back (:class:`.Safeguard`). No node does where the
+            gradients are stochastic or the losses not convex, since changes need not decay there, nor in training.
     """
 
     setup_knowledge = SETUP_KNOWLEDGE
@@ -45,6 +47,7 @@ class MiLoDo(Movable[MiLoDoState]):
     name: str = "milodo"  # type: ignore[misc]  # a ClassVar elsewhere; here every trained model has its own
     restart: bool = False
     step_factors: tuple[float, ...] = (1.0,)
+    safeguarded: bool = True
 
     @property
     def setup_cost(self) -> Cost:  # type: ignore[override]  # a ClassVar elsewhere
@@ -70,6 +73,7 @@ class MiLoDo(Movable[MiLoDoState]):
             network_facts(problem, network, x0, directed=directed),
             NetworkExchange(network, directed),
             max_step_factor=max(self.step_factors),
+            safeguarded=self.safeguarded and _is_safeguarded(problem),
         )
 
     def step(self, problem: Problem, network: Network, state: MiLoDoState) -> MiLoDoState:
@@ -88,3 +92,9 @@ class MiLoDo(Movable[MiLoDoState]):
         if not isinstance(self.source, nn.Module):
             return self
         return replace(self, source=copy.deepcopy(self.source).to(device=device, dtype=dtype))
+
+
+def _is_safeguarded(problem: Problem) -> bool:
+    convex = problem.lower_bound() is None
+    # In training, divergence has to enter the loss.
+    return convex and not isinstance(problem, Stochastic) and not torch.is_grad_enabled()
