@@ -17,7 +17,7 @@ from gnn_l2o.graph.exchange import Exchange
 from gnn_l2o.nn.coefficients import Coefficients
 
 REFERENCE_ITERATIONS = 5
-"""In which first iterations a node takes its largest change as the reference; later ones are smaller in ordinary runs."""
+"""In which first iterations a node takes its largest change as the reference; ordinary runs stay below it later."""
 EARLY_ITERATIONS = 20
 """Until when changes are compared with the bound in every iteration: while coefficients are recomputed, runs may
 grow quickly, and no fallback restores what rounding destroys at large values."""
