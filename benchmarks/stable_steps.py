@@ -61,10 +61,11 @@ def iterations_to_tolerance(
     fraction = torch.tensor(fractions, dtype=torch.float64).repeat_interleave(network.num_nodes).unsqueeze(1)
     if schedule == MOMENTUM:
         source = ConstantCoefficients(fraction, 0.05, 1.0, 0.95, MAX_MOMENTUM)
-        algorithm = MiLoDo(source, RecomputeSchedule(warmup=1))
+        algorithm = MiLoDo(source, RecomputeSchedule(warmup=1), safeguarded=False)
     else:
         factors = chebyshev_step_factors(3 if schedule == CHEBYSHEV else 1)
-        algorithm = MiLoDo(ConstantCoefficients(fraction, 0.2, 0.99), RecomputeSchedule(warmup=1), step_factors=factors)
+        source = ConstantCoefficients(fraction, 0.2, 0.99)
+        algorithm = MiLoDo(source, RecomputeSchedule(warmup=1), step_factors=factors, safeguarded=False)
     state = algorithm.init(many, networks, torch.zeros(many.num_nodes, many.dim, dtype=torch.float64))
     entries = ["-"] * len(fractions)
     gap = torch.ones(len(fractions), dtype=torch.float64)

@@ -65,4 +65,5 @@ class MatrixMiLoDoArchitecture(Architecture[MatrixPreconditioner]):
             weights.emit(step_size, dual=0.4, mixing=0.95, momentum=0.8)
 
     def algorithm(self, weights: MatrixPreconditioner, name: str | None = None) -> MatrixMiLoDo:
-        return MatrixMiLoDo(weights, ALWAYS, name=name or self.name)
+        # The fallback of the safeguard is proved for diagonal preconditioners only.
+        return MatrixMiLoDo(weights, ALWAYS, name=name or self.name, safeguarded=False)

@@ -20,7 +20,7 @@ from gnn_l2o.nn.coefficient_source import CoefficientSource
 from gnn_l2o.nn.initial_state import initial_state
 from gnn_l2o.nn.rule import milodo_step
 from gnn_l2o.nn.state import MiLoDoState
-from gnn_l2o.problems import Problem
+from gnn_l2o.problems import Problem, Stochastic
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class MiLoDo(Movable[MiLoDoState]):
         restart: see :func:`~gnn_l2o.nn.rule.milodo_step`.
         step_factors: by what frozen p_i are multiplied, in turn: a Chebyshev step-size schedule.
         local_steps: K, how many steps nodes take between two rounds.
+        safeguarded: whether nodes whose changes do not decay fall back (:class:`.Safeguard`). No node does where the
+            gradients are stochastic or the losses not convex, since changes need not decay there, nor in training.
 
     Raises:
         InputError: there is less than one local step.
@@ -52,6 +54,7 @@ class MiLoDo(Movable[MiLoDoState]):
     restart: bool = False
     step_factors: tuple[float, ...] = (1.0,)
     local_steps: int = 1
+    safeguarded: bool = True
 
     def __post_init__(self) -> None:
         if self.local_steps < 1:
@@ -81,6 +84,7 @@ class MiLoDo(Movable[MiLoDoState]):
             network_facts(problem, network, x0, directed=directed),
             NetworkExchange(network, directed),
             max_step_factor=max(self.step_factors),
+            safeguarded=self.safeguarded and _is_safeguarded(problem),
         )
 
     def step(self, problem: Problem, network: Network, state: MiLoDoState) -> MiLoDoState:
@@ -100,3 +104,9 @@ class MiLoDo(Movable[MiLoDoState]):
         if not isinstance(self.source, nn.Module):
             return self
         return replace(self, source=copy.deepcopy(self.source).to(device=device, dtype=dtype))
+
+
+def _is_safeguarded(problem: Problem) -> bool:
+    convex = problem.lower_bound() is None
+    # In training, divergence has to enter the loss.
+    return convex and not isinstance(problem, Stochastic) and not torch.is_grad_enabled()

@@ -10,6 +10,7 @@ from gnn_l2o.graph.exchange import Exchange
 from gnn_l2o.nn.coefficient_source import CoefficientSource
 from gnn_l2o.nn.facts import GraphFacts, prox_shrinkage
 from gnn_l2o.nn.rule import Prox
+from gnn_l2o.nn.safeguard import Safeguard
 from gnn_l2o.nn.stability import self_weight_ratio, stability_bounds
 from gnn_l2o.nn.state import MiLoDoState
 
@@ -23,6 +24,7 @@ def initial_state(
     exchange: Exchange,
     *,
     max_step_factor: float = 1.0,
+    safeguarded: bool = False,
 ) -> MiLoDoState:
     """Return the state before the first step; neighbours tell each other the facts that the source needs.
 
@@ -34,6 +36,7 @@ def initial_state(
         facts: from :meth:`.GraphFacts.of`; what follows from the stability bounds is added here.
         exchange: of the graph.
         max_step_factor: the largest factor of the Chebyshev step-size schedule.
+        safeguarded: whether nodes watch their changes, see :class:`.Safeguard`.
     """
     bounds = stability_bounds(facts, exchange, momentum=source.momentum_bound, max_step_factor=max_step_factor)
     facts = replace(
@@ -42,4 +45,5 @@ def initial_state(
         self_weight_ratio=self_weight_ratio(bounds, exchange),
     )
     memory = source.init_memory(x, gradient, facts, bounds, exchange)
-    return MiLoDoState.first(x, gradient, memory, facts, bounds)
+    first = MiLoDoState.first(x, gradient, memory, facts, bounds)
+    return replace(first, safeguard=Safeguard.first(facts.smoothness)) if safeguarded else first

@@ -12,11 +12,13 @@ from torch import Tensor
 from gnn_l2o.graph.exchange import Exchange
 from gnn_l2o.nn.coefficient_source import CoefficientSource
 from gnn_l2o.nn.coefficients import Coefficients
+from gnn_l2o.nn.safeguard import EARLY_ITERATIONS, REFERENCE_ITERATIONS, fall_back
 from gnn_l2o.nn.state import MiLoDoState
 
 CHECK_EVERY = 10
-"""In which iterations a frozen preconditioner is checked. A run that becomes unstable grows along the direction in
-which its step size is too large, so that more frequent checks are not needed."""
+"""In which iterations a frozen preconditioner is checked, and changes are compared with the bound of the safeguard. A
+run that becomes unstable grows along the direction in which its step size is too large, so that more frequent checks
+are not needed."""
 
 Prox = Callable[[Tensor, Tensor], Tensor]
 Gradient = Callable[[Tensor], Tensor]
@@ -67,6 +69,7 @@ def milodo_step(
         step_factor: what frozen p_i are multiplied by in this step, as a Chebyshev step-size schedule says.
         local_gradients: grad f_i as functions, ``(N, d)`` to ``(N, d)``, one for each local step after the first.
     """
+    state = _safeguarded(state, exchange)
     if recompute or state.coefficients is None:
         return _recomputed_step(state, gradient, prox, source, exchange, local_gradients, restart=restart)
     return _frozen_step(
@@ -82,6 +85,19 @@ def milodo_step(
     )
 
 
+def _safeguarded(state: MiLoDoState, exchange: Exchange) -> MiLoDoState:
+    """Let nodes fall back whose changes have not decayed."""
+    k = state.iteration
+    due = k >= REFERENCE_ITERATIONS and (k < EARLY_ITERATIONS or k % CHECK_EVERY == 0)
+    if state.safeguard is None or state.coefficients is None or not due:
+        return state
+    safeguard = state.safeguard.checked()
+    if not safeguard.any_fallen:
+        return state
+    coefficients = fall_back(safeguard, state.coefficients, state.facts.smoothness, exchange)
+    return replace(state, safeguard=safeguard, coefficients=coefficients)
+
+
 def _recomputed_step(
     state: MiLoDoState,
     gradient: Tensor,
@@ -94,12 +110,16 @@ def _recomputed_step(
 ) -> MiLoDoState:
     """Take a step with new coefficients."""
     preconditioner, memory = source.preconditioner(state, gradient, exchange)
+    if state.safeguard is not None and state.coefficients is not None:
+        preconditioner = state.safeguard.kept(state.coefficients.preconditioner, preconditioner)
     z = _descended(state, preconditioner, gradient, prox, source, memory, local_gradients)
     vectors, numbers = source.message(preconditioner, memory)
     ends, *message = exchange.neighbours(z, *vectors, numbers=numbers)
     dual, mixing, memory = source.edge_weights(state, ends, tuple(message), memory, exchange)
     coefficients = Coefficients(preconditioner, dual, mixing)
     momentum = source.momentum(state.bounds, coefficients, memory, exchange)
+    if state.safeguard is not None:
+        momentum = state.safeguard.momentum(momentum)
     coefficients = replace(coefficients, momentum=momentum)
     difference = ends.difference
     flows = exchange.collect(mixing * difference), exchange.collect(dual * difference)
@@ -122,10 +142,14 @@ def _frozen_step(
     """Take a step with the coefficients of the last one."""
     if state.iteration % CHECK_EVERY == 0:
         checked = source.frozen_preconditioner(state, coefficients.preconditioner, gradient)
+        if state.safeguard is not None:
+            checked = state.safeguard.kept(coefficients.preconditioner, checked)
         coefficients = replace(coefficients, preconditioner=checked)
         state = replace(state, coefficients=coefficients)
     p, dual, mixing = coefficients.preconditioner, coefficients.dual_step_size, coefficients.mixing_weight
     step_size = p if step_factor == 1 else step_factor * p
+    if state.safeguard is not None:
+        step_size = state.safeguard.kept(p, step_size)
     z = _descended(state, step_size, gradient, prox, source, state.memory, local_gradients)
     # Where all is differentiated, sums over edges are quicker than the derivative of a sparse matrix.
     if state.operator is None and dual.size(1) == mixing.size(1) == 1 and not torch.is_grad_enabled():
@@ -167,6 +191,10 @@ def _moved(
 ) -> MiLoDoState:
     """Return the state after the iterates have moved, ``flows`` being the sums of (24) and (23)."""
     mixed, disagreement = flows
+    safeguard = state.safeguard
+    if safeguard is not None:
+        mixed = safeguard.kept(coefficients.preconditioner * disagreement, mixed)
+        safeguard = safeguard.observe(z - state.z, disagreement, state.facts.smoothness, state.iteration)
     x = z - mixed
     extrapolated = x
     if coefficients.momentum is not None:
@@ -183,4 +211,5 @@ def _moved(
         previous=state.extrapolated,
         previous_gradient=gradient,
         iteration=state.iteration + 1,
+        safeguard=safeguard,
     )

@@ -74,7 +74,8 @@ def stability_bounds(
         max_step_factor: the largest factor of the Chebyshev step-size schedule.
     """
     share = max_mixing_weight(facts.min_eigenvalue, momentum, varying_steps=max_step_factor != 1)
-    own = effective_self_weight(facts.self_weight, share)
+    degree = exchange.reduce(torch.ones_like(facts.weight), "sum", empty=0.0)
+    own = effective_self_weight(facts.self_weight, share, degree)
     spread = 1 - facts.min_eigenvalue
     return StabilityBounds(
         momentum=momentum,
@@ -113,14 +114,21 @@ def max_mixing_weight(min_eigenvalue: Tensor, momentum: float, *, varying_steps:
     return (MIXING_SAFETY_FACTOR * (1 + margin) / (1 - min_eigenvalue)).clamp(max=1)
 
 
-def effective_self_weight(self_weight: Tensor, share: Tensor) -> Tensor:
-    r"""Return :math:`\omega_i = 1 - q + q w_{ii}`, the weight of a node's own z in (24), ``(N, 1)``.
+def effective_self_weight(self_weight: Tensor, share: Tensor, degree: Tensor) -> Tensor:
+    r"""Return :math:`\omega_i`, the weight of a node's own z in (24) or a number above its absolute value, ``(N, 1)``.
+
+    .. math:: \omega_i = \max\Bigl(|1 - q + q w_{ii}|, \frac{1}{1 + \deg_i}\Bigr)
+
+    Metropolis weights give a node no smaller self-weight than the second number. Others may: on a star, the fastest
+    mixing weights of the hub are near zero or negative, and the step size that such a weight would allow
+    (:func:`max_step_size`) is without bound or negative.
 
     Args:
         self_weight: :math:`w_{ii}`, ``(N, 1)``.
         share: q, with :math:`p_{ij2} = q w_{ij}`.
+        degree: the number of the node's neighbours, ``(N, 1)``.
     """
-    return 1 - share * (1 - self_weight)
+    return torch.maximum((1 - share * (1 - self_weight)).abs(), 1 / (1 + degree))
 
 
 def max_step_size(smoothness: Tensor, self_weight: Tensor, momentum: float) -> Tensor:

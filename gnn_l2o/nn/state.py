@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.facts import GraphFacts
+from gnn_l2o.nn.safeguard import Safeguard
 from gnn_l2o.nn.stability import StabilityBounds
 
 
@@ -31,6 +32,7 @@ class MiLoDoState:
         facts: set-up knowledge.
         bounds: stability bounds of the run.
         iteration: steps taken so far.
+        safeguard: what nodes have seen of their own changes; ``None`` in a run without safeguard.
     """
 
     x: Tensor
@@ -46,6 +48,7 @@ class MiLoDoState:
     facts: GraphFacts
     bounds: StabilityBounds
     iteration: int
+    safeguard: Safeguard | None = None
 
     @classmethod
     def first(cls, x: Tensor, gradient: Tensor, memory: Any, facts: GraphFacts, bounds: StabilityBounds) -> MiLoDoState:
