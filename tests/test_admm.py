@@ -24,17 +24,23 @@ def sample(regularizer: Regularizer) -> LeastSquares:
 @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS)
 @pytest.mark.parametrize("regularizer", [Zero(), L1(0.2)], ids=["zero", "l1"])
 @pytest.mark.parametrize("alpha", [0.5, 0.97])
-@pytest.mark.parametrize("diagonal", [False, True])
+@pytest.mark.parametrize("power", [None, 0.5, 1.0], ids=["one penalty", "root", "diagonal"])
 def test_it_is_the_form_with_variables_of_edges(
-    graph: nx.Graph, regularizer: Regularizer, alpha: float, diagonal: bool
+    graph: nx.Graph, regularizer: Regularizer, alpha: float, power: float | None
 ) -> None:
     problem, x0 = sample(regularizer), torch.randn(1, 4).expand(6, 4)
-    scale = problem.features.square().mean(dim=1).sqrt().numpy()
-    method = (DiagonalADMM if diagonal else ADMM)(penalty=0.3, relaxation=alpha)
+    diagonal = problem.features.square().mean(dim=1).numpy()
+    if power is None:
+        method: ADMM | DiagonalADMM = ADMM(penalty=0.3, relaxation=alpha)
+        scale = np.ones((6, 4))
+    else:
+        method = DiagonalADMM(penalty=0.3, power=power, relaxation=alpha)
+        mean = diagonal.mean(axis=1, keepdims=True)
+        scale = np.sqrt(mean * (diagonal / mean) ** power)
     states = run(method, problem, Network.from_networkx(graph), x0)
 
     def penalty(i: int, j: int) -> np.ndarray:
-        return 0.3 * (scale[i] * scale[j] if diagonal else np.ones(4))
+        return 0.3 * scale[i] * scale[j]
 
     expected = with_edge_variables(problem, graph, penalty, alpha, x0.numpy(), 15)
     for state, x in zip(islice(states, 1, None), expected, strict=False):
@@ -61,7 +67,7 @@ def test_without_relaxation_it_is_decentralized_admm(graph: nx.Graph) -> None:
 
 def test_diagonals_are_exchanged_once_and_counted() -> None:
     problem, network = sample(L1(0.1)), Network.from_networkx(GRAPHS["star"])
-    list(islice(run(DiagonalADMM(0.3, 0.8), problem, network, torch.zeros(6, 4)), 6))
+    list(islice(run(DiagonalADMM(0.3), problem, network, torch.zeros(6, 4)), 6))
     assert (network.traffic.setup_rounds, network.traffic.setup_numbers) == (1, 4)
     assert (network.traffic.rounds, network.traffic.vectors, network.traffic.numbers) == (5, 5, 0)
     assert problem.calls.solves == 5

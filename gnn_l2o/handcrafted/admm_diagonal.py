@@ -34,7 +34,12 @@ class DiagonalADMM(Tunable[DiagonalADMMState]):
     r""":class:`.ADMM` with one penalty an edge and coordinate, from the diagonals of the nodes' Hessians.
 
     .. math::
-        \rho_{ij} = \rho s_i \odot s_j, \qquad s_i = \sqrt{\operatorname{diag} \nabla^2 f_i(x_i^0)}
+        \rho_{ij} = \rho s_i \odot s_j, \qquad
+        s_i^2 = \bar h_i \Bigl(\frac{h_i}{\bar h_i}\Bigr)^{\theta}, \qquad
+        h_i = \operatorname{diag} \nabla^2 f_i(x_i^0)
+
+    with :math:`\bar h_i` the mean of h_i. With :math:`\theta = 1` penalties are proportional to the diagonal; half the
+    logarithm is often faster.
 
     It converges for the same reason as :class:`.ADMM`: this is Douglas-Rachford splitting in another fixed metric. The
     geometric mean of both ends takes no more than one vector a round: with :math:`m_j = s_j \odot x_j` a node has
@@ -48,6 +53,7 @@ class DiagonalADMM(Tunable[DiagonalADMMState]):
 
     Attributes:
         penalty: rho, relative to the curvature.
+        power: theta.
         relaxation: alpha.
     """
 
@@ -55,16 +61,18 @@ class DiagonalADMM(Tunable[DiagonalADMMState]):
     label = "diagonal ADMM"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "penalty": Range(0.01, 10.0),
-        "relaxation": Choice((0.8, 0.97)),
+        "power": Choice((0.5, 1.0)),
     }
     cost = Cost(rounds=1, vectors=1, solves=1)
 
     penalty: float | Tensor
-    relaxation: float | Tensor
+    power: float | Tensor = 1.0
+    relaxation: float | Tensor = 0.97
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> DiagonalADMMState:
         diagonal = problem.hessian_diagonal(x0)
-        root = diagonal.maximum(FLOOR * diagonal.mean(dim=1, keepdim=True)).sqrt()
+        mean = diagonal.mean(dim=1, keepdim=True)
+        root = (mean * (diagonal / mean).clamp(min=FLOOR) ** self.power).sqrt()
         (ends,) = network.neighbours(numbers=root, directed=True, setup=True)
         total = network.reduce(ends.other, "sum", empty=0.0, directed=True)
         alone = network.degree.to(root) == 0

@@ -110,7 +110,13 @@ class Architecture(ABC, Generic[Weights]):
 
 
 class Movable(Algorithm[State]):
-    """An algorithm that can be moved to another device or precision."""
+    """An algorithm that can be moved to another device or precision.
+
+    Attributes:
+        run_settings: the attributes, whole numbers, that a run may set: ``--model milodo_local:local_steps=16``.
+    """
+
+    run_settings: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:

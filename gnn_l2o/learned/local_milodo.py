@@ -38,6 +38,7 @@ class LocalMiLoDo(Movable[LocalState]):
     """
 
     setup_knowledge = SETUP_KNOWLEDGE
+    run_settings = ("local_steps",)
 
     source: PenaltyNetwork
     schedule: RecomputeSchedule

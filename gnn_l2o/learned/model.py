@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tomllib
 from collections.abc import Mapping
@@ -67,16 +68,42 @@ def load_model(name: str | Path) -> Movable[Any]:
     """Return the trained optimizer called ``name``.
 
     Args:
-        name: a folder of ``models/``, or the path of a folder like them.
+        name: a folder of ``models/``, or the path of a folder like them; then perhaps ``:`` and settings of the run
+            (:attr:`.Movable.run_settings`), ``milodo_local:local_steps=16``.
 
     Raises:
-        InputError: there is no such model, or its weights are corrupt, foreign or of another architecture.
+        InputError: there is no such model, its weights are corrupt, foreign or of another architecture, or it has no
+            such setting.
     """
+    if isinstance(name, str) and ":" in name and not Path(name).is_dir():
+        head, _, tail = name.partition(":")
+        return with_run_settings(load_model(head), tail)
     folder = model_folder(name)
     architecture = read_architecture(model_recipe(folder).get("architecture", {}))
     weights = architecture.build()
     load_weights(folder / WEIGHTS, weights, architecture)
     return architecture.algorithm(weights.eval(), name=folder.name)
+
+
+def with_run_settings(algorithm: Movable[Any], text: str) -> Movable[Any]:
+    """Return a trained optimizer with other settings of its run, which its name then says.
+
+    Args:
+        algorithm: the optimizer.
+        text: the settings, ``key=value,key=value``; all are whole numbers.
+
+    Raises:
+        InputError: it has no such setting, or a value is no whole number of at least 1.
+    """
+    values = {}
+    for item in text.split(","):
+        key, _, value = item.partition("=")
+        if key not in algorithm.run_settings:
+            raise unknown(f"setting of a run of {algorithm.name}", key, algorithm.run_settings)
+        if not value.isdecimal() or int(value) < 1:
+            raise InputError(f"{key} is a whole number of at least 1, got {value!r}")
+        values[key] = int(value)
+    return dataclasses.replace(algorithm, name=f"{algorithm.name}:{text}", **values)  # type: ignore[type-var]
 
 
 def model_folder(name: str | Path) -> Path:

@@ -5,6 +5,7 @@ from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner
 from gnn_l2o.nn.facts import GraphFacts
 from gnn_l2o.nn.initial_state import initial_state
+from gnn_l2o.nn.local_conv import LocalMiLoDoConv
 from gnn_l2o.nn.local_rule import initial_local_state, local_step
 from gnn_l2o.nn.local_state import LocalState
 from gnn_l2o.nn.lstm import CoordinateLSTM
@@ -23,6 +24,7 @@ __all__ = [
     "CoordinateLSTM",
     "EdgePreconditioner",
     "GraphFacts",
+    "LocalMiLoDoConv",
     "LocalState",
     "Message",
     "MiLoDoConv",

@@ -33,14 +33,17 @@ def local_step(
     .. math::
         z_i &= \operatorname{prox}_{f_i + r, \mathrm{Diag}(p_i)}(\hat x_i - p_i \odot y_i), \qquad
                p_i = 1 / \textstyle\sum_j \rho_{ij}                                                   && (22) \\
-        d_i &= \textstyle\sum_j \rho_{ij} \odot (z_i - z_j), \qquad \rho_{ij} = \rho_{ji} > 0 \\
-        y_i^+ &= y_i + \alpha d_i                                                                   && (23) \\
-        x_i^+ &= z_i - \tfrac12 p_i \odot d_i                                                       && (24) \\
-        \hat x_i^+ &= \hat x_i + 2 \alpha (x_i^+ - \hat x_i), \qquad 0 < \alpha < 1
+        y_i^+ &= y_i + \alpha \textstyle\sum_j \rho_{ij} \odot (z_i - z_j), \qquad
+               \rho_{ij} = \rho_{ji} > 0                                                            && (23) \\
+        a_{ij}^+ &= a_{ij} + 2 \alpha \bigl(\tfrac12 (z_i + z_j) - a_{ij}\bigr), \qquad 0 < \alpha < 1 \\
+        \hat x_i^+ &= p_i \textstyle\sum_j \rho_{ij} \odot a_{ij}^+
 
-    so that :math:`p_{ij1} = \alpha \rho_{ij}` and :math:`p_{ij2} = \frac12 p_i \rho_{ij}`. It is over-relaxed consensus
-    ADMM, Douglas-Rachford splitting in the metric of rho: with fixed penalties it converges from anywhere, for all
-    convex f_i, whatever the penalties (Eckstein, Bertsekas 1992). The iterates are the z.
+    With fixed penalties the last two lines are (24), :math:`x_i = z_i - \sum_j p_{ij2} (z_i - z_j)` with
+    :math:`p_{ij2} = \frac12 p_i \rho_{ij}`, and its relaxation
+    :math:`\hat x_i^+ = \hat x_i + 2 \alpha (x_i - \hat x_i)`; further :math:`p_{ij1} = \alpha \rho_{ij}`. a belongs to
+    an edge, whose ends both know it, so that new penalties weigh it anew. This is over-relaxed consensus ADMM,
+    Douglas-Rachford splitting in the metric of rho: with fixed penalties it converges from anywhere, for all convex
+    f_i, whatever the penalties (Eckstein, Bertsekas 1992). The iterates are the z.
 
     Args:
         state: before the step.
@@ -50,8 +53,8 @@ def local_step(
         curvature: has the source emit new penalties for the next step, to which it tells the mean curvature of f_i
             at z; without, those of this step stay.
     """
-    penalty, alpha = state.penalty, state.relaxation
-    weight = exchange.reduce(penalty, "sum", empty=0.0)
+    alpha = state.relaxation
+    weight = exchange.reduce(state.penalty, "sum", empty=0.0)
     # A node without neighbours has one of itself, so that its steps are those of the proximal point method.
     weight = torch.where(weight > 0, weight, source.weight_alone(state.memory))
     z = solve(state.center - state.y / weight, weight, state.x)
@@ -60,15 +63,17 @@ def local_step(
     if curvature is not None:
         numbers, memory = source.message(state, z, subgradient, weight, curvature(z.detach()))
     ends, *message = exchange.neighbours(z, numbers=numbers)
-    apart = exchange.collect(penalty * ends.difference)
-    x = z - 0.5 * apart / weight
+    apart = exchange.collect(state.penalty * ends.difference)
+    middle = state.middle + 2 * exchange.at_edges(alpha) * (ends.mean - state.middle)
+    penalty = state.penalty
     if curvature is not None:
         penalty, memory = source.penalties(message[0], state.iteration + 1, memory, exchange)
     return replace(
         state,
         x=z,
         y=state.y + alpha * apart,
-        center=state.center + 2 * alpha * (x - state.center),
+        center=_center(penalty, middle, state.center + 2 * alpha * (z - state.center), exchange),
+        middle=middle,
         apart=apart,
         previous=Previous(state.x, state.apart),
         subgradient=subgradient,
@@ -91,11 +96,13 @@ def initial_local_state(
         exchange: of the graph.
     """
     penalty, relaxation, memory = source.start(facts, curvature, exchange)
+    (ends,) = exchange.neighbours(numbers=x, setup=True)
     zero = torch.zeros_like(x)
     return LocalState(
         x=x,
         y=zero,
-        center=x,
+        center=_center(penalty, ends.mean, x, exchange),
+        middle=ends.mean,
         apart=zero,
         previous=Previous(x, zero),
         subgradient=zero,
@@ -105,3 +112,10 @@ def initial_local_state(
         facts=facts,
         iteration=0,
     )
+
+
+def _center(penalty: Tensor, middle: Tensor, alone: Tensor, exchange: Exchange) -> Tensor:
+    """Return x^ of every node: the mean of its edges' a with the penalties as weights, ``alone`` without edges."""
+    weight = exchange.reduce(penalty, "sum", empty=0.0)
+    total = exchange.reduce(penalty * middle, "sum", empty=0.0)
+    return torch.where(weight > 0, total / weight, alone)

@@ -31,6 +31,7 @@ class LocalState:
         x: ``(N, d)``, the iterates, after the local solve.
         y: ``(N, d)``, the dual variables; over every graph they sum to zero.
         center: ``(N, d)``, x^, the point near which the next local solve looks.
+        middle: ``(R, d)``, a, what the two ends of an edge keep of their common past.
         apart: ``(N, d)``, d, the sums of the last penalized differences.
         previous: x and d of the iteration before.
         subgradient: ``(N, d)``, of f_i + r at x.
@@ -44,6 +45,7 @@ class LocalState:
     x: Tensor
     y: Tensor
     center: Tensor
+    middle: Tensor
     apart: Tensor
     previous: Previous
     subgradient: Tensor
