@@ -9,7 +9,12 @@ from sklearn.linear_model import Ridge
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.graph.exchange import NetworkExchange
-from gnn_l2o.learned import LearnedScalarsArchitecture, MatrixMiLoDoArchitecture, MiLoDoArchitecture
+from gnn_l2o.learned import (
+    LearnedScalarsArchitecture,
+    LocalMiLoDoArchitecture,
+    MatrixMiLoDoArchitecture,
+    MiLoDoArchitecture,
+)
 from gnn_l2o.nn import CoordinateLSTM
 from gnn_l2o.nn.features import known_at_edges
 from gnn_l2o.problems import Logistic
@@ -35,6 +40,7 @@ ARCHITECTURES = {
     "no spectral gap": dataclasses.replace(CONFIG.architecture, spectral_gap=False),
     "directed": dataclasses.replace(CONFIG.architecture, symmetrize="mean", edge_weights="coordinate"),
     "scalars": LearnedScalarsArchitecture(accelerated=True),
+    "local solves": LocalMiLoDoArchitecture(hidden_features=4, warmup=3),
     "matrices": MatrixMiLoDoArchitecture(hidden_features=4),
 }
 

@@ -29,7 +29,7 @@ LARGEST = 6.0  # of the logarithms of penalties in their units
 FASTEST, WINDOW = 0.5, 8.0  # penalties change by no more than a factor exp(FASTEST / (1 + (k / WINDOW)^2)) a step
 HIGHEST_RELAXATION, RELAXATION_LOGIT = 0.99, 3.15  # at first 0.97
 MESSAGE_SCALE = 0.1  # of the weights that messages begin with; nothing could be learned from messages of zero
-LEVELS = (-4.5, -3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5)  # logarithms that grid-search initialization tries
+LEVELS = (-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5)  # logarithms that grid-search initialization tries
 
 
 @dataclass(frozen=True)

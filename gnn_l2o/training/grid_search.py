@@ -104,7 +104,7 @@ def _means(values: Tensor, graph: Tensor) -> Tensor:
 
 def _ridge(features: Tensor, targets: Tensor) -> Tensor:
     """Return the coefficients of 1 and the features, ``(1 + features, outputs)``."""
-    columns = torch.cat([torch.ones_like(features[:, :1]), features], dim=1)
+    columns = torch.cat([features.new_ones(len(features), 1), features], dim=1)
     penalty = RIDGE * len(columns) * torch.eye(columns.size(1)).to(columns)
     penalty[0, 0] = 0
     return torch.linalg.solve(columns.t() @ columns + penalty, columns.t() @ targets)
