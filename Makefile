@@ -21,9 +21,9 @@ test: setup
 	$(BIN)/python -m pytest --quiet
 
 demo: setup
-	$(BIN)/python evaluate.py --model milodo_gnn --algorithms prox_ed dapg admm --dataset breast_cancer \
+	$(BIN)/python evaluate.py --model milodo_local milodo_gnn --algorithms prox_ed dapg admm admm_diagonal --dataset breast_cancer \
 		--topology real:name=topozoo/Abilene --instances 2 --iterations 1000 --tuning_budget 9 \
 		--tuning_instances 1 --threads 1 --output out/demo/breast_cancer --overwrite
-	$(BIN)/python evaluate.py --model milodo_gnn --algorithms prox_ed dapg admm --dataset lasso \
+	$(BIN)/python evaluate.py --model milodo_local milodo_gnn --algorithms prox_ed dapg admm admm_diagonal --dataset lasso \
 		--topology erdos_renyi --nodes 10 50 --instances 2 --iterations 300 --tuning_budget 9 \
 		--tuning_instances 1 --threads 1 --output out/demo/lasso --overwrite

@@ -61,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="run the preset at its small size, which is the default")
     size.add_argument("--full", action="store_true", help="run the preset at its full size")
-    add("--model", nargs="+", default=["milodo_gnn"], metavar="NAME", help="trained optimizers, or 'none'")
+    add("--model", nargs="+", default=["milodo_local"], metavar="NAME", help="trained optimizers, or 'none'")
     groups = ", ".join(f"'{group}'" for group in GROUPS)
     methods = f"methods to tune and run: names, Python files, the groups {groups}, or 'none'"
     add("--algorithms", nargs="+", default=["all"], metavar="NAME", help=methods)

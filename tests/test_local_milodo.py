@@ -9,14 +9,15 @@ import pytest
 import torch
 from torch import Tensor
 
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.driver import Driver, run
 from gnn_l2o.graph import Network
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.exchange import NetworkExchange
-from gnn_l2o.learned import LocalMiLoDoArchitecture
-from gnn_l2o.nn import PenaltyNetwork
+from gnn_l2o.learned import LocalMiLoDoArchitecture, load_model
+from gnn_l2o.nn import LocalMiLoDoConv, PenaltyNetwork
 from gnn_l2o.nn.penalty_network import FASTEST, WINDOW
-from gnn_l2o.problems import L1, LeastSquares, Logistic, Problem, Zero, solve
+from gnn_l2o.problems import L1, LeastSquares, Logistic, NeuralNetwork, Problem, Zero, solve
 from gnn_l2o.testing import check_learned_optimizer
 from tests.edge_admm import with_edge_variables
 
@@ -192,3 +193,56 @@ def test_no_weights_make_the_distance_to_the_solution_grow(kind: str) -> None:
                 )
         assert all(b <= a * (1 + 1e-9) for a, b in pairwise(distances)), (seed, distances[:5])
         assert distances[-1] < distances[0]
+
+
+def test_the_layer_takes_the_same_steps_as_the_optimizer() -> None:
+    network, problem = build_network("barabasi_albert", 7), least_squares(7, samples=6)
+    optimizer = LocalMiLoDoArchitecture(warmup=4).algorithm(random_weights(4, 0.5))
+    conv = LocalMiLoDoConv(optimizer.source)
+
+    def solve_locally(center: Tensor, weight: Tensor, start: Tensor) -> Tensor:
+        return problem.local_solve(center, weight, start)
+
+    with torch.no_grad():
+        state = optimizer.init(problem, network, torch.zeros(7, 4))
+        own = conv.init(
+            torch.zeros(7, 4),
+            network.edge_index,
+            smoothness=problem.smoothness(),
+            curvature=problem.hessian_diagonal(torch.zeros(7, 4)),
+            spectral_gap=network.at_nodes(network.spectral_gap),
+            min_eigenvalue=network.at_nodes(network.min_eigenvalue),
+            shrinkage=state.facts.prox_shrinkage,
+        )
+        for k in range(8):
+            state = optimizer.step(problem, network, state)
+            own = conv(own, network.edge_index, solve_locally, curvature=problem.curvature_at if k < 4 else None)
+            torch.testing.assert_close(own.x, state.x, rtol=1e-10, atol=1e-10)
+
+
+def test_the_rounds_and_numbers_that_it_sends_are_counted() -> None:
+    network, problem = build_network("ring", 5), least_squares(5)
+    optimizer = LocalMiLoDoArchitecture(warmup=3).algorithm(random_weights(0))
+    driver = Driver(optimizer, problem, network, torch.zeros(5, 4))
+    driver.advance(10)
+    assert (driver.cost.rounds, driver.cost.vectors, driver.cost.numbers) == (10, 10, 3 * optimizer.source.numbers)
+    # Neighbours tell each other q, degree and first level, and the initial point; the graph its size and spectrum.
+    diameter = int(network.diameter.max())
+    assert driver.setup == (2 + diameter, 4 + 2 + 4 + 3 * diameter)
+
+
+def test_a_run_may_have_settings_of_its_own() -> None:
+    model = load_model("milodo_local:local_steps=16")
+    assert (model.name, model.local_steps) == ("milodo_local:local_steps=16", 16)
+    with pytest.raises(InputError, match="did you mean 'local_steps'"):
+        load_model("milodo_local:local_step=16")
+    with pytest.raises(InputError, match="local_steps is a whole number of at least 1, got '0'"):
+        load_model("milodo_local:local_steps=0")
+
+
+def test_it_refuses_losses_that_are_not_convex() -> None:
+    network = build_network("ring", 5)
+    shards = [(torch.randn(6, 3).numpy(), np.arange(6) % 2) for _ in range(5)]
+    problem = NeuralNetwork.from_nodes(torch.nn.Linear(3, 2), torch.nn.functional.cross_entropy, shards)
+    refusal = LocalMiLoDoArchitecture().algorithm(random_weights(0)).refusal(problem, network)
+    assert refusal is not None and "convex" in refusal

@@ -59,6 +59,11 @@ class LocalMiLoDo(Movable[LocalState]):
         recomputations = sum(map(self.schedule.due, range(iterations)))
         return super().total_cost(iterations, shapes) + Cost(numbers=self.source.numbers) * recomputations
 
+    def refusal(self, problem: Problem, network: Network) -> str | None:
+        if problem.lower_bound() is None:
+            return None
+        return "its local solves are for convex problems; this one is not convex (for a neural network take milodo_mlp)"
+
     def init(self, problem: Problem, network: Network, x0: Tensor) -> LocalState:
         facts = network_facts(problem, network, x0)
         shrinkage = prox_shrinkage(x0, problem.gradient(x0), 1 / facts.smoothness, problem.prox)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from gnn_l2o.nn.facts import prox_shrinkage
 from gnn_l2o.nn.local_rule import Curvature, LocalSolve, initial_local_state, local_step
 from gnn_l2o.nn.local_state import LocalState
 from gnn_l2o.nn.messages import MessageLayer, Messages
@@ -37,7 +36,7 @@ class LocalMiLoDoConv(MessageLayer):
         >>> own = torch.tensor([[0.0], [1.0], [5.0]])  # f_i(x) = (x - own_i)^2 / 2, minimal together at the mean, 2
         >>> edge_index = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])  # the path 0 - 1 - 2
         >>> conv = LocalMiLoDoConv()
-        >>> state = conv.init(own, edge_index, gradient=torch.zeros_like(own))
+        >>> state = conv.init(own, edge_index)
         >>> with torch.no_grad():
         ...     for _ in range(400):
         ...         state = conv(state, edge_index, lambda c, w, start: (own + w * c) / (1 + w))
@@ -59,12 +58,12 @@ class LocalMiLoDoConv(MessageLayer):
         self,
         x: Tensor,
         edge_index: Tensor,
-        gradient: Tensor,
         *,
         smoothness: Tensor | float = 1.0,
         curvature: Tensor | float | None = None,
         spectral_gap: Tensor | float = 0.0,
         min_eigenvalue: Tensor | float | None = None,
+        shrinkage: Tensor | float = 0.0,
         batch: Tensor | None = None,
     ) -> LocalState:
         r"""Return the state before the first step.
@@ -72,12 +71,12 @@ class LocalMiLoDoConv(MessageLayer):
         Args:
             x: the initial point, ``(N, d)``.
             edge_index: ``(2, E)``, every edge in both directions.
-            gradient: grad f_i at x, ``(N, d)``.
             smoothness: L_i, a number or ``(N, 1)``.
             curvature: the diagonal of the Hessian of f_i, ``(N, d)``, or its mean, a number or ``(N, 1)``; by default
                 L_i.
             spectral_gap: of the mixing matrix with Metropolis weights, a number or ``(N, 1)``.
             min_eigenvalue: its smallest eigenvalue, so too; by default Gershgorin's bound.
+            shrinkage: of a regularizer among the f_i, see :func:`.prox_shrinkage`, so too; 0 without one.
             batch: the number of the graph of each node, ``(N,)``, as in a :class:`torch_geometric.data.Batch`; by
                 default all nodes belong to one graph.
 
@@ -95,8 +94,8 @@ class LocalMiLoDoConv(MessageLayer):
             min_eigenvalue=min_eigenvalue,
             batch=batch,
         )
-        shrinkage = prox_shrinkage(x, gradient, 1 / facts.smoothness, lambda v, step: v)
-        return initial_local_state(self.source, x, replace(facts, prox_shrinkage=shrinkage), diagonal, exchange)
+        facts = replace(facts, prox_shrinkage=column * shrinkage)
+        return initial_local_state(self.source, x, facts, diagonal, exchange)
 
     def forward(
         self, state: LocalState, edge_index: Tensor, solve: LocalSolve, *, curvature: Curvature | None = None
