@@ -164,6 +164,7 @@ class PenaltyNetwork(nn.Module, PenaltySource):
 
     def start(self, facts: GraphFacts, curvature: Tensor, exchange: Exchange) -> tuple[Tensor, Tensor, PenaltyMemory]:
         mean = curvature.mean(dim=1, keepdim=True)
+        mean = torch.where(mean > 0, mean, 1.0)  # without data, any penalty is as good
         shape = (curvature / mean).clamp(min=FLOOR)
         neighbours = exchange.reduce(torch.ones_like(facts.weight), "sum", empty=0.0)
         degree = neighbours.clamp(min=1)
