@@ -108,7 +108,7 @@ class LocalMiLoDoArchitecture(Architecture[PenaltyNetwork]):
     hidden_features: int = 16
     edges: bool = True
     diagonal: bool = True
-    warmup: int = 32
+    warmup: int = 64
     recompute_every: int = 0
 
     def build(self) -> PenaltyNetwork:

@@ -26,7 +26,7 @@ from gnn_l2o.nn.penalty_source import PenaltySource
 MESSAGES = 4  # numbers that a node sends beside its change of the penalties
 FLOOR = 1e-6  # of a diagonal entry relative to the node's mean, so that a column of zeros has a penalty as well
 LARGEST = 6.0  # of the logarithms of penalties in their units
-FASTEST, WINDOW = 0.5, 8.0  # penalties change by no more than a factor exp(FASTEST / (1 + (k / WINDOW)^2)) a step
+FASTEST, WINDOW = 0.5, 16.0  # penalties change by no more than a factor exp(FASTEST / (1 + (k / WINDOW)^2)) a step
 HIGHEST_RELAXATION, RELAXATION_LOGIT = 0.99, 3.15  # at first 0.97
 MESSAGE_SCALE = 0.1  # of the weights that messages begin with; nothing could be learned from messages of zero
 LEVELS = (-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5)  # logarithms that grid-search initialization tries
@@ -79,7 +79,7 @@ class PenaltyNetwork(nn.Module, PenaltySource):
     .. math::
         \ell_{ij}^0 = \tfrac12 (a_i + a_j), \qquad
         \ell_{ij}^{k+1} = \ell_{ij}^k + b_k \tanh\bigl(\tfrac12 (c_i^k + c_j^k) + e_{ij}^k\bigr), \qquad
-        b_k = \frac{1}{2 (1 + (k / 8)^2)}
+        b_k = \frac{1}{2 (1 + (k / 16)^2)}
 
     and it stays within -6 and 6. :math:`a_i` and :math:`\theta_i` in (0, 1) follow from what a node knows before the
     first iteration (:func:`.known_at_node`). A node's LSTM sees in addition what the last step was like
