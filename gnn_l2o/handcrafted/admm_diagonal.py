@@ -38,8 +38,8 @@ class DiagonalADMM(Tunable[DiagonalADMMState]):
         s_i^2 = \bar h_i \Bigl(\frac{h_i}{\bar h_i}\Bigr)^{\theta}, \qquad
         h_i = \operatorname{diag} \nabla^2 f_i(x_i^0)
 
-    with :math:`\bar h_i` the mean of h_i. With :math:`\theta = 1` penalties are proportional to the diagonal; its square
-    root, :math:`\theta = \tfrac12`, is often faster.
+    with :math:`\bar h_i` the mean of h_i. With :math:`\theta = 1` penalties are proportional to the diagonal; with
+    its square root, :math:`\theta = \tfrac12`, runs are often faster.
 
     It converges for the same reason as :class:`.ADMM`: this is Douglas-Rachford splitting in another fixed metric. The
     geometric mean of both ends takes no more than one vector a round: with :math:`m_j = s_j \odot x_j` a node has
