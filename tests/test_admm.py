@@ -67,7 +67,7 @@ def test_without_relaxation_it_is_decentralized_admm(graph: nx.Graph) -> None:
 
 def test_diagonals_are_exchanged_once_and_counted() -> None:
     problem, network = sample(L1(0.1)), Network.from_networkx(GRAPHS["star"])
-    list(islice(run(DiagonalADMM(0.3), problem, network, torch.zeros(6, 4)), 6))
+    list(islice(run(DiagonalADMM(0.3, 0.5, 0.8), problem, network, torch.zeros(6, 4)), 6))
     assert (network.traffic.setup_rounds, network.traffic.setup_numbers) == (1, 4)
     assert (network.traffic.rounds, network.traffic.vectors, network.traffic.numbers) == (5, 5, 0)
     assert problem.calls.solves == 5

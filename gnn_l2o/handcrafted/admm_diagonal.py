@@ -62,12 +62,13 @@ class DiagonalADMM(Tunable[DiagonalADMMState]):
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "penalty": Range(0.01, 10.0),
         "power": Choice((0.5, 1.0)),
+        "relaxation": Choice((0.97,)),
     }
     cost = Cost(rounds=1, vectors=1, solves=1)
 
     penalty: float | Tensor
-    power: float | Tensor = 1.0
-    relaxation: float | Tensor = 0.97
+    power: float | Tensor
+    relaxation: float | Tensor
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> DiagonalADMMState:
         diagonal = problem.hessian_diagonal(x0)
