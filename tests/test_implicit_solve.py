@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from gnn_l2o.problems import L1, Box, ElasticNet, LeastSquares, Logistic, Problem, Regularizer, Zero
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.problems import L1, Box, ElasticNet, GroupL1, LeastSquares, Logistic, Problem, Regularizer, Zero
 from gnn_l2o.problems.linear_model import LinearModel
 
 REGULARIZERS = {"zero": Zero(), "l1": L1(0.05), "elastic net": ElasticNet(0.05, 0.3), "box": Box(-0.5, 0.4)}
@@ -16,6 +17,13 @@ def sample(kind: type[LinearModel], counts: tuple[int, ...], dim: int, regulariz
     features = [torch.randn(m, dim) for m in counts]
     targets = [torch.randn(m) for m in counts]
     return kind.from_nodes(features, [t > 0 for t in targets] if issubclass(kind, Logistic) else targets, regularizer)
+
+
+def test_a_regularizer_that_is_not_separable_is_refused() -> None:
+    problem = sample(LeastSquares, (3, 2), 4, GroupL1(0.1, size=2))
+    center = torch.randn(2, 4, requires_grad=True)
+    with pytest.raises(InputError, match="separable regularizer only, got GroupL1"):
+        problem.local_solve(center, 0.3, torch.zeros(2, 4))
 
 
 class General(Logistic):

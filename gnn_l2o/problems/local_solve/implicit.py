@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from gnn_l2o._utils.errors import InputError
+
 if TYPE_CHECKING:
     from gnn_l2o.problems.problem import Problem
 
@@ -37,7 +39,7 @@ class ImplicitSolve(torch.autograd.Function):
         center, weight, x = ctx.saved_tensors
         problem: Problem = ctx.problem
         derivative = problem.node_regularizer.prox_derivative(x, 1 / weight)
-        assert derivative is not None  # the regularizer is separable
+        assert derivative is not None  # implicit_solve has checked it
         adjoint = problem.hessian_solve(x, gradient, derivative / weight)
         of_weight = (center - x) * adjoint
         if weight.size(1) == 1:
@@ -46,6 +48,13 @@ class ImplicitSolve(torch.autograd.Function):
 
 
 def implicit_solve(problem: Problem, center: Tensor, weight: Tensor, start: Tensor, tolerance: float) -> Tensor:
-    """Return the solution of :meth:`.Problem.local_solve`, differentiable in c and w, ``(N, d)``."""
+    """Return the solution of :meth:`.Problem.local_solve`, differentiable in c and w, ``(N, d)``.
+
+    Raises:
+        InputError: the regularizer is not separable, so that the derivative of its prox is not known.
+    """
+    if problem.node_regularizer.prox_derivative(start, 1.0) is None:
+        kind = type(problem.node_regularizer).__name__
+        raise InputError(f"exact local solves are differentiable with a separable regularizer only, got {kind}")
     solution: Tensor = ImplicitSolve.apply(center, weight, start, problem, tolerance)  # type: ignore[no-untyped-call]
     return solution
