@@ -179,7 +179,9 @@ def test_no_weights_make_the_distance_to_the_solution_grow(kind: str) -> None:
         optimizer = LocalMiLoDoArchitecture(warmup=0).algorithm(random_weights(seed, 5.0))
         with torch.no_grad():
             state = optimizer.init(problem, network, torch.zeros_like(best))
-            state = dataclasses.replace(state, penalty=10 ** (3 * torch.randn_like(state.penalty)).clamp(-6, 6))
+            penalty = 10 ** (3 * torch.randn_like(state.penalty)).clamp(-6, 6)
+            weight = exchange.reduce(penalty, "sum", empty=0.0)
+            state = dataclasses.replace(state, penalty=penalty, weight=weight)
             i, j = network.link_index
             incidence = torch.zeros(network.num_nodes, len(i))
             incidence[i, torch.arange(len(i))], incidence[j, torch.arange(len(i))] = 1.0, -1.0
@@ -242,6 +244,14 @@ def test_a_run_may_have_settings_of_its_own() -> None:
         load_model("milodo_local:local_step=16")
     with pytest.raises(InputError, match="local_steps is a whole number of at least 1, got '0'"):
         load_model("milodo_local:local_steps=0")
+
+
+def test_a_node_alone_takes_proximal_point_steps() -> None:
+    network, problem = Network.from_networkx(nx.empty_graph(1)), least_squares(1, samples=6)
+    optimizer = LocalMiLoDoArchitecture(warmup=3).algorithm(random_weights(0, 0.3))
+    driver = Driver(optimizer, problem, network, torch.zeros(1, 4))
+    driver.advance(300)
+    torch.testing.assert_close(driver.state.x.detach(), solve(problem).x, atol=1e-8, rtol=0)
 
 
 def test_it_refuses_losses_that_are_not_convex() -> None:

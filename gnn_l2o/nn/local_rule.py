@@ -53,10 +53,7 @@ def local_step(
         curvature: has the source emit new penalties for the next step, to which it tells the mean curvature of f_i
             at z; without, those of this step stay.
     """
-    alpha = state.relaxation
-    weight = exchange.reduce(state.penalty, "sum", empty=0.0)
-    # A node without neighbours has one of itself, so that its steps are those of the proximal point method.
-    weight = torch.where(weight > 0, weight, source.weight_alone(state.memory))
+    alpha, weight = state.relaxation, state.weight
     z = solve(state.center - state.y / weight, weight, state.x)
     subgradient = weight * (state.center - z) - state.y
     numbers, memory = None, state.memory
@@ -68,16 +65,19 @@ def local_step(
     penalty = state.penalty
     if curvature is not None:
         penalty, memory = source.penalties(message[0], state.iteration + 1, memory, exchange)
+        weight = _weight(penalty, exchange, state.alone, source.weight_alone(memory))
+    own = state.center + 2 * alpha * (z - state.center)
     return replace(
         state,
         x=z,
         y=state.y + alpha * apart,
-        center=_center(penalty, middle, state.center + 2 * alpha * (z - state.center), exchange),
+        center=_center(penalty, weight, middle, exchange, state.alone, own),
         middle=middle,
         apart=apart,
         previous=Previous(state.x, state.apart),
         subgradient=subgradient,
         penalty=penalty,
+        weight=weight,
         memory=memory,
         iteration=state.iteration + 1,
     )
@@ -96,17 +96,21 @@ def initial_local_state(
         exchange: of the graph.
     """
     penalty, relaxation, memory = source.start(facts, curvature, exchange)
+    alone = exchange.reduce(torch.ones_like(facts.weight), "sum", empty=0.0) == 0
+    weight = _weight(penalty, exchange, alone, source.weight_alone(memory))
     (ends,) = exchange.neighbours(numbers=x, setup=True)
     zero = torch.zeros_like(x)
     return LocalState(
         x=x,
         y=zero,
-        center=_center(penalty, ends.mean, x, exchange),
+        center=_center(penalty, weight, ends.mean, exchange, alone, x),
         middle=ends.mean,
         apart=zero,
         previous=Previous(x, zero),
         subgradient=zero,
         penalty=penalty,
+        weight=weight,
+        alone=alone,
         relaxation=relaxation,
         memory=memory,
         facts=facts,
@@ -114,8 +118,15 @@ def initial_local_state(
     )
 
 
-def _center(penalty: Tensor, middle: Tensor, alone: Tensor, exchange: Exchange) -> Tensor:
-    """Return x^ of every node: the mean of its edges' a with the penalties as weights, ``alone`` without edges."""
-    weight = exchange.reduce(penalty, "sum", empty=0.0)
-    total = exchange.reduce(penalty * middle, "sum", empty=0.0)
-    return torch.where(weight > 0, total / weight, alone)
+def _weight(penalty: Tensor, exchange: Exchange, alone: Tensor, own: Tensor) -> Tensor:
+    """Return w of every node: the sum of its penalties.
+
+    A node without neighbours has a penalty with itself, ``own``, so that its steps are those of the proximal point
+    method.
+    """
+    return torch.where(alone, own, exchange.reduce(penalty, "sum", empty=0.0))
+
+
+def _center(penalty: Tensor, weight: Tensor, middle: Tensor, exchange: Exchange, alone: Tensor, own: Tensor) -> Tensor:
+    """Return x^ of every node: the mean of its edges' a with the penalties as weights, ``own`` without edges."""
+    return torch.where(alone, own, exchange.reduce(penalty * middle, "sum", empty=0.0) / weight)

@@ -36,6 +36,8 @@ class LocalState:
         previous: x and d of the iteration before.
         subgradient: ``(N, d)``, of f_i + r at x.
         penalty: rho_ij, ``(R, d)`` or ``(R, 1)``.
+        weight: w, the sums of the penalties at the nodes, ``(N, d)`` or ``(N, 1)``.
+        alone: which nodes have no neighbours, ``(N, 1)``.
         relaxation: alpha, ``(N, 1)``.
         memory: whatever the source of the penalties keeps.
         facts: set-up knowledge.
@@ -50,6 +52,8 @@ class LocalState:
     previous: Previous
     subgradient: Tensor
     penalty: Tensor
+    weight: Tensor
+    alone: Tensor
     relaxation: Tensor
     memory: Any
     facts: GraphFacts

@@ -113,9 +113,9 @@ class PenaltyNetwork(nn.Module, PenaltySource):
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""
-        for module in self.modules():
-            if isinstance(module, nn.Linear | CoordinateLSTM):
-                module.reset_parameters()
+        for part in self.children():
+            assert isinstance(part, nn.Linear | CoordinateLSTM)
+            part.reset_parameters()
 
     def emit(self, level: float) -> None:
         """Make penalties constants, from which training departs, whatever the networks' inputs.
