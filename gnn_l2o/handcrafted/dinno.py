@@ -9,10 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Cost
-from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
+from gnn_l2o.algorithms.tunable import Choice, Range
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted.whole_number import check_whole
+from gnn_l2o.handcrafted.local_steps import LocalSteps
 from gnn_l2o.problems import Problem
 
 
@@ -25,7 +24,7 @@ class DiNNOState:
 
 
 @dataclass(frozen=True, eq=False)
-class DiNNO(Tunable[DiNNOState]):
+class DiNNO(LocalSteps[DiNNOState]):
     r"""DiNNO with gradient steps (Yu, Vincent, Schwager 2022, IEEE RA-L 7(2), arXiv:2109.08665), for smooth problems.
 
     .. math::
@@ -63,14 +62,6 @@ class DiNNO(Tunable[DiNNOState]):
     step_size: float | Tensor
     penalty: float | Tensor
     local_steps: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_whole(self, "local_steps", "local steps")
-
-    @property
-    def cost(self) -> Cost:
-        return Cost(rounds=1, vectors=1, gradients=int(self.local_steps))
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> DiNNOState:
         return DiNNOState(x=x0, dual=torch.zeros_like(x0))

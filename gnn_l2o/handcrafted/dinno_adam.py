@@ -9,11 +9,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Cost
-from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
+from gnn_l2o.algorithms.tunable import Choice, Range
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted.dinno import LocalObjective
-from gnn_l2o.handcrafted.whole_number import check_whole
+from gnn_l2o.handcrafted.local_steps import LocalSteps
 from gnn_l2o.problems import Problem
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
@@ -32,7 +31,7 @@ class DiNNOAdamState:
 
 
 @dataclass(frozen=True, eq=False)
-class DiNNOAdam(Tunable[DiNNOAdamState]):
+class DiNNOAdam(LocalSteps[DiNNOAdamState]):
     r""":class:`.DiNNO` whose local steps are those of Adam (Kingma, Ba 2015, arXiv:1412.6980), as in its experiments.
 
     .. math::
@@ -67,14 +66,6 @@ class DiNNOAdam(Tunable[DiNNOAdamState]):
     step_size: float | Tensor
     penalty: float | Tensor
     local_steps: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_whole(self, "local_steps", "local steps")
-
-    @property
-    def cost(self) -> Cost:
-        return Cost(rounds=1, vectors=1, gradients=int(self.local_steps))
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> DiNNOAdamState:
         zero = torch.zeros_like(x0)

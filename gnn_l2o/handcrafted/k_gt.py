@@ -9,10 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Cost
-from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
+from gnn_l2o.algorithms.tunable import Choice, Range
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted.whole_number import check_whole
+from gnn_l2o.handcrafted.local_steps import LocalSteps
 from gnn_l2o.problems import Problem
 
 
@@ -25,7 +24,7 @@ class KGTState:
 
 
 @dataclass(frozen=True, eq=False)
-class KGT(Tunable[KGTState]):
+class KGT(LocalSteps[KGTState]):
     r"""K-GT (Liu, Lin, Koloskova, Stich 2024, Optim. Methods Softw., arXiv:2301.01313), for smooth problems.
 
     .. math::
@@ -52,6 +51,7 @@ class KGT(Tunable[KGTState]):
     name = "k_gt"
     label = "K-GT"
     composite = False
+    exchanges = 2
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_size": Range(0.05, 5.0, unit="1/L"),
         "relaxation": Choice((0.5, 1.0)),
@@ -61,14 +61,6 @@ class KGT(Tunable[KGTState]):
     step_size: float | Tensor
     relaxation: float | Tensor
     local_steps: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_whole(self, "local_steps", "local steps")
-
-    @property
-    def cost(self) -> Cost:
-        return Cost(rounds=2, vectors=2, gradients=int(self.local_steps))
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> KGTState:
         return KGTState(x=x0, c=torch.zeros_like(x0))

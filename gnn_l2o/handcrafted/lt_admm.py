@@ -9,10 +9,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Cost
-from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
+from gnn_l2o.algorithms.tunable import Choice, Range
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted.whole_number import check_whole
+from gnn_l2o.handcrafted.local_steps import LocalSteps
 from gnn_l2o.problems import Problem
 
 
@@ -26,7 +25,7 @@ class LTADMMState:
 
 
 @dataclass(frozen=True, eq=False)
-class LTADMM(Tunable[LTADMMState]):
+class LTADMM(LocalSteps[LTADMMState]):
     r"""LT-ADMM (Ren, Bastianello, Johansson, Parisini 2024, arXiv:2407.08331; arXiv:2501.13516), for smooth problems.
 
     The prox of distributed ADMM is replaced by K gradient steps, in which the contribution of the neighbours is fixed:
@@ -69,14 +68,6 @@ class LTADMM(Tunable[LTADMMState]):
     step_size: float | Tensor
     coupling: float | Tensor
     local_steps: float
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_whole(self, "local_steps", "local steps")
-
-    @property
-    def cost(self) -> Cost:
-        return Cost(rounds=1, vectors=1, gradients=int(self.local_steps))
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> LTADMMState:
         zero = torch.zeros_like(x0)
