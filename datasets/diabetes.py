@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from gnn_l2o._utils.optional import optional
-from gnn_l2o.data.splits import node_sizes, penalty, require_at_least, split, standardized
+from gnn_l2o.data.splits import hand_out, penalty, standardized
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import LeastSquares
 
@@ -40,12 +40,7 @@ def sample(
         from sklearn.datasets import load_diabetes
     data, target = load_diabetes(return_X_y=True, scaled=False)
     data, target = data if raw else standardized(data), standardized(target)
-    if samples is not None:
-        require_at_least(1, samples=samples)
-    generator = np.random.default_rng(seed)
-    total = target.size if samples is None else network.num_nodes * samples
-    sizes = node_sizes(total, network.num_nodes, imbalance, generator)
-    parts = split(target, sizes, generator)
+    parts = hand_out(target, network.num_nodes, samples, imbalance, np.random.default_rng(seed))
     problem = LeastSquares.from_nodes(
         [data[p] for p in parts], [target[p] for p in parts], penalty(l1_weight, l2_weight)
     )

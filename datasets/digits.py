@@ -6,7 +6,7 @@ import numpy as np
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.optional import optional
-from gnn_l2o.data.splits import node_sizes, penalty, require_at_least, split, standardized
+from gnn_l2o.data.splits import hand_out, penalty, standardized
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Logistic
 
@@ -46,10 +46,6 @@ def sample(
         from sklearn.datasets import load_digits
     data, digits = load_digits(return_X_y=True)
     data, labels = data if raw else standardized(data), (digits == digit).astype(np.float64)
-    if samples is not None:
-        require_at_least(1, samples=samples)
-    generator = np.random.default_rng(seed)
-    total = labels.size if samples is None else network.num_nodes * samples
-    parts = split(labels, node_sizes(total, network.num_nodes, imbalance, generator), generator, alpha)
+    parts = hand_out(labels, network.num_nodes, samples, imbalance, np.random.default_rng(seed), alpha)
     problem = Logistic.from_nodes([data[p] for p in parts], [labels[p] for p in parts], penalty(l1_weight, l2_weight))
     return dataclasses.replace(problem, source="digits that come with scikit-learn")

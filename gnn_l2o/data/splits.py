@@ -194,6 +194,36 @@ def split(
     return _dirichlet_split(labels, sizes, generator, alpha)
 
 
+def hand_out(
+    labels: np.ndarray,
+    nodes: int,
+    samples: int | None,
+    imbalance: float,
+    generator: np.random.Generator,
+    alpha: float | None = None,
+) -> list[np.ndarray]:
+    """Draw the samples of every node from a pool, all of the pool where ``samples`` is ``None``.
+
+    Args:
+        labels: ``(M,)``, the class of every sample in the pool.
+        nodes: N.
+        samples: of a node on average.
+        imbalance: see :func:`node_sizes`.
+        generator: the source of randomness.
+        alpha: see :func:`split`.
+
+    Returns:
+        For every node the positions of its samples.
+
+    Raises:
+        InputError: see :func:`node_sizes` and :func:`split`; or ``samples`` is below 1.
+    """
+    if samples is not None:
+        require_at_least(1, samples=samples)
+    total = labels.size if samples is None else nodes * samples
+    return split(labels, node_sizes(total, nodes, imbalance, generator), generator, alpha)
+
+
 def _dirichlet_split(
     labels: np.ndarray, sizes: np.ndarray, generator: np.random.Generator, alpha: float
 ) -> list[np.ndarray]:
