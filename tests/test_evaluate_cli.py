@@ -1,6 +1,5 @@
 """The command: what it prints and writes, and that bad input ends in one line, exit code 2 and nothing written."""
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -11,28 +10,16 @@ import pytest
 import torch
 
 from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.cli.evaluate import main
 from gnn_l2o.evaluation.selection import members
 from gnn_l2o.learned import MiLoDoArchitecture, save_weights
 from gnn_l2o.limits import LIMITS
 
-PROJECT = Path(__file__).resolve().parent.parent
 TINY = ["--dataset", "lasso:features=6,samples=4", "--nodes", "4", "--instances", "1", "--iterations", "30"]
 TINY += ["--limits", "none"]
 TUNED = ["--tuning_budget", "4", "--tuning_instances", "1"]
 NONE = ["--model", "none"]
 ED = ["--algorithms", "prox_ed"]
-
-
-def load_main() -> Callable[[list[str]], int]:
-    spec = importlib.util.spec_from_file_location("_evaluate_script", PROJECT / "evaluate.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    main: Callable[[list[str]], int] = module.main
-    return main
-
-
-main = load_main()
 
 
 @pytest.fixture

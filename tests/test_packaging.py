@@ -102,8 +102,9 @@ for make in (
 import gnn_l2o.training
 small = dict(datasets=["lasso:features=4,samples=2"], nodes=[3], instances=1, iterations=5)
 print(len(gnn_l2o.evaluate(algorithms=["prox_ed"], limits=[], tuning_budget=2, tuning_instances=1, **small).runs))
-import runpy
-runpy.run_path("evaluate.py")
+import sys
+from gnn_l2o.cli.start import start
+sys.exit(start("evaluate", "evaluate.py"))
 """
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from evaluate import build_parser, main, preset_flags
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o.cli.evaluate import main
+from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
 from gnn_l2o.evaluation.presets import available_presets, load_preset
 from gnn_l2o.evaluation.selection import choose_methods
 from gnn_l2o.graph.build import build_network, expand

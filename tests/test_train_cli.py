@@ -4,7 +4,7 @@ import json
 import pytest
 import torch
 
-import train_gnn
+from gnn_l2o.cli.train import build_parser, configuration, main
 from gnn_l2o.learned import GenericL2OArchitecture, MiLoDoArchitecture, load_model, save_weights
 from gnn_l2o.training import FINE_TUNING_STAGES, TrainingConfig, read_recipe
 
@@ -39,7 +39,7 @@ def without(argv, *flags):
 def refused(capsys, argv):
     """Run the script on bad input; return its one line."""
     with pytest.raises(SystemExit) as stop:
-        train_gnn.main(argv)
+        main(argv)
     assert stop.value.code == 2
     lines = capsys.readouterr().err.strip().splitlines()
     errors = [line for line in lines if line.startswith("train_gnn.py: error: ")]
@@ -49,7 +49,7 @@ def refused(capsys, argv):
 
 def test_the_command_trains_a_model_that_loads(command, tmp_path, capsys):
     output = tmp_path / "mine"
-    assert train_gnn.main([*command, "--output", str(output)]) == 0
+    assert main([*command, "--output", str(output)]) == 0
     assert load_model(output).name == "mine"
     assert {p.name for p in output.iterdir()} == {
         "card.md",
@@ -65,21 +65,21 @@ def test_the_command_trains_a_model_that_loads(command, tmp_path, capsys):
 
 def test_its_recipe_trains_the_same_model_again(command, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
-    train_gnn.main([*command, "--output", str(first)])
-    train_gnn.main(["--recipe", str(first / "recipe.toml"), "--output", str(second), "--threads", "1"])
+    main([*command, "--output", str(first)])
+    main(["--recipe", str(first / "recipe.toml"), "--output", str(second), "--threads", "1"])
     assert read_recipe(first / "recipe.toml") == read_recipe(second / "recipe.toml")
     assert (first / "weights.safetensors").read_bytes() == (second / "weights.safetensors").read_bytes()
 
 
 def test_the_references_flags_fill_in_what_a_dataset_does_not_say(command, tmp_path):
     argv = [*command, "--features", "9", "--l1_weight", "0.2", "--output", str(tmp_path / "mine")]
-    train_gnn.main(argv)
+    main(argv)
     assert read_recipe(tmp_path / "mine" / "recipe.toml").dataset == ("lasso:features=6,samples=4,l1_weight=0.2",)
 
 
 def test_the_settings_of_the_paper(command, tmp_path):
     argv = without(command, "--hidden_features", "--warmup")
-    train_gnn.main([*argv, "--paper", "--output", str(tmp_path / "mine")])
+    main([*argv, "--paper", "--output", str(tmp_path / "mine")])
     config = read_recipe(tmp_path / "mine" / "recipe.toml")
     assert (config.loss, config.init) == ("objective", "special")
     assert config.architecture == MiLoDoArchitecture(
@@ -98,7 +98,7 @@ def test_the_settings_of_the_paper(command, tmp_path):
 )
 def test_other_kinds_of_architecture(command, tmp_path, kind, flags, setting):
     argv = without(command, "--hidden_features", "--warmup")
-    train_gnn.main([*argv, "--architecture", kind, *flags, "--output", str(tmp_path / "mine")])
+    main([*argv, "--architecture", kind, *flags, "--output", str(tmp_path / "mine")])
     architecture = read_recipe(tmp_path / "mine" / "recipe.toml").architecture
     assert architecture.name == kind and getattr(architecture, setting[0]) == setting[1]
     assert load_model(tmp_path / "mine").name == "mine"
@@ -107,16 +107,16 @@ def test_other_kinds_of_architecture(command, tmp_path, kind, flags, setting):
 def test_another_kind_takes_the_papers_training_but_not_its_architecture(command, tmp_path):
     argv = without(command, "--hidden_features", "--warmup")
     flags = ["--paper", "--architecture", "generic_l2o", "--init", "still"]
-    train_gnn.main([*argv, *flags, "--output", str(tmp_path / "mine")])
+    main([*argv, *flags, "--output", str(tmp_path / "mine")])
     config = read_recipe(tmp_path / "mine" / "recipe.toml")
     assert (config.loss, config.architecture.hidden_features) == ("objective", 20)
 
 
 def test_a_finished_run_can_be_resumed_and_stays_as_it_is(command, tmp_path):
     output = tmp_path / "mine"
-    train_gnn.main([*command, "--output", str(output)])
+    main([*command, "--output", str(output)])
     before = (output / "weights.safetensors").read_bytes()
-    assert train_gnn.main(["--resume", "--output", str(output), "--threads", "1"]) == 0
+    assert main(["--resume", "--output", str(output), "--threads", "1"]) == 0
     assert (output / "weights.safetensors").read_bytes() == before
 
 
@@ -131,7 +131,7 @@ def test_a_finished_run_can_be_resumed_and_stays_as_it_is(command, tmp_path):
     ],
 )
 def test_flags_of_the_architecture(command, flags, setting):
-    config = configuration([*command, *flags])
+    config = settings([*command, *flags])
     assert getattr(config.architecture, setting[0]) == setting[1]
 
 
@@ -158,29 +158,29 @@ def model(tmp_path):
     return tmp_path / "model"
 
 
-def configuration(argv):
-    return train_gnn.configuration(train_gnn.build_parser().parse_args(argv))
+def settings(argv):
+    return configuration(build_parser().parse_args(argv))
 
 
 def test_fine_tuning_takes_from_the_model_what_no_flag_says(model):
     own = read_recipe(model / "recipe.toml")
-    config = configuration(["--from", str(model), "--dataset", "lasso:features=9", "--nodes", "6"])
+    config = settings(["--from", str(model), "--dataset", "lasso:features=9", "--nodes", "6"])
     expected = {"dataset": ("lasso:features=9",), "nodes": (6,), "loss": "log_area", "stages": FINE_TUNING_STAGES}
     assert config == dataclasses.replace(own, **expected, init=None, pretrained=str(model))
-    assert configuration(["--from", str(model)]).dataset == own.dataset
+    assert settings(["--from", str(model)]).dataset == own.dataset
 
 
 def test_fine_tuning_is_run_again_and_resumed_from_its_recipe(command, model, tmp_path, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
-    train_gnn.main([*command, "--from", str(model), "--output", str(first)])
+    main([*command, "--from", str(model), "--output", str(first)])
     config = read_recipe(first / "recipe.toml")
     assert (config.pretrained, config.nodes, config.seed) == (str(model), (3, 5), 11)
-    train_gnn.main(["--recipe", str(first / "recipe.toml"), "--output", str(second), "--threads", "1"])
+    main(["--recipe", str(first / "recipe.toml"), "--output", str(second), "--threads", "1"])
     assert read_recipe(second / "recipe.toml") == config
     weights = (first / "weights.safetensors").read_bytes()
     assert (second / "weights.safetensors").read_bytes() == weights
-    assert train_gnn.main(["--resume", "--output", str(first), "--threads", "1"]) == 0
-    assert train_gnn.main([*command, "--from", str(model), "--resume", "--output", str(first)]) == 0
+    assert main(["--resume", "--output", str(first), "--threads", "1"]) == 0
+    assert main([*command, "--from", str(model), "--resume", "--output", str(first)]) == 0
     assert (first / "weights.safetensors").read_bytes() == weights
 
     save_weights(model, load_model(first).source, config.architecture)
@@ -193,7 +193,7 @@ def test_fine_tuning_is_run_again_and_resumed_from_its_recipe(command, model, tm
 def test_fine_tuning_with_a_recipe(command, model, tmp_path):
     recipe = tmp_path / "recipe.toml"
     recipe.write_text('[training]\ndataset = ["lasso"]\ninit = "random"\n')
-    config = configuration(["--from", str(model), "--recipe", str(recipe)])
+    config = settings(["--from", str(model), "--recipe", str(recipe)])
     # The recipe decides what training does, as without --from; of the architecture it says nothing.
     assert config == TrainingConfig(
         ("lasso",), architecture=read_recipe(model / "recipe.toml").architecture, pretrained=str(model)
@@ -224,11 +224,11 @@ def test_what_contradicts_the_pretrained_model_is_refused(model, tmp_path, capsy
 
 
 def test_nothing_said_is_the_default_configuration():
-    assert configuration(["--dataset", "lasso"]) == TrainingConfig(dataset=("lasso",))
-    assert configuration(["--dataset", "lasso", "--parametrization", "paper"]) == TrainingConfig(
+    assert settings(["--dataset", "lasso"]) == TrainingConfig(dataset=("lasso",))
+    assert settings(["--dataset", "lasso", "--parametrization", "paper"]) == TrainingConfig(
         dataset=("lasso",), architecture=MiLoDoArchitecture(parametrization="paper")
     )
-    assert configuration(["--dataset", "lasso", "--architecture", "generic_l2o"]) == TrainingConfig(
+    assert settings(["--dataset", "lasso", "--architecture", "generic_l2o"]) == TrainingConfig(
         dataset=("lasso",), architecture=GenericL2OArchitecture()
     )
 
@@ -247,13 +247,13 @@ def test_nothing_said_is_the_default_configuration():
     ],
 )
 def test_flags_of_earlier_versions_and_of_the_reference_are_read(older, today):
-    assert configuration(["--dataset", "lasso", *older]) == configuration(["--dataset", "lasso", *today])
-    assert configuration(["--dataset", "lasso", *older]) != configuration(["--dataset", "lasso"])
+    assert settings(["--dataset", "lasso", *older]) == settings(["--dataset", "lasso", *today])
+    assert settings(["--dataset", "lasso", *older]) != settings(["--dataset", "lasso"])
 
 
 def test_help_shows_every_setting_with_its_default(capsys):
     with pytest.raises(SystemExit):
-        train_gnn.main(["--help"])
+        main(["--help"])
     printed = " ".join(capsys.readouterr().out.split())
     for text in (
         "--batch_size N problems in a batch (default: 6; 16 for other architectures)",
@@ -280,7 +280,7 @@ def test_a_recipe_with_a_value_of_the_wrong_type_is_refused_in_one_line(model, t
 
 
 def test_list_names_every_topology_and_dataset(capsys):
-    assert train_gnn.main(["--list"]) == 0
+    assert main(["--list"]) == 0
     printed = capsys.readouterr().out
     assert "ring" in printed and "lasso:features=300" in printed
 
@@ -330,14 +330,14 @@ def test_bad_input_is_refused_in_one_line_before_anything_is_written(command, tm
 
 def test_a_model_is_not_overwritten_by_accident(command, tmp_path, capsys):
     output = tmp_path / "mine"
-    train_gnn.main([*command, "--output", str(output)])
+    main([*command, "--output", str(output)])
     before = {p.name: p.read_bytes() for p in output.iterdir()}
     capsys.readouterr()
     assert "holds a model already" in refused(capsys, [*command, "--output", str(output)])
     message = refused(capsys, [*command, "--batch_size", "1", "--resume", "--output", str(output)])
     assert "a run with batch_size = 2, got 1; a run is resumed with the settings it was begun with" in message
     assert {p.name: p.read_bytes() for p in output.iterdir()} == before
-    assert train_gnn.main([*command, "--batch_size", "1", "--overwrite", "--output", str(output)]) == 0
+    assert main([*command, "--batch_size", "1", "--overwrite", "--output", str(output)]) == 0
 
 
 def test_output_and_dataset_are_needed(command, capsys):

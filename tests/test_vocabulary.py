@@ -123,9 +123,9 @@ def test_docstrings_and_names_use_the_words_of_the_field(path: Path) -> None:
     assert not found, "\n".join(f"{shown(path)}:{finding}" for finding in found)
 
 
-@pytest.mark.parametrize("script", ["train_gnn.py", "evaluate.py"])
+@pytest.mark.parametrize("script", ["train.py", "evaluate_flags.py"])
 def test_help_texts_use_the_words_of_the_field(script: str) -> None:
-    tree = ast.parse((PROJECT / script).read_text(encoding="utf-8"))
+    tree = ast.parse((PROJECT / "gnn_l2o" / "cli" / script).read_text(encoding="utf-8"))
     helps = [
         (constant.value, constant.lineno)
         for node in ast.walk(tree)

@@ -1,0 +1,1 @@
+"""The two commands: evaluate optimizers, and train one."""

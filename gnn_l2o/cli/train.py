@@ -1,0 +1,192 @@
+"""Train a decentralized optimizer on a mixture of problems and graphs."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gnn_l2o import plugins
+from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o._utils.optional import optional
+from gnn_l2o.learned import ARCHITECTURES, MiLoDoArchitecture
+from gnn_l2o.training import DEFAULT_ARCHITECTURE, LOSSES, TrainingConfig, TrainingRun, fine_tuning, read_stages
+from gnn_l2o.training.card import write_card
+from gnn_l2o.training.flags import add_architecture_flags, add_training_flags
+from gnn_l2o.training.presets import PAPER_RECIPE, RENAMED, without_initialization
+from gnn_l2o.training.recipe import read_tables
+
+with optional("report"):
+    from rich.console import Console
+
+    from gnn_l2o.training.progress import ProgressPrinter
+
+DATASET_SHORTHANDS = ("features", "samples", "l1_weight", "noise")
+MIXTURE = ("dataset", "topology", "nodes", "mixing", "problems", "validation_problems", "validation_iterations")
+SETTINGS = [f.name for f in dataclasses.fields(TrainingConfig)]
+OWN_FLAGS = ("architecture", "stages", "pretrained", "pretrained_fingerprint")  # of another form than their setting
+
+
+def build_parser(program: str = "train_gnn.py") -> argparse.ArgumentParser:
+    """Return the parser; flags that are not given stay ``None``, so that a recipe or a default decides.
+
+    Args:
+        program: what messages call it.
+    """
+    parser = argparse.ArgumentParser(prog=program, description=__doc__, allow_abbrev=False)
+    add = parser.add_argument
+    add("--list", action="store_true", help="list topologies and datasets with their parameters, and exit")
+    add("--output", type=Path, help="folder of the trained model, e.g. models/mine")
+    add("--recipe", type=Path, help="a recipe.toml with all settings; flags given beside it override it")
+    add("--paper", action="store_true", help="begin with the settings of the MiLoDo paper instead of the defaults")
+    add(
+        "--from",
+        "--pretrained",
+        dest="pretrained",
+        metavar="MODEL",
+        help="train a model further, a name in models/ or a folder; mixture and architecture are its own",
+    )
+    add("--start_from", dest="pretrained", help=argparse.SUPPRESS)  # its name before version 0.5
+    add("--resume", action="store_true", help="go on from the checkpoint in the output folder")
+    add("--overwrite", action="store_true", help="replace the model in the output folder")
+
+    mixture = parser.add_argument_group("training mixture", "every training problem takes one of each at random")
+    add_training_flags(mixture, MIXTURE)
+    for name in DATASET_SHORTHANDS:
+        help_text = f"short for {name}=VALUE after each --dataset that does not say it"
+        mixture.add_argument(f"--{name}", metavar="VALUE", help=help_text)
+
+    architecture = parser.add_argument_group("architecture", "which of these settings there are depends on the kind")
+    kind = f"kind of the learned optimizer (default: {DEFAULT_ARCHITECTURE.name})"
+    architecture.add_argument("--architecture", choices=ARCHITECTURES, help=kind)
+    add_architecture_flags(architecture, {name: ARCHITECTURES[name] for name in ARCHITECTURES})
+
+    inits = ", ".join(dict.fromkeys(init for kind in ARCHITECTURES.values() for init in kind.inits))
+    training = parser.add_argument_group(
+        "training", f"Losses: {', '.join(LOSSES.names())}. Initializations, as far as the kind has them: {inits}."
+    )
+    add = training.add_argument
+    add("--stages_config", type=Path, help="JSON: a list of {lr, truncation_length, iterations, epochs}")
+    add_training_flags(training, [name for name in SETTINGS if name not in (*MIXTURE, *OWN_FLAGS)])
+    add("--optimizer", choices=["adam"], help="of the weights (default: adam)")
+    add("--threads", type=int, default=1, help="CPU threads (default: %(default)s; more wait for each other)")
+    add("--device", default="cpu", help="where to compute (default: %(default)s)")
+    return parser
+
+
+def main(argv: list[str] | None = None, program: str = "train_gnn.py") -> int:
+    """Run the command; return its exit code.
+
+    Args:
+        argv: the arguments; by default those of the process.
+        program: what messages call it.
+    """
+    parser = build_parser(program)
+    args = parser.parse_args(argv)
+    if args.list:
+        print(plugins.overview())
+        return 0
+    torch.set_num_threads(args.threads)
+    try:
+        config = configuration(args)
+        console = Console()
+        printer = ProgressPrinter(console)
+        run = TrainingRun(config, output_folder(args), resume=args.resume, device=args.device, report=printer)
+        console.print(f"drawing and solving {config.problems + config.validation_problems} problems", highlight=False)
+        run.run()
+    except InputError as error:
+        parser.error(error.on_command_line())
+    write_card(run)
+    printer.finish(run)
+    return 0
+
+
+def configuration(args: argparse.Namespace) -> TrainingConfig:
+    """Return what the recipe and the flags say together.
+
+    Raises:
+        InputError: they say something impossible.
+    """
+    if args.resume and args.recipe is None and args.output is not None and (args.output / "recipe.toml").exists():
+        args.recipe = args.output / "recipe.toml"
+    base = first_settings(args)
+    training = {RENAMED.get(name, name): value for name, value in base.get("training", {}).items()}
+    if args.pretrained is not None:
+        training = without_initialization(training)
+    given = {k: v for k, v in vars(args).items() if v is not None}
+    architecture = first_architecture(args, base)
+    kind = given.pop("architecture", architecture["kind"])
+    if kind != architecture["kind"]:
+        # The settings of one kind and its initialization say nothing about another.
+        architecture, training = {}, {k: v for k, v in training.items() if k not in ("init", "initial_step_size")}
+    architecture |= {"kind": kind} | {k: given[k] for k in architecture_settings() if k in given}
+    training |= {k: given[k] for k in SETTINGS if k in given}
+    if args.stages_config is not None:
+        with about(stages_config=args.stages_config):
+            training["stages"] = list(read_stages(args.stages_config))
+    if "dataset" not in training:
+        raise InputError("--dataset is needed, e.g. --dataset lasso:features=300,samples=10 (or --recipe)")
+    if isinstance(training["dataset"], list):  # else it is refused below
+        training["dataset"] = [with_shorthands(str(spec), given) for spec in training["dataset"]]
+    return TrainingConfig.from_dict({"architecture": architecture, "training": training})
+
+
+def first_settings(args: argparse.Namespace) -> Mapping[str, Any]:
+    """Return the tables of settings that the flags change: of a recipe, a model, the paper, or none.
+
+    Raises:
+        InputError: a recipe or model cannot be read.
+    """
+    if args.recipe is not None:
+        with about(recipe=args.recipe):
+            tables = read_tables(args.recipe)
+            TrainingConfig.from_dict(tables)  # what is wrong in it is not blamed on the flags
+        return tables if args.pretrained is None else {**fine_tuning(args.pretrained), **tables}
+    if args.pretrained is not None:
+        if args.paper:
+            raise InputError("--from begins with the settings of a model, --paper with the paper's; leave one out")
+        return fine_tuning(args.pretrained)
+    return PAPER_RECIPE if args.paper else {}
+
+
+def first_architecture(args: argparse.Namespace, base: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the architecture that the flags change: that of the base, or the default one, with its kind."""
+    if "architecture" in base:
+        return {"kind": MiLoDoArchitecture.name, **base["architecture"]}
+    # Of the default architecture, the paper's parametrization has nothing but the kind.
+    is_default = args.parametrization != "paper"
+    return DEFAULT_ARCHITECTURE.to_dict() if is_default else {"kind": MiLoDoArchitecture.name}
+
+
+def with_shorthands(spec: str, given: dict[str, Any]) -> str:
+    """Append ``--features`` and the like to a dataset's spec where it does not set them itself."""
+    head, _, tail = spec.partition(":")
+    items = [item for item in tail.split(",") if item]
+    said = {item.partition("=")[0].strip() for item in items}
+    items += [f"{name}={given[name]}" for name in DATASET_SHORTHANDS if name in given and name not in said]
+    return f"{head}:{','.join(items)}" if items else head
+
+
+def architecture_settings() -> list[str]:
+    """Return the names of the settings of all kinds of architecture."""
+    return list(dict.fromkeys(f.name for kind in ARCHITECTURES.values() for f in dataclasses.fields(kind)))
+
+
+def output_folder(args: argparse.Namespace) -> Path:
+    """Return the output folder.
+
+    Raises:
+        InputError: it is not given, or holds a model that is neither to be resumed nor to be replaced.
+    """
+    if args.output is None:
+        raise InputError("--output is needed, e.g. --output models/mine")
+    folder: Path = args.output
+    if folder.exists() and not folder.is_dir():
+        raise InputError(f"--output {folder}: expected a folder, got a file")
+    if (folder / "recipe.toml").exists() and not (args.resume or args.overwrite):
+        raise InputError(f"--output {folder}: holds a model already; --resume goes on with it, --overwrite replaces it")
+    return folder
