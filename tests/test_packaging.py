@@ -13,7 +13,7 @@ from hatchling.builders.wheel import WheelBuilder
 import gnn_l2o
 
 FOLDERS = ("topologies", "datasets", "models", "presets")
-OPTIONAL = ("matplotlib", "rich", "sklearn", "PIL", "topohub", "torch_scatter")
+OPTIONAL = ("matplotlib", "rich", "altair", "vl_convert", "sklearn", "PIL", "topohub", "torch_scatter")
 ROOT = Path(__file__).resolve().parent.parent
 CONDA_NAMES = {"torch": "pytorch", "torch-geometric": "pytorch_geometric", "torch-scatter": "pytorch_scatter"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

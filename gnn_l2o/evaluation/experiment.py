@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import os
 import time
@@ -19,9 +20,11 @@ from gnn_l2o.evaluation.cases import PlannedCase, plan_cases
 from gnn_l2o.evaluation.figures import delete_figures, save_figures
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, WorstNodeGap
+from gnn_l2o.evaluation.node_distances import MAX_NODES, NodeDistances
 from gnn_l2o.evaluation.plan import DTYPES, Plan, make_plan
 from gnn_l2o.evaluation.record import Run
 from gnn_l2o.evaluation.report import save_report
+from gnn_l2o.evaluation.report_page.page import PAGE, missing, save_page
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.results_file import RESULTS
 from gnn_l2o.evaluation.runner import measure
@@ -32,6 +35,8 @@ from gnn_l2o.problems import Problem
 SOLVED = 1e-10  # a hundredth of the tightest tolerance of the tables; some optimality gaps end at 1e-12 by rounding
 
 Report = Callable[[str, float], None]
+
+_logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -55,8 +60,8 @@ def evaluate(
 
     Args:
         plan: what is evaluated, a :class:`~gnn_l2o.evaluation.Plan`; or its models alone.
-        output: folder for ``results.json``, ``summary.csv``, ``report.md`` and ``figures/``; without a folder nothing
-            is written.
+        output: folder for ``results.json``, ``summary.csv``, ``algorithms.csv``, ``report.md``, ``figures/`` and, where
+            its packages are installed, ``report.html``; without a folder nothing is written.
         overwrite: replace the results that ``output`` holds.
         resume: continue the results that ``output`` holds; if there are none, begin.
         command: what the results file says was called.
@@ -88,6 +93,9 @@ def evaluate(
     if check_only:
         return results
     if folder is not None:
+        _logger.info("results go into %s", folder)
+        if missing():
+            _logger.warning("report.html needs %s; pip install 'gnn-l2o[report]' installs it", " and ".join(missing()))
         results.save(folder)
         if not resume:
             delete_figures(folder)
@@ -154,6 +162,8 @@ class _Evaluation:
                 self._show(case)
         finally:
             self._save()
+        if self._folder is not None and not missing():  # once, since Vega takes seconds to be put together
+            save_page({"": self._results}, self._folder / PAGE, tolerances=self._plan.tolerances)
 
     def _show(self, case: PlannedCase) -> None:
         if self._folder is not None and self._results.cases:
@@ -200,8 +210,15 @@ class _Evaluation:
         metrics = Metrics(instance.reference(self._dtype), list(self._plan.chosen_metrics.values()))
         stop = self._plan.stop if name in self._plan.chosen_models else (*self._plan.stop, self._solved(metrics))
         iterations = self._plan.iterations
-        trace = measure(algorithm, problem, network, x0, metrics=metrics, iterations=iterations, stop=stop)
-        return Run.from_trace(trace, trace.iteration_cost, algorithm=name, case=case.case, instance=number, **chosen)
+        distances = None
+        if number == 0 and network.num_nodes <= MAX_NODES:
+            distances = NodeDistances(metrics.reference)
+            self._results.note_network(case.case, network)
+        trace = measure(
+            algorithm, problem, network, x0, metrics=metrics, iterations=iterations, stop=stop, distances=distances
+        )
+        record = {"algorithm": name, "case": case.case, "instance": number, "distances": distances, **chosen}
+        return Run.from_trace(trace, trace.iteration_cost, **record)
 
     def _solved(self, metrics: Metrics) -> StoppingRule:
         """Return the rule that ends runs of methods and limits: what they do after that, tuning has seen.
