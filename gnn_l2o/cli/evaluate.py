@@ -14,11 +14,15 @@ import torch
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
+from gnn_l2o._utils.output_folder import claimed
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
+from gnn_l2o.cli.interruption import stopped
 from gnn_l2o.cli.start import invocation
 from gnn_l2o.evaluation import METRICS, Plan, Results, evaluate, notes, overview, overview_report, ranking, summary
+from gnn_l2o.evaluation.figures import FOLDER
 from gnn_l2o.evaluation.presets import available_presets, load_preset
+from gnn_l2o.evaluation.results_file import RESULTS
 from gnn_l2o.evaluation.selection import members
 from gnn_l2o.learned import available_models
 from gnn_l2o.limits import LIMITS
@@ -69,9 +73,8 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
             show_overview(console, found, args.output, command)
     except InputError as error:
         parser.error(error.on_command_line())
-    except KeyboardInterrupt:
-        print("interrupted; the same command with --resume goes on from here" if args.output else "interrupted")
-        return 130
+    except (KeyboardInterrupt, OSError) as error:
+        return stopped(error, program, args)
     return 0
 
 
@@ -105,8 +108,12 @@ def run(args: argparse.Namespace, command: str, *, check_only: bool = False) -> 
     columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("checking", total=1.0)
+        nothing_there = args.resume and args.output is not None and not (args.output / RESULTS).exists()
 
         def report(what: str, done: float) -> None:
+            if done == 0 and nothing_there:
+                line = f"{args.output} holds no results: the evaluation begins from the start"
+                progress.console.print(line, highlight=False, soft_wrap=True)
             progress.update(task, description=what, completed=done)
 
         return evaluate(
@@ -171,7 +178,8 @@ def show_overview(console: Console, found: list[overview.Entry], output: Path | 
     for line in overview_report.firsts(found):
         console.print(line, highlight=False)
     if output:
-        overview_report.save_overview(found, output, command)
+        with claimed(output, FOLDER):
+            overview_report.save_overview(found, output, command)
         console.print(f"the overview is in {output / overview_report.OVERVIEW}.md", highlight=False)
 
 

@@ -80,7 +80,7 @@ def build_parser(program: str = "evaluate.py") -> argparse.ArgumentParser:
     add("--threads", type=int, default=None, metavar="N", help="CPU threads; default: the choice of PyTorch")
     add("--output", type=Path, metavar="DIR", help="folder for results, tables, report.md, figures/ and the overview")
     add("--overwrite", action="store_true", help="replace the results in the output folder")
-    add("--resume", action="store_true", help="continue the results in the output folder")
+    add("--resume", action="store_true", help="continue the results in the output folder; if there are none, begin")
     add(
         "--tolerance",
         nargs="+",
