@@ -174,10 +174,9 @@ class Outcome:
 
 def train(config: TrainingConfig, folder: Path, console: Console) -> TrainingRun:
     """Train, or go on with what ``folder`` holds, to the end; a finished run stays as it is."""
-    report = ProgressPrinter(console)
-    run = TrainingRun(config, folder, resume=(folder / CHECKPOINT).is_file(), report=report)
-    run.run()
-    report.finish(run)
+    with ProgressPrinter(console) as report:
+        run = TrainingRun(config, folder, resume=(folder / CHECKPOINT).is_file(), report=report)
+        run.run()
     return run
 
 
