@@ -32,15 +32,15 @@ from gnn_l2o.evaluation.results_file import RESULTS
 from gnn_l2o.training import TrainingRun
 from gnn_l2o.training.checkpoint import CHECKPOINT
 
-PROBLEMS = ["--dataset", "lasso:features=8,samples=6", "--topology", "erdos_renyi", "--nodes", "4", "6"]
+PROBLEMS = ["--dataset", "lasso:features=8,samples=6", "--topology", "erdos_renyi", "--nodes", "4"]
 STAGES = [
-    {"lr": 0.01, "truncation_length": 5, "iterations": 10, "epochs": 2},
-    {"lr": 0.005, "truncation_length": 10, "iterations": 20, "epochs": 2},
+    {"lr": 0.01, "truncation_length": 5, "iterations": 10, "epochs": 1},
+    {"lr": 0.005, "truncation_length": 5, "iterations": 10, "epochs": 1},
 ]
 ARGUMENTS = {
     "train": [
         *PROBLEMS,
-        *("--problems", "16", "--batch_size", "2", "--validation_problems", "4", "--validation_iterations", "40"),
+        *("--problems", "10", "--batch_size", "1", "--validation_problems", "2", "--validation_iterations", "20"),
         *("--hidden_features", "4", "--ema", "0.5"),
     ],
     "evaluate": [
@@ -52,7 +52,8 @@ ARGUMENTS = {
 }
 MARK = {"train": CHECKPOINT, "evaluate": RESULTS}  # the file from which the command resumes
 TIMED = (".md", "curve.csv", ".svg")  # these say when they were made, how long it took, or by which command
-PROCESSES = multiprocessing.get_context("forkserver")  # imports once, as that takes longer than the runs
+MODULES = ["gnn_l2o.cli.train", "gnn_l2o.cli.evaluate", "matplotlib.figure", "scipy.signal"]
+PROCESSES = multiprocessing.get_context("forkserver")  # they are imported once, as that takes longer than a run
 
 
 def run(command: str, arguments: list[str], folder: Path) -> None:
@@ -135,7 +136,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=200, metavar="N", help="kills of each command, at least")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of the instants")
     args = parser.parse_args()
-    PROCESSES.set_forkserver_preload(["gnn_l2o.cli.train", "gnn_l2o.cli.evaluate"])
+    PROCESSES.set_forkserver_preload(MODULES)
     different = sum(kill(command, args.kills, random.Random(args.seed)) for command in ARGUMENTS)
     return int(different > 0)
 
