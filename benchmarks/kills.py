@@ -1,15 +1,16 @@
 """Kills both commands at random instants and counts how often a resumed run ends in other results than a whole one.
 
 Run it with ``python benchmarks/kills.py``, perhaps ``--kills 20 --seed 1``. A command runs in a process of its own and
-is killed (SIGKILL) at an instant drawn uniformly from the time that an undisturbed run takes, imports apart; then the
-same command with ``--resume``, and so on until one ends. Training writes a checkpoint after every batch. Everything in
-the output folder must then be what the undisturbed run wrote, bit for bit, but for times.
+is killed (SIGKILL) at an instant drawn uniformly from the CPU time that an undisturbed run takes, imports apart; then
+the same command with ``--resume``, and so on until one ends. Training writes a checkpoint after every batch. Everything
+in the output folder must then be what the undisturbed run wrote, bit for bit, but for times.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import multiprocessing
 import os
 import random
@@ -18,12 +19,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from functools import partial
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import psutil
 import torch
 
 from gnn_l2o._utils.files import TEMPORARY
@@ -70,7 +73,7 @@ def run(command: str, arguments: list[str], folder: Path) -> None:
         sys.exit({"train": train.main, "evaluate": evaluate.main}[command](arguments))
 
 
-def started(command: str, folder: Path, *, resume: bool) -> Any:
+def started(command: str, folder: Path, *, resume: bool) -> BaseProcess:
     """Start a command that writes into ``folder / "out"``; return its process."""
     arguments = [*ARGUMENTS[command], "--output", str(folder / "out"), *(["--resume"] if resume else [])]
     if command == "train":
@@ -81,19 +84,30 @@ def started(command: str, folder: Path, *, resume: bool) -> Any:
     return process
 
 
+def watch(process: BaseProcess, seconds: float = math.inf) -> float:
+    """Wait until a process has ended or used so much CPU time; return what it used."""
+    watched, used = psutil.Process(process.pid), 0.0
+    while process.exitcode is None and used < seconds:
+        time.sleep(0.005)
+        with suppress(psutil.Error):  # it has just ended
+            times = watched.cpu_times()
+            used = times.user + times.system
+    return used
+
+
 def killed_until_it_ends(command: str, folder: Path, seconds: float, instants: random.Random) -> Counter[str]:
     """Kill a command and resume it until it ends; return what it was doing when it was killed, and how often.
 
     Args:
         command: ``"train"`` or ``"evaluate"``.
         folder: for its output, its cache and the like.
-        seconds: that it takes undisturbed.
+        seconds: of CPU time that it takes undisturbed.
         instants: draws when it is killed.
     """
     kills: Counter[str] = Counter()
     while True:
         process = started(command, folder, resume=kills.total() > 0)
-        process.join(instants.uniform(0, seconds))
+        watch(process, instants.uniform(0, seconds))
         if process.exitcode is None:
             process.kill()
             process.join()
@@ -146,10 +160,8 @@ def kill(command: str, number: int, instants: random.Random) -> int:
     kills, runs, different = Counter[str](), 0, 0
     with tempfile.TemporaryDirectory() as name:
         for whole in (Path(name) / "first", Path(name) / "whole"):  # before the first, modules are imported
-            begun = time.monotonic()
             whole.mkdir()
-            started(command, whole, resume=False).join()
-            seconds = time.monotonic() - begun
+            seconds = watch(started(command, whole, resume=False))
         if content(Path(name) / "first" / "out") != content(whole / "out"):
             raise SystemExit(f"two undisturbed runs of {command} differ")
         while kills.total() < number:

@@ -27,6 +27,7 @@ from gnn_l2o.cli import evaluate, train
 from gnn_l2o.cli.interruption import raise_on_signals
 from gnn_l2o.cli.start import start
 from gnn_l2o.evaluation import Results, experiment
+from gnn_l2o.learned import load_model
 from gnn_l2o.training import trainer
 from gnn_l2o.training.checkpoint import CHECKPOINT
 
@@ -143,6 +144,18 @@ def test_killed_at_any_write_a_command_resumes_to_the_same_bits(
         assert main([*argv, "--output", str(output), "--resume"]) == 0
         assert content(output) == whole(main), f"killed at write {number}"
     assert number > 6
+
+
+def test_weights_that_no_update_improves_are_there_after_a_kill_too(
+    training: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "stages.json").write_text(json.dumps([{**STAGES[0], "lr": 1e-30}]))
+    argv = [*training, "--output", str(tmp_path / "out")]
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        at_call(patched, trainer, "save_weights", 1, raises(Killed()))
+        train.main(argv)
+    assert train.main([*argv, "--resume"]) == 0
+    load_model(tmp_path / "out")
 
 
 def test_a_training_ended_by_kill_9_resumes_to_the_same_bits(
@@ -362,6 +375,6 @@ def test_what_an_earlier_run_left_is_not_replaced_unasked(
     if file == "weights.safetensors":  # a model that was published without its checkpoint
         with pytest.raises(SystemExit):
             train.main([*training, "--output", str(output), "--resume"])
-        assert "holds a model without a checkpoint.pt to resume from" in capsys.readouterr().err
+        assert "holds a model without a checkpoint.pt, which resuming needs" in capsys.readouterr().err
     else:
         assert train.main([*training, "--output", str(output), "--resume"]) == 0

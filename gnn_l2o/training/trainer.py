@@ -281,7 +281,9 @@ class TrainingRun:
         """Continue from the checkpoint; return whether there is one."""
         if not (self.folder / CHECKPOINT).is_file():
             if (self.folder / WEIGHTS).is_file():
-                raise InputError(f"{self.folder} holds a model without a {CHECKPOINT} to resume from")
+                raise InputError(
+                    f"{self.folder} holds a model without a {CHECKPOINT}, which resuming needs; overwrite it"
+                )
             return False
         checkpoint = Checkpoint.load(self.folder / CHECKPOINT, self.config.to_dict(), self.device)
         try:
