@@ -192,14 +192,13 @@ def train(
         only: the names of the weights that are trained; by default all.
         pool: the training problems, if they have been drawn already.
     """
-    report = ProgressPrinter(console)
-    run = TrainingRun(config, folder, resume=(folder / CHECKPOINT).is_file(), report=report)
-    for name, weight in run.weights.named_parameters():
-        weight.requires_grad_(only is None or name in only)
-    if pool is not None:
-        run.pool = pool
-    run.run()
-    report.finish(run)
+    with ProgressPrinter(console) as report:
+        run = TrainingRun(config, folder, resume=(folder / CHECKPOINT).is_file(), report=report)
+        for name, weight in run.weights.named_parameters():
+            weight.requires_grad_(only is None or name in only)
+        if pool is not None:
+            run.pool = pool
+        run.run()
     return run
 
 

@@ -341,7 +341,8 @@ def test_an_interrupted_run_says_how_to_go_on(
     with monkeypatch.context() as patched:
         patched.setattr("gnn_l2o.evaluation.experiment.measure", interrupt)
         assert main([*TINY, *TUNED, *NONE, *ED, "--output", str(tmp_path)]) == 130
-    assert "--resume" in capsys.readouterr().out
+    line = "evaluate.py: interrupted; the same command with --resume goes on from here"
+    assert line in capsys.readouterr().err.splitlines()
     assert main([*TINY, *TUNED, *NONE, *ED, "--output", str(tmp_path), "--resume"]) == 0
 
 

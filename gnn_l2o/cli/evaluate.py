@@ -13,6 +13,7 @@ from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.cli import output
 from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
+from gnn_l2o.cli.interruption import stopped
 from gnn_l2o.cli.listing import listing
 from gnn_l2o.cli.progress import logging_to_stderr, progress
 from gnn_l2o.cli.start import invocation
@@ -43,6 +44,7 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
     parser = build_parser(program)
     args = parser.parse_args(argv)
     command = shlex.join([*invocation(program), *argv])
+    is_given = args.output is not None
     try:
         if args.list:
             print(listing(parser, args.list))
@@ -54,9 +56,8 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
             evaluate_all(parser, args, argv, command)
     except InputError as error:
         parser.error(error.on_command_line())
-    except KeyboardInterrupt:
-        print(f"interrupted; the same command with --output {args.output} --resume goes on from here")
-        return 130
+    except (KeyboardInterrupt, OSError) as error:
+        return stopped(error, program, args, is_given=is_given)
     return 0
 
 

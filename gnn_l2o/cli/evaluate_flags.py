@@ -83,7 +83,7 @@ def build_parser(program: str = "evaluate.py") -> argparse.ArgumentParser:
     output = "folder for results, tables, reports, figures/ and the overview; default: out/ and the time"
     add("--output", type=Path, metavar="DIR", help=output)
     add("--overwrite", action="store_true", help="replace the results in the output folder")
-    add("--resume", action="store_true", help="continue the results in the output folder")
+    add("--resume", action="store_true", help="continue the results in the output folder; if there are none, begin")
     add(
         "--tolerance",
         nargs="+",

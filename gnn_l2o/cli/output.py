@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import webbrowser
 from collections.abc import Mapping
@@ -12,8 +13,10 @@ from typing import Any
 
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
+from gnn_l2o._utils.output_folder import claimed
 from gnn_l2o.evaluation import Results, notes, overview, overview_report, ranking, summary
 from gnn_l2o.evaluation.algorithm_rows import algorithm_rows
+from gnn_l2o.evaluation.figures import FOLDER
 from gnn_l2o.evaluation.report_page.page import OVERVIEW_PAGE, PAGE, missing, save_page
 from gnn_l2o.evaluation.results_file import to_csv
 
@@ -24,8 +27,10 @@ WORST = 5  # cases in the overview on the screen; its file has more
 
 
 def default_folder() -> Path:
-    """Return the folder of results that have no other: one that says when they were begun."""
-    return Path("out") / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    """Return the folder of results that have no other: a new one that says when they were begun."""
+    name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    candidates = (Path("out") / (name if k == 1 else f"{name}_{k}") for k in itertools.count(1))
+    return next(folder for folder in candidates if not folder.exists())
 
 
 def check_page() -> None:
@@ -79,11 +84,12 @@ def rows(runs: Mapping[str, Results], form: str) -> str:
 
 def save_overview(runs: Mapping[str, Results], found: list[overview.Entry], args: argparse.Namespace) -> None:
     """Write the overview of all cases, and the page of several evaluations."""
-    if overview.is_worthwhile(found):
-        command = next(iter(runs.values())).command
-        overview_report.save_overview(found, args.output, command)
-    if len(runs) > 1 and not missing():
-        save_page(runs, args.output / OVERVIEW_PAGE, args.tolerance)
+    with claimed(args.output, FOLDER):
+        if overview.is_worthwhile(found):
+            command = next(iter(runs.values())).command
+            overview_report.save_overview(found, args.output, command)
+        if len(runs) > 1 and not missing():
+            save_page(runs, args.output / OVERVIEW_PAGE, args.tolerance)
 
 
 def open_page(folder: Path, *, several: bool) -> None:
