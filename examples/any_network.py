@@ -55,5 +55,5 @@ axes.axhline(1e-4, color="grey", linestyle=":", linewidth=1)
 axes.set(xlabel="communication rounds", ylabel="relative optimality gap", xlim=(0, ROUNDS), title="milodo_local")
 axes.legend()
 
-if len(sys.argv) > 1:
+if __name__ == "__main__" and len(sys.argv) > 1:
     figure.savefig(sys.argv[1], dpi=150)
