@@ -1,7 +1,11 @@
-"""A module of one's own, trained by ten nodes that keep their data: handwritten digits on a ring.
+"""
+A torch module, trained over a network
+======================================
 
-The digits ship with scikit-learn. Every node holds a tenth of them and talks to its two neighbours only. Run it with
-``python examples/train_mlp.py``.
+A module of one's own, trained by ten nodes that keep their data: handwritten digits on a ring.
+
+The digits ship with scikit-learn. Every node holds a tenth of them and talks to its two neighbours only.
+``local_steps=4`` would take four steps between two rounds. Run it with ``python examples/train_mlp.py``.
 """
 
 from sklearn.datasets import load_digits

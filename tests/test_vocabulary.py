@@ -60,7 +60,8 @@ PATTERNS = [
 
 def pages() -> list[Path]:
     folders = ("docs/**/*.md", "models/*/card.md")
-    return [PROJECT / "README.md", *sorted(path for folder in folders for path in PROJECT.glob(folder))]
+    pages = sorted(path for folder in folders for path in PROJECT.glob(folder))
+    return [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *pages]
 
 
 def modules() -> list[Path]:
