@@ -315,7 +315,7 @@ def test_frozen_parameters_are_constants() -> None:
 @pytest.mark.parametrize(
     ("module", "data", "message"),
     [
-        (nn.Sequential(nn.Linear(4, 3), nn.Dropout()), shards(), "1 is dropout"),
+        (nn.Sequential(nn.Linear(4, 3), nn.Dropout()), shards(), "1 has dropout"),
         (nn.ReLU(), shards(), "ReLU has no parameters to train"),
         (nn.Linear(5, 3), shards(), r"cannot be run on samples \(2, 4\) with targets \(2\) torch.int64"),
         (nn.Linear(4, 3), shards(classes=False), "cannot be run on samples"),
