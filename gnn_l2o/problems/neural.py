@@ -44,6 +44,10 @@ class NeuralNetwork(FiniteSum):
     x is the vector of all trainable parameters, in the order of ``named_parameters``, so that the nodes' parameters
     are a matrix like any other iterate. :meth:`from_nodes` builds one from a module and the arrays of each node.
 
+    What is not trained is a constant: frozen parameters (``requires_grad=False``) and buffers, to which a module may
+    write, but what it writes is dropped. With dropout the loss would be no function of x; modules with it are refused,
+    and so are those that :func:`torch.vmap` cannot batch, such as recurrent layers of torch.
+
     No minimum can be certified, so a lower bound of the loss, ``bound``, takes its place.
 
     With batch normalization the output for a sample depends on the other samples. Every node normalizes with the

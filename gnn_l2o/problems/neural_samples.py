@@ -14,7 +14,7 @@ Samples = tuple[ArrayLike | Tensor, ArrayLike | Tensor]
 
 
 def as_pair(whose: str, samples: Samples, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return features and targets as tensors, real numbers in ``dtype``.
+    """Return features and targets as tensors on the CPU, real numbers in ``dtype``.
 
     Args:
         whose: samples they are, for errors.
@@ -29,7 +29,7 @@ def as_pair(whose: str, samples: Samples, dtype: torch.dtype) -> tuple[Tensor, T
         count = f" of {len(samples)}" if isinstance(samples, tuple | list) else ""
         raise InputError(f"{expected} a {type(samples).__name__}{count}")
     try:
-        features, targets = (cast(torch.as_tensor(s), None, dtype) for s in samples)
+        features, targets = (cast(torch.as_tensor(s), "cpu", dtype) for s in samples)
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f"{expected} {' and '.join(type(s).__name__ for s in samples)} that are no arrays") from None
     if features.dim() < 2 or targets.dim() < 1 or not len(features) or len(features) != len(targets):
