@@ -31,6 +31,12 @@ def test_a_module_is_trained_on_digits(capsys):
     assert history[-1].loss < 0.3 and history[-1].accuracy > 0.8 > 0.2 > history[0].accuracy
 
 
+def test_a_loop_of_ones_own_ends_at_its_goal(capsys):
+    session = load("train_loop").train(goal=1.5, iterations=100)
+    assert session.measure().test_loss < 1.5 and 20 <= session.iteration < 100
+    assert len(capsys.readouterr().out.splitlines()) == session.iteration / 20
+
+
 def test_the_python_in_the_readme_runs(capsys):
     blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     evaluation, layer = blocks
