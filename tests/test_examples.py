@@ -45,6 +45,12 @@ def test_a_module_is_trained_on_digits(capsys):
     assert history[-1].loss < 0.3 and history[-1].accuracy > 0.8 > 0.2 > history[0].accuracy
 
 
+def test_a_loop_of_ones_own_ends_at_its_goal(capsys):
+    session = load("train_loop").train(goal=1.5, iterations=100)
+    assert session.measure().test_loss < 1.5 and 20 <= session.iteration < 100
+    assert len(capsys.readouterr().out.splitlines()) == session.iteration / 20
+
+
 PAGES = [path for folder in ("start", "tutorials") for path in sorted((PROJECT / "docs" / folder).glob("*.md"))]
 
 
@@ -68,5 +74,7 @@ def test_the_evaluation_of_the_first_results(capsys):
 
 
 def test_the_layer_of_its_page():
-    state = run_blocks(PROJECT / "docs/tutorials/layer.md")["state"]
-    assert state.x.shape == (3, 2)
+    names = run_blocks(PROJECT / "docs/tutorials/layer.md")
+    assert names["model"](torch.ones(3, 4), names["edge_index"], None).shape == (3, 8)
+    state = names["state"]
+    assert (state.x - torch.tensor([2.0, 2.0]) / 3).abs().max() < 1e-5  # the mean of the observations

@@ -263,15 +263,16 @@ class TrainingRun:
 
     def _checkpoint(self) -> Checkpoint:
         """Return a copy of everything that is needed to go on from here."""
-        here = Checkpoint(
-            config=self.config.to_dict(),
-            weights=self.weights.state_dict(),
-            average=self.average.state_dict(),
-            best_weights=self.best_weights,
-            optimizer=self.optimizer.state_dict(),
-            progress=self.progress,
+        return copy.deepcopy(
+            Checkpoint(
+                config=self.config.to_dict(),
+                weights=self.weights.state_dict(),
+                average=self.average.state_dict(),
+                best_weights=self.best_weights,
+                optimizer=self.optimizer.state_dict(),
+                progress=self.progress,
+            )
         )
-        return copy.deepcopy(here)
 
     def _write(self, checkpoint: Checkpoint) -> None:
         checkpoint.save(self.folder / CHECKPOINT)
@@ -281,9 +282,7 @@ class TrainingRun:
         """Continue from the checkpoint; return whether there is one."""
         if not (self.folder / CHECKPOINT).is_file():
             if (self.folder / WEIGHTS).is_file():
-                raise InputError(
-                    f"{self.folder} holds a model without a {CHECKPOINT}, which resuming needs; overwrite it"
-                )
+                raise InputError(f"{self.folder} holds a model without a {CHECKPOINT}; overwrite it")
             return False
         checkpoint = Checkpoint.load(self.folder / CHECKPOINT, self.config.to_dict(), self.device)
         try:
