@@ -35,7 +35,7 @@ def test_a_network_and_data_of_ones_own(capsys):
     example = load("own_network")
     assert example.network.num_nodes == 20
     first, *_, last, support = capsys.readouterr().out.splitlines()
-    assert float(last.split()[-5]) < 1e-5 < float(first.split()[-5])
+    assert float(last.split()[-4]) < 1e-5 < float(first.split()[-4])
     assert support == "[0, 1, 2, 3, 4]"
 
 

@@ -45,6 +45,7 @@ ALLOWED = (
     r"\bcycle graphs?\b|\bcycle_graph\b",
     r"\blstm cells?\b|lstmcell",
     r"\bcapital gain\b",
+    r"\bdocumentation site\b",
 )
 
 # Parts of names in the code that are not used.
