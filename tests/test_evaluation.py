@@ -832,7 +832,14 @@ def test_without_references_tables_compare_with_the_best_only(results: Results) 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"datasets": "lasso"}, "datasets must be a list, got 'lasso'"),
+        ({"topologies": nx.cycle_graph(4)}, "topologies are names or paths .* got a Graph; networkx.write_gml"),
+        (
+            {"topologies": [Network.from_networkx(nx.cycle_graph(4))]},
+            "topologies are names .* got a Network; networkx.write_gml",
+        ),
+        ({"datasets": lambda network, seed: None}, "datasets are names or paths of files, .* got a function$"),
+        ({"models": 3}, "the name or path of a trained optimizer, or an algorithm; got 3"),
+        ({"algorithms": [3]}, "the name of a method, the path of its file, or its class; got 3"),
         ({"instances": 2.5}, "expected a whole number, got 2.5"),
         ({"nodes": [4.5]}, "expected a whole number, got 4.5"),
         ({"stop": [3]}, "stop must be a list of stopping rules"),
@@ -852,6 +859,10 @@ def test_a_plan_can_be_given_whole_or_by_its_settings() -> None:
     settings = gnn_l2o.evaluate(plan, check_only=True).settings
     again = gnn_l2o.evaluate(plan.models, datasets=[SMALL], nodes=[4], algorithms=["ed"], iterations=5, check_only=True)
     assert again.settings == settings
+    single = gnn_l2o.evaluate(plan.models[0], datasets=SMALL, nodes=4, algorithms="ed", iterations=5, check_only=True)
+    assert single.settings == settings
+    with pytest.raises(InputError, match="models are given twice, as 'milodo_gnn' and as 'milodo_local'"):
+        gnn_l2o.evaluate("milodo_gnn", models="milodo_local")
     with pytest.raises(InputError, match="expected none beside it, got nodes"):
         gnn_l2o.evaluate(plan, nodes=[4])
     with pytest.raises(InputError, match="unknown setting of an evaluation: 'dataset'; did you mean 'datasets'"):

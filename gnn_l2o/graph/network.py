@@ -84,7 +84,37 @@ class Network(Communication, Data):
         num_nodes = int(links.max(initial=-1)) + 1 if num_nodes is None else num_nodes
         check_links(links, num_nodes)
         links = links[np.lexsort((links[:, 1], links[:, 0]))]
-        weight = mixing_weights(mixing, links, num_nodes)
+        return cls._weighted(links, mixing_weights(mixing, links, num_nodes), num_nodes)
+
+    @classmethod
+    def from_mixing_matrix(cls, matrix: np.ndarray) -> Self:
+        """Return the network with this mixing matrix W, whose positive entries off the diagonal are the edges.
+
+        Args:
+            matrix: ``(N, N)``, symmetric with rows that sum to one, no negative entry off the diagonal, and eigenvalues
+                above -1.
+
+        Raises:
+            InputError: it is not such a matrix, or its graph is not connected.
+        """
+        i, j = np.nonzero(np.triu(matrix, 1))
+        links = np.stack([i, j], axis=1)
+        check_links(links, len(matrix))
+        if (matrix[i, j] < 0).any() or not np.allclose(matrix.sum(axis=1), 1) or not np.allclose(matrix, matrix.T):
+            raise InputError(
+                "a mixing matrix is symmetric, with rows that sum to one and no negative entry off the diagonal (a "
+                "matrix of zeros and ones alone is an adjacency matrix); this one is not"
+            )
+        network = cls._weighted(links, matrix[i, j].astype(np.float64), len(matrix))
+        if network.spectral_gap.item() < 1e-12:
+            raise InputError(
+                "the mixing matrix has the eigenvalue -1, so that mixing does not converge; (I + W) / 2 does"
+            )
+        return network
+
+    @classmethod
+    def _weighted(cls, links: np.ndarray, weight: np.ndarray, num_nodes: int) -> Self:
+        """Return the network of checked links ``(U, 2)``, ascending, with their mixing weights ``(U,)``."""
         smallest, second_largest = extreme_eigenvalues(links, weight, num_nodes)
         return cls._assemble(
             torch.from_numpy(links.T.copy()),

@@ -1,5 +1,6 @@
 """Decentralized problems: the losses of all nodes at once, regularizers, and certified solutions."""
 
+from gnn_l2o.problems.differentiable import Differentiable
 from gnn_l2o.problems.finite_sum import FiniteSum
 from gnn_l2o.problems.least_squares import LeastSquares
 from gnn_l2o.problems.linear_model import LinearModel
@@ -16,6 +17,7 @@ __all__ = [
     "L1",
     "MLP",
     "Box",
+    "Differentiable",
     "ElasticNet",
     "FiniteSum",
     "GroupL1",

@@ -72,7 +72,7 @@ class L1(Regularizer):
     r""":math:`r(x) = \lambda \|x\|_1`, whose prox is soft thresholding at :math:`p \lambda`.
 
     Attributes:
-        weight: :math:`\lambda \ge 0`.
+        weight: :math:`\lambda \ge 0`, a number; or one for each coordinate, ``(1, d)``, such as 0 for an intercept.
     """
 
     weight: float | Tensor
@@ -93,7 +93,7 @@ class L1(Regularizer):
         return torch.where(x == 0, _soft(gradient, self.weight), gradient + self.weight * x.sign())
 
     def free(self, x: Tensor) -> Tensor:
-        return x != 0
+        return (x != 0) | (_like(x, self.weight) == 0)
 
 
 @dataclass(frozen=True, eq=False)
