@@ -9,7 +9,7 @@ import pytest
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.graph.fastest_mixing import _Barrier
 from gnn_l2o.graph.mixing import MIXING, mixing_weights
-from gnn_l2o.graph.spectrum import Spectrum
+from gnn_l2o.graph.spectrum import MixingSpectrum
 
 GRAPHS = {
     "one node": nx.path_graph(1),
@@ -61,7 +61,7 @@ def test_weights_are_positive_and_mix(name: str, graph: nx.Graph) -> None:
     assert (weight > 0).all()
     assert (np.diag(matrix) >= 0).all()
     assert modulus(matrix) < 1 - 1e-3
-    assert Spectrum(links, weight, len(graph)).spectral_gap == pytest.approx(1 - modulus(matrix), abs=1e-12)
+    assert MixingSpectrum(links, weight, len(graph)).spectral_gap == pytest.approx(1 - modulus(matrix), abs=1e-12)
 
 
 def test_metropolis_counts_neighbours_and_not_the_node_itself() -> None:

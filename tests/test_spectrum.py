@@ -10,7 +10,7 @@ import torch
 from gnn_l2o.graph import spectrum
 from gnn_l2o.graph.mixing import mixing_weights
 from gnn_l2o.graph.network import Network
-from gnn_l2o.graph.spectrum import TOLERANCE, Spectrum
+from gnn_l2o.graph.spectrum import TOLERANCE, MixingSpectrum
 
 GRAPHS = {
     "ring": nx.cycle_graph(60),
@@ -24,10 +24,10 @@ GRAPHS = {
 }
 
 
-def of(graph: nx.Graph, rule: str = "metropolis") -> Spectrum:
+def of(graph: nx.Graph, rule: str = "metropolis") -> MixingSpectrum:
     """The spectrum of the mixing matrix by a rule."""
     links = np.array([(min(e), max(e)) for e in graph.edges])
-    return Spectrum(links, mixing_weights(rule, links, len(graph)), len(graph))
+    return MixingSpectrum(links, mixing_weights(rule, links, len(graph)), len(graph))
 
 
 def dense(graph: nx.Graph, rule: str) -> tuple[float, float]:
@@ -68,7 +68,7 @@ def test_the_gap_of_a_large_ring_is_a_bound_of_the_formula() -> None:
 
 def test_no_spectrum_is_found_before_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     read = []
-    monkeypatch.setattr(Spectrum, "_by_lapack", lambda self: read.append(self.num_nodes) or (-0.25, 0.5))
+    monkeypatch.setattr(MixingSpectrum, "_by_lapack", lambda self: read.append(self.num_nodes) or (-0.25, 0.5))
     networks = [Network.from_networkx(nx.cycle_graph(n)) for n in (5, 6)]
     joined = Network.concatenate([*networks, networks[0]]).to(dtype=torch.float32)
     joined.mix(torch.ones(16, 2, dtype=torch.float32))

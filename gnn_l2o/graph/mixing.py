@@ -4,7 +4,7 @@ import numpy as np
 
 from gnn_l2o._utils.errors import unknown
 from gnn_l2o.graph.fastest_mixing import fastest_mixing
-from gnn_l2o.graph.spectrum import Spectrum
+from gnn_l2o.graph.spectrum import MixingSpectrum
 
 
 def metropolis(links: np.ndarray, num_nodes: int) -> np.ndarray:
@@ -40,11 +40,11 @@ def fastest(links: np.ndarray, num_nodes: int) -> np.ndarray:
         InputError: the graph has too many links for the computation.
     """
     start = metropolis(links, num_nodes)
-    start_gap = Spectrum(links, start, num_nodes).spectral_gap
+    start_gap = MixingSpectrum(links, start, num_nodes).spectral_gap
     if start_gap > 1 - 1e-9:  # W averages exactly, as on complete graphs: the gap cannot grow
         return start
     found = fastest_mixing(links, num_nodes, start, tolerance=1e-5 * start_gap)
-    return found if Spectrum(links, found, num_nodes).spectral_gap > start_gap else start
+    return found if MixingSpectrum(links, found, num_nodes).spectral_gap > start_gap else start
 
 
 MIXING = {"metropolis": metropolis, "lazy": lazy, "max_degree": max_degree, "fastest": fastest}

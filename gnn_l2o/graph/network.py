@@ -18,7 +18,7 @@ from gnn_l2o.graph.communication import Communication
 from gnn_l2o.graph.distances import extents
 from gnn_l2o.graph.edges import check_links, reverse_edges, reverse_positions
 from gnn_l2o.graph.mixing import mixing_weights
-from gnn_l2o.graph.spectrum import Spectrum
+from gnn_l2o.graph.spectrum import MixingSpectrum
 
 
 class Network(Communication, Data):
@@ -40,8 +40,8 @@ class Network(Communication, Data):
         weight: ``(U, 1)``, the mixing weight w_ij = w_ji > 0 of every link.
         batch: ``(N,)``, the graph of every node.
         spectra: the spectra of the graphs' mixing matrices, from which the next two are found when they are first read.
-        spectral_gap: ``(G, 1)``, :math:`1 - \max(|\lambda_2|, |\lambda_N|)` of every graph's mixing matrix; for more than
-            1,000 nodes a lower bound, at most 0.1 % lower (:class:`~gnn_l2o.graph.spectrum.Spectrum`).
+        spectral_gap: ``(G, 1)``, :math:`1 - \max(|\lambda_2|, |\lambda_N|)` of every graph's mixing matrix; for more
+            than 1,000 nodes a lower bound, at most 0.1 % lower (:class:`~gnn_l2o.graph.spectrum.MixingSpectrum`).
         min_eigenvalue: ``(G, 1)``, its smallest eigenvalue :math:`\lambda_N`, or 0 if that is positive, likewise.
         diameter: ``(G, 1)``, the largest distance between two nodes of every graph, in edges; for more than 2,000 nodes
             it may be an upper bound (:func:`~gnn_l2o.graph.distances.extents`). Found when it is first read.
@@ -92,7 +92,7 @@ class Network(Communication, Data):
             torch.from_numpy(links.T.copy()),
             weight=torch.from_numpy(weight).reshape(-1, 1),
             batch=torch.zeros(num_nodes, dtype=torch.long),
-            spectra=(Spectrum(links, weight, num_nodes),),
+            spectra=(MixingSpectrum(links, weight, num_nodes),),
         )
 
     @classmethod
@@ -125,7 +125,9 @@ class Network(Communication, Data):
         return self.link_index, self.weight, self.batch
 
     @classmethod
-    def _assemble(cls, link_index: Tensor, *, weight: Tensor, batch: Tensor, spectra: tuple[Spectrum, ...]) -> Self:
+    def _assemble(
+        cls, link_index: Tensor, *, weight: Tensor, batch: Tensor, spectra: tuple[MixingSpectrum, ...]
+    ) -> Self:
         num_nodes, num_links = batch.numel(), link_index.size(1)
         edge_index = torch.cat([link_index, link_index.flip(0)], dim=1)
         order = torch.argsort(edge_index[1] * num_nodes + edge_index[0])
@@ -161,9 +163,9 @@ class Network(Communication, Data):
         return torch.tensor(found, dtype=torch.float64).to(self.weight)
 
     @cached_property
-    def _each_spectrum(self) -> list[Spectrum]:
+    def _each_spectrum(self) -> list[MixingSpectrum]:
         """The spectra one by one, which torch_geometric's own Batch keeps in a tuple for each of its Networks."""
-        parts = ((part,) if isinstance(part, Spectrum) else part for part in self.spectra)
+        parts = ((part,) if isinstance(part, MixingSpectrum) else part for part in self.spectra)
         return list(itertools.chain.from_iterable(parts))
 
     @property

@@ -18,18 +18,18 @@ DENSE = 1000
 TOLERANCE = 1e-3
 """Relative accuracy in larger graphs."""
 RESTARTS = 100
-"""Of Lanczos' method, with ten products each. Where they do not suffice, eigenvalues crowd at the wanted one."""
+"""Of Lanczos' method, with ten products each. They suffice unless eigenvalues crowd at the end of the spectrum."""
 
 
 @dataclass(frozen=True, eq=False)
-class Spectrum:
+class MixingSpectrum:
     r"""Spectral gap and smallest eigenvalue of the mixing matrix of one graph, found when they are first read.
 
     They are exact for up to 1,000 nodes. In larger graphs they are lower bounds:
     :math:`1 - \max(|\lambda_2|, |\lambda_N|)` and :math:`1 + \lambda_N` are at most a thousandth larger. This is the
     safe side for all that rely on them: Chebyshev polynomials in W, momentum, and dual step sizes and mixing weights in
-    units of :math:`1 / (1 - \lambda_N)` are stable for every matrix whose eigenvalues lie within the bounds, and a bound
-    too low only costs speed.
+    units of :math:`1 / (1 - \lambda_N)` are stable for every matrix whose eigenvalues lie within the bounds, and a
+    bound too low only costs speed.
 
     Attributes:
         links: ``(U, 2)``, each undirected edge once.
