@@ -38,6 +38,7 @@ class LocalMiLoDo(Movable[LocalState]):
     """
 
     setup_knowledge = SETUP_KNOWLEDGE
+    dual = "y"
     run_settings = ("local_steps",)
 
     source: PenaltyNetwork
