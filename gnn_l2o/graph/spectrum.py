@@ -1,4 +1,4 @@
-"""The two eigenvalues of a mixing matrix that decide how fast it averages and how long steps may be."""
+"""The two eigenvalues of a mixing matrix that decide how fast it averages and which step sizes are stable."""
 
 from __future__ import annotations
 
