@@ -121,3 +121,11 @@ def test_a_copy_in_another_precision_leaves_the_model_as_it_is():
 def test_a_setting_is_not_given_under_two_names(read, table, message):
     with pytest.raises(InputError, match=f"{message}, which is given too; leave one out"):
         read(table)
+
+
+def test_no_file_that_a_model_names_is_executed(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"^unknown learned optimizer '.*mine\.py'"):
+        read_architecture({"kind": str(file)})
+    assert not (tmp_path / "executed").exists()

@@ -59,6 +59,7 @@ class DiagonalADMM(Tunable[DiagonalADMMState]):
 
     name = "admm_diagonal"
     label = "diagonal ADMM"
+    dual = "dual"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "penalty": Range(0.01, 10.0),
         "power": Choice((0.5, 1.0)),

@@ -72,6 +72,7 @@ class SpectralADMM(Tunable[SpectralADMMState]):
 
     name = "spectral_admm"
     label = "Spectral ADMM"
+    dual = "dual"
     grid: ClassVar[Mapping[str, Range | Choice]] = {"initial_penalty": Range(0.1, 30.0)}
     cost = Cost(rounds=1, vectors=1, numbers=2, solves=1)
 

@@ -40,6 +40,7 @@ class LocalMiLoDo(Movable[LocalState]):
     """
 
     setup_knowledge = SETUP_KNOWLEDGE
+    dual = "y"
     run_settings = ("local_steps",)
 
     source: PenaltyNetwork

@@ -56,7 +56,10 @@ def read_architecture(table: Mapping[str, Any]) -> Architecture[Any]:
         InputError: the kind or a setting is unknown, or a setting of the wrong type.
     """
     settings = {"kind": MiLoDoArchitecture.name, **table}
-    return ARCHITECTURES[str(settings.pop("kind"))].from_dict(settings)
+    kind = str(settings.pop("kind"))
+    if kind not in ARCHITECTURES:  # nor is a path taken, since loading a model executes nothing that comes with it
+        raise unknown(ARCHITECTURES.kind, kind, ARCHITECTURES)
+    return ARCHITECTURES[kind].from_dict(settings)
 
 
 def save_weights(folder: Path, weights: nn.Module, architecture: Architecture[Any]) -> None:
