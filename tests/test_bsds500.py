@@ -199,7 +199,7 @@ def test_stored_patches_have_a_largest_size(tmp_path: Path, monkeypatch: pytest.
 def test_a_file_without_patches_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_patches(tmp_path, monkeypatch)
     np.savez(tmp_path / "bsds500" / "patches_16x16.npz", other=np.zeros(3))
-    with pytest.raises(InputError, match="expected arrays train and test of patches") as error:
+    with pytest.raises(InputError, match="expected the arrays train and test") as error:
         load(monkeypatch)(path_graph(2), seed=0)
     assert "\n" not in str(error.value)
 

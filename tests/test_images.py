@@ -87,7 +87,7 @@ def test_what_all_are_given_cannot_be_written_to(folder: Path) -> None:
 def test_files_that_are_no_images_are_refused(folder: Path, content: bytes) -> None:
     write_mnist(folder)
     (folder / "mnist/train-images-idx3-ubyte.gz").write_bytes(content)
-    with pytest.raises(InputError, match=r"train-images-idx3-ubyte.gz.*IDX") as error:
+    with pytest.raises(InputError, match=r"train-images-idx3-ubyte.gz") as error:
         mnist(True)
     assert "\n" not in str(error.value)
 

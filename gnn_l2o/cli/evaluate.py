@@ -16,11 +16,11 @@ from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
+from gnn_l2o.cli.parser import Parser
 from gnn_l2o.cli.start import invocation
 from gnn_l2o.evaluation import METRICS, Plan, Results, evaluate, notes, overview, overview_report, ranking, summary
-from gnn_l2o.evaluation.presets import available_presets, load_preset
+from gnn_l2o.evaluation.presets import load_preset
 from gnn_l2o.evaluation.selection import members
-from gnn_l2o.learned import available_models
 from gnn_l2o.limits import LIMITS
 
 with optional("report"):
@@ -48,14 +48,14 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
     argv = sys.argv[1:] if argv is None else argv
     parser = build_parser(program)
     args = parser.parse_args(argv)
-    if args.list:
-        print(listing(parser))
-        return 0
     command = shlex.join([*invocation(program), *argv])
     console = Console()
     if not console.is_terminal:
         console.width = 160  # into a file or a pipe, where nothing says how wide a line may be
     try:
+        if args.list:
+            print(listing())
+            return 0
         calls = expand(parser, args, argv)
         if len(calls) > 1:  # so that a mistake in the last is found before the first has run
             for call in calls:
@@ -67,15 +67,16 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
             found += overview.entries(results, call.name)
         if overview.is_worthwhile(found):
             show_overview(console, found, args.output, command)
-    except InputError as error:
-        parser.error(error.on_command_line())
+    except (Exception, SystemExit) as error:  # a plug-in may try to end the process
+        parser.refuse(error)
     except KeyboardInterrupt:
-        print("interrupted; the same command with --resume goes on from here" if args.output else "interrupted")
+        goes_on = "; the same command with --resume goes on from here" if args.output else ""
+        print(f"interrupted{goes_on}", file=sys.stderr)
         return 130
     return 0
 
 
-def expand(parser: argparse.ArgumentParser, args: argparse.Namespace, argv: list[str]) -> list[Call]:
+def expand(parser: Parser, args: argparse.Namespace, argv: list[str]) -> list[Call]:
     """Return the calls that a preset stands for, with the flags that were given beside it.
 
     Raises:
@@ -175,16 +176,14 @@ def show_overview(console: Console, found: list[overview.Entry], output: Path | 
         console.print(f"the overview is in {output / overview_report.OVERVIEW}.md", highlight=False)
 
 
-def listing(parser: argparse.ArgumentParser) -> str:
+def listing() -> str:
     """Return everything that can be named on the command line, with parameters and a line of description."""
     lines = [plugins.overview()]
     for group in ("handcrafted", "tuned"):
         lines += ["", f"{group} methods:", *(_described(name, METHODS[name]) for name in members(group))]
     lines += ["", "limits:", *(_described(name, type(limit)) for name, limit in LIMITS.items())]
     lines += ["", "metrics:", *(_described(name, METRICS[name]) for name in METRICS.names())]
-    lines += ["", "models:", *(f"  {name}" for name in available_models()), "", "presets:"]
-    for name in available_presets():
-        lines.append(f"  {name}\n      {load_preset(name, preset_flags(parser)).headline}")
+    lines += ["", plugins.overview("model", "preset")]
     return "\n".join(lines)
 
 

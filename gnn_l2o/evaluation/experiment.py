@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o._utils.files import require_writable
 from gnn_l2o._utils.optional import require
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.stopping import Below, StoppingRule
@@ -110,7 +110,7 @@ def _open(fresh: Results, folder: Path | None, *, overwrite: bool, resume: bool)
                 raise InputError("needs an output folder")
         return fresh
     with about(output=folder):
-        _check_writable(folder)
+        require_writable(folder)
         if overwrite or not (folder / RESULTS).exists():
             return fresh
         if not resume:
@@ -120,14 +120,6 @@ def _open(fresh: Results, folder: Path | None, *, overwrite: bool, resume: bool)
             if present.settings.get(name) != value:
                 raise InputError(f"holds a run with {name} {present.settings.get(name)}, not {value}; cannot resume it")
         return present
-
-
-def _check_writable(folder: Path) -> None:
-    existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-    if not existing.is_dir():
-        raise InputError(f"{existing} is not a folder")
-    if not os.access(existing, os.W_OK):
-        raise InputError(f"cannot write into {existing}")
 
 
 class _Evaluation:

@@ -32,10 +32,10 @@ TUNINGS = ("held_out", "oracle")
 
 _RANGES: dict[str, tuple[int, int | None]] = {
     "instances": (1, INSTANCES),
-    "iterations": (1, None),
+    "iterations": (1, 10**9),
     "seed": (0, None),
     "batch_size": (1, None),
-    "tuning_budget": (1, None),
+    "tuning_budget": (1, 10**5),
     "tuning_instances": (1, INSTANCES),
 }
 _LISTS = (

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o.data.build import build_problem
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
@@ -56,4 +57,4 @@ def _samples(config: TrainingConfig) -> Iterator[tuple[Problem, Network]]:
         with about(dataset=spec):
             dataset = plugins.load("dataset", spec)
             for network in networks:
-                yield drawn(dataset(network, seed=config.seed), config, config.seed), network
+                yield drawn(build_problem(dataset, network, seed=config.seed), config, config.seed), network
