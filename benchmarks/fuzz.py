@@ -1,7 +1,7 @@
 """Calls both commands with random arguments and damaged files: each call ends well, or with one line and exit code 2.
 
-Checked of every call: no exception gets out, the exit code is 0 or 2, an error is exactly one line on stderr and nothing
-on stdout, and nothing is left in the folder above the output folder, nor a temporary file in it.
+Checked of every call: no exception gets out, the exit code is 0 or 2, an error is one line on stderr and nothing on
+stdout, and nothing is left in the folder above the output folder, nor a temporary file in it.
 ``tests/test_fuzz.py`` runs a small count of both kinds, this script as many as it is asked for::
 
     python benchmarks/fuzz.py --lines 1000 --files 300 --seed 0
@@ -23,10 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-
-
 from fuzz_files import DAMAGES, damaged_calls
 from fuzz_lines import prepare, random_line
+
 from gnn_l2o.cli import evaluate, train
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {"evaluate.py": evaluate.main, "train_gnn.py": train.main}

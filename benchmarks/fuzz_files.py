@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
-import json
 import re
 import shutil
 import struct
@@ -14,8 +13,8 @@ from pathlib import Path
 
 import networkx as nx
 import numpy as np
-
 from fuzz_lines import EVALUATE, TRAIN, Line
+
 from gnn_l2o.cli import evaluate, train
 
 PRESET = 'description = "One."\n[[run]]\nname = "a"\ndataset = ["lasso:features=6,samples=4"]\nnodes = [4]\n'
@@ -39,14 +38,12 @@ def truncate(content: bytes, random: np.random.Generator) -> bytes:
 
 def replace(content: bytes, random: np.random.Generator) -> bytes:
     """Return the content with another value for a number or word; in packed data, with a part zeroed."""
-    try:
-        text = content.decode()
-    except UnicodeDecodeError:
+    words = list(re.finditer(rb'"[^"]*"|[\w.+-]+', content))
+    if b"\0" in content or not words:
         start, stop = sorted(random.integers(len(content), size=2))
         return content[:start] + bytes(stop - start) + content[stop:]
-    words = list(re.finditer(r'"[^"]*"|[\w.+-]+', text))
-    word = words[random.integers(len(words))]
-    return (text[: word.start()] + str(random.choice(VALUES)) + text[word.end() :]).encode()
+    start, stop = words[random.integers(len(words))].span()
+    return content[:start] + str(random.choice(VALUES)).encode() + content[stop:]
 
 
 def lengthen(content: bytes, random: np.random.Generator) -> bytes:
@@ -86,7 +83,11 @@ def damaged_calls(random: np.random.Generator, count: int, folder: Path) -> Iter
         if name.endswith(".gz") and random.random() < 0.7:
             damage = repack(damage)
         damaged.write_bytes(damage(content, random))
-        yield command, [part.replace("ROOM", str(room)) for flag, given in line for part in (flag, *given)], room / "out"
+        yield (
+            command,
+            [part.replace("ROOM", str(room)) for flag, given in line for part in (flag, *given)],
+            room / "out",
+        )
         damaged.write_bytes(content)
 
 

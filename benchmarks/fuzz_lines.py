@@ -37,7 +37,22 @@ STAGES = [{"lr": 1e-3, "truncation_length": 2, "iterations": 2, "epochs": 1}]
 
 LONG = "n" * 300
 NUMBERS = ["0", "-1", "1.5", "nan", "inf", "-inf", "9" * 20, "9" * 5000, "", " ", "ten", "0x10", "2"]
-NAMES = ["", " ", ":", "none", "all", "no_such", "prox_ed", LONG, f"{LONG}.py", "/", "/dev/null", "nowhere.py", "a\nb", "ü"]
+NAMES = [
+    "",
+    " ",
+    ":",
+    "none",
+    "all",
+    "no_such",
+    "prox_ed",
+    LONG,
+    f"{LONG}.py",
+    "/",
+    "/dev/null",
+    "nowhere.py",
+    "a\nb",
+    "ü",
+]
 PATHS = ["", "nowhere", LONG, "/proc/self/mem", "/dev/null", "stages.json", "plugins", "stages.json/x"]
 SPECS = [
     *NAMES,
@@ -83,24 +98,41 @@ class Mine(ProxED):
     name = "mine"
     def step(self, problem, network, state):
         """
+METRIC = """
+from gnn_l2o.evaluation import Metric
+class Mine(Metric):
+    name = label = "mine"
+    def values(self, reference, x):
+        """
+LOSS = """
+from gnn_l2o.training import MetaLoss
+class Mine(MetaLoss):
+    name = "mine"
+    def segment_loss(self, *given):
+        """
 PLUGINS = {
     "--dataset": [
-        *(SAMPLE + body for body in ("return 1 / 0", "return None", "raise SystemExit(0)", "raise OSError", "return k.x")),
+        *(
+            SAMPLE + body
+            for body in ("return 1 / 0", "return None", "raise SystemExit(0)", "raise OSError", "return k.x")
+        ),
         *("def sample(", "x = 1", "import no_such", "raise SystemExit(0)", "def sample(network, *, seed: int, k): ..."),
     ],
     "--topology": [
-        *(GENERATE + body for body in ("raise KeyError(nodes)", "return None", "return [1] * nodes", "return nx.Graph()")),
+        *(
+            GENERATE + body
+            for body in ("raise KeyError(nodes)", "return None", "return [1] * nodes", "return nx.Graph()")
+        ),
         *(GENERATE + body for body in ("return nx.empty_graph(nodes)", "return nx.path_graph(nodes, nx.DiGraph)")),
     ],
-    "--algorithms": [METHOD + "return None", METHOD + "raise ValueError('two\\nlines')", METHOD + "return [][1]", "1 / 0"],
-    "--metrics": [
-        f'from gnn_l2o import Metric\nclass M(Metric):\n    name = label = "m"\n    def values(self, reference, x):\n        {body}'
-        for body in ("return 1.0", "return x", "raise AttributeError")
+    "--algorithms": [
+        METHOD + "return None",
+        METHOD + "raise ValueError('two\\nlines')",
+        METHOD + "return [][1]",
+        "1 / 0",
     ],
-    "--loss": [
-        f'from gnn_l2o.training import MetaLoss\nclass L(MetaLoss):\n    name = "l"\n    def segment_loss(self, *given):\n        {body}'
-        for body in ("return 1.0", "raise TypeError", "return None")
-    ],
+    "--metrics": [METRIC + body for body in ("return 1.0", "return x", "raise AttributeError")],
+    "--loss": [LOSS + body for body in ("return 1.0", "raise TypeError", "return None")],
 }
 
 

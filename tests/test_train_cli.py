@@ -313,7 +313,10 @@ def test_list_names_every_topology_and_dataset(capsys):
             f"initial_step_size lies between 0 and {MiLoDoArchitecture(accelerated=True).step_size_limit}, got 2.0",
         ),
         (["--init", "special"], "parametrization 'paper', got 'scale_free'"),
-        (["--stages_config", "nowhere.json"], "--stages_config nowhere.json: nowhere.json cannot be read: No such file or directory"),
+        (
+            ["--stages_config", "nowhere.json"],
+            "--stages_config nowhere.json: nowhere.json cannot be read: No such file or directory",
+        ),
         (["--recipe", "nowhere.toml"], "--recipe nowhere.toml: nowhere.toml cannot be read: No such file or directory"),
         (["--optimizer", "sgd"], "argument --optimizer: invalid choice: 'sgd'"),
         (["--resume"], "there is no checkpoint"),

@@ -101,14 +101,15 @@ class Driver(Generic[State]):
         """
         for checkpoint in checkpoints:
             self.advance(checkpoint)
-            measures = {} if measure is None else measure(self._iterates())
+            measures = {} if measure is None else measure(self.x)
             standing = Standing(self.iteration, self.state, self.cost, self.seconds, measures)
             yield standing
             if any(rule.holds(standing) for rule in stop):
                 return
 
-    def _iterates(self) -> Tensor:
-        """Return the iterates of all nodes, ``(N, d)``.
+    @property
+    def x(self) -> Tensor:
+        """The iterates of all nodes, ``(N, d)``.
 
         Raises:
             InputError: the state of the algorithm has none.

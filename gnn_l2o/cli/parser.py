@@ -53,11 +53,11 @@ class Parser(argparse.ArgumentParser):
         match error:
             case InputError():
                 self.error(error.on_command_line())
-            case OSError():
-                self.error(f"{error.filename}: {error.strerror}" if error.filename else str(error))
-            case MemoryError():
-                self.error(f"out of memory: {error}")
+            case OSError(filename=str(name), strerror=str(reason)):
+                self.error(f"{name}: {reason}")
         place = raised_in_plugin(error)
+        if place is None and isinstance(error, OSError | MemoryError):
+            place = f"{type(error).__name__}: {error}"
         if place is None:
             raise error
         self.error(place)

@@ -9,8 +9,6 @@ import numpy as np
 import torch
 
 from gnn_l2o import plugins
-from gnn_l2o._utils.errors import about
-from gnn_l2o._utils.memory import require_memory
 from gnn_l2o.data.build import build_problem
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.problems import Problem, Stochastic, solve
@@ -31,9 +29,6 @@ class Pool:
         purpose: problems for training and for validation have different seeds.
         count: how many problems.
         dtype: of the problems; they are solved in double precision all the same.
-
-    Raises:
-        InputError: so many problems like the first one do not fit into memory; or a draw is impossible.
     """
 
     def __init__(self, config: TrainingConfig, purpose: Purpose, count: int, dtype: torch.dtype) -> None:
@@ -47,8 +42,6 @@ class Pool:
             seed = int(random.integers(2**31))
             network = build_network(topology, nodes, seed=seed, mixing=config.mixing)
             problem = build_problem(dataset, network, seed=seed)
-            if not groups:
-                _check_memory(problem, purpose, count)
             kind = (type(problem), type(problem.regularizer), problem.dim)
             unsolved = torch.zeros(1, dtype=torch.float64)
             groups.setdefault(kind, []).append(Batch(problem, network, unsolved, unsolved))
@@ -86,13 +79,6 @@ def drawn(problem: Problem, config: TrainingConfig, seed: int) -> Problem:
     if config.gradient_samples is None:
         return problem
     return Stochastic(problem, batch_size=config.gradient_samples, seed=seed)
-
-
-def _check_memory(problem: Problem, purpose: Purpose, count: int) -> None:
-    """Raise an error if ``count`` problems like this one do not fit into memory."""
-    size = sum(value.numel() * value.element_size() for value in vars(problem).values() if torch.is_tensor(value))
-    with about(**{"problems" if purpose == "training" else "validation_problems": count}):
-        require_memory(f"{count} problems like the first", count * size)
 
 
 def _solved(members: list[Batch]) -> list[Batch]:
