@@ -288,8 +288,8 @@ def _convert(what: str, text: str, hint: Any) -> Any:
         value = hint(text)
     except ValueError:
         raise InputError(f"{what}: expected {hint.__name__}, got {text!r}") from None
-    if hint is float and not math.isfinite(value):
-        raise InputError(f"{what}: expected a finite number, got {text}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{what}: expected a finite number, got {text!r}")
     return value
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.cli import evaluate, train
 from gnn_l2o.cli.parser import EXIT_CODES
+from gnn_l2o.training.checkpoint import Checkpoint
 
 PROJECT = Path(__file__).parent.parent
 EVALUATE = ["--dataset", "lasso:features=6,samples=4", "--topology", "path", "--nodes", "4", "--instances", "1"]
@@ -142,7 +144,7 @@ def test_training_that_is_too_large(
 def test_numbers_of_a_dataset_are_finite(refused: Refused, value: str) -> None:
     spec = f"lasso:noise={value}"
     assert (
-        refused("--dataset", spec) == f"--dataset {spec}: dataset lasso: noise: expected a finite number, got {value}"
+        refused("--dataset", spec) == f"--dataset {spec}: dataset lasso: noise: expected a finite number, got '{value}'"
     )
 
 
@@ -233,6 +235,16 @@ def test_a_defect_of_the_library_keeps_its_traceback(tmp_path: Path, monkeypatch
     monkeypatch.setattr("gnn_l2o.evaluation.experiment.measure", broken)
     with pytest.raises(ZeroDivisionError):
         evaluate.main(EVALUATE)
+
+
+@pytest.mark.parametrize("content", [{"weights": Path("foreign")}, print])
+def test_a_foreign_checkpoint_is_no_reason_to_load_it_all_the_same(content: object, tmp_path: Path) -> None:
+    torch.save(content, tmp_path / "checkpoint.pt")
+    with pytest.raises(
+        InputError, match=r"checkpoint.pt cannot be read .*; expected a checkpoint of train_gnn.py$"
+    ) as error:
+        Checkpoint.load(tmp_path / "checkpoint.pt", {}, "cpu")
+    assert "weights_only" not in str(error.value)
 
 
 # What the commands say of themselves

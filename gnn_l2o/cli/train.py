@@ -12,9 +12,9 @@ import torch
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
-from gnn_l2o._utils.files import require_writable
 from gnn_l2o._utils.optional import optional
 from gnn_l2o._utils.parse import read_toml
+from gnn_l2o._utils.writable import require_writable
 from gnn_l2o.cli.parser import MAX_THREADS, Parser, device, folder, whole_number
 from gnn_l2o.learned import ARCHITECTURES, MiLoDoArchitecture
 from gnn_l2o.training import DEFAULT_ARCHITECTURE, LOSSES, TrainingConfig, TrainingRun, fine_tuning, read_stages

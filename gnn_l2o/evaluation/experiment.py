@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gnn_l2o._utils.errors import InputError, about
-from gnn_l2o._utils.files import require_writable
 from gnn_l2o._utils.optional import require
+from gnn_l2o._utils.writable import require_writable
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.stopping import Below, StoppingRule
 from gnn_l2o.evaluation.cases import PlannedCase, plan_cases

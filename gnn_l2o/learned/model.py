@@ -15,7 +15,7 @@ from torch import nn
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, unknown
-from gnn_l2o._utils.files import write_atomically
+from gnn_l2o._utils.files import write_bytes
 from gnn_l2o._utils.parse import read_toml
 from gnn_l2o._utils.registry import Registry
 from gnn_l2o.learned.architecture import Architecture, Movable, require_memory_for
@@ -64,7 +64,7 @@ def save_weights(folder: Path, weights: nn.Module, architecture: Architecture[An
     tensors = {k: v.detach().to("cpu", torch.float32).contiguous() for k, v in weights.state_dict().items()}
     # One key only: safetensors writes several in any order, and equal weights should make equal files.
     metadata = {METADATA: json.dumps(architecture.to_dict())}
-    write_atomically(folder / WEIGHTS, lambda path: path.write_bytes(safetensors.torch.save(tensors, metadata)))
+    write_bytes(folder / WEIGHTS, safetensors.torch.save(tensors, metadata))
 
 
 def load_model(name: str | Path) -> Movable[Any]:
