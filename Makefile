@@ -1,24 +1,46 @@
-# make setup: a virtual environment in .venv with the tested versions
-# make test:  style, types and tests
-# make demo:  the shipped optimizer on unseen networks
+# make setup:  a virtual environment in .venv with the tested versions
+# make test:   style, types, the documentation site and tests, which are also targets of their own
+# make demo:   the shipped optimizer on unseen networks
+# make docs:   the documentation site, in docs/_build/html
+# make lowest: the fast tests with the lowest versions that are allowed, in .venv-lowest
 
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup test demo
+LOWEST := .venv-lowest/bin/python
+FAST_TESTS := $(patsubst %,tests/test_%.py,network topologies plugins registry packaging mixing communication problems regularizers \
+	solve milodo model stability)
+
+.PHONY: setup test style types docs check lowest demo
 
 setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,docs]'
 	touch $@
 
-test: setup
+test: style types docs check
+
+style: setup
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+types: setup
 	$(BIN)/mypy
+
+docs: setup
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build/html
+
+check: setup
 	$(BIN)/python -m pytest --quiet
+
+# Old versions emit warnings that nobody mends any more, so these are no errors here.
+lowest:
+	$(PYTHON) -m venv .venv-lowest
+	$(LOWEST) -m pip install --quiet uv
+	$(LOWEST) -m uv pip install --quiet --python $(LOWEST) --resolution lowest-direct -e '.[test]'
+	$(LOWEST) -m pytest --quiet -W default $(FAST_TESTS)
 
 demo: setup
 	$(BIN)/python evaluate.py --model milodo_local milodo_gnn --algorithms prox_ed dapg admm admm_diagonal --dataset breast_cancer \

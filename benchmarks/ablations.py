@@ -105,6 +105,9 @@ VARIANTS: dict[str, Variant] = {
     "low_rates": Variant(rates=0.1),
     "scalars": Variant({**SCALARS, "accelerated": True}, rates=SCALARS_RATES),
     "scalars_no_momentum": Variant({**SCALARS, "accelerated": False}, rates=SCALARS_RATES),
+    "no_edges": Variant({"edges": False}),
+    "no_diagonal": Variant({"diagonal": False}),
+    "warmup_32": Variant({"warmup": 32}),
 }
 
 
@@ -172,12 +175,30 @@ class Outcome:
     weights: int
 
 
-def train(config: TrainingConfig, folder: Path, console: Console) -> TrainingRun:
-    """Train, or go on with what ``folder`` holds, to the end; a finished run stays as it is."""
-    report = ProgressPrinter(console)
-    run = TrainingRun(config, folder, resume=(folder / CHECKPOINT).is_file(), report=report)
-    run.run()
-    report.finish(run)
+def train(
+    config: TrainingConfig,
+    folder: Path,
+    console: Console,
+    *,
+    only: Sequence[str] | None = None,
+    pool: Pool | None = None,
+) -> TrainingRun:
+    """Train, or go on with what ``folder`` holds, to the end; a finished run stays as it is.
+
+    Args:
+        config: of the training.
+        folder: of the trained model.
+        console: for progress.
+        only: the names of the weights that are trained; by default all.
+        pool: the training problems, if they have been drawn already.
+    """
+    with ProgressPrinter(console) as report:
+        run = TrainingRun(config, folder, resume=(folder / CHECKPOINT).is_file(), report=report)
+        for name, weight in run.weights.named_parameters():
+            weight.requires_grad_(only is None or name in only)
+        if pool is not None:
+            run.pool = pool
+        run.run()
     return run
 
 

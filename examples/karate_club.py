@@ -1,5 +1,6 @@
-"""MiLoDoConv inside an ordinary PyTorch Geometric model: who goes with whom in Zachary's karate club.
-
+"""
+The layer in a PyTorch Geometric model
+===============================
 The graph is real, small and ships with torch_geometric. Each of its 34 members has a very noisy observation of its
 group, and half of the members are labelled. The model encodes the observations, then runs a few iterations of a learned
 decentralized optimizer, in which every member averages its estimate with those of its neighbours and corrects the
@@ -8,27 +9,20 @@ estimate by its own observation. Run it with ``python examples/karate_club.py``.
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 from torch_geometric.datasets import KarateClub
+from torch_geometric.nn import Sequential
 
 import gnn_l2o
 
 
-class Model(nn.Module):
-    """A linear encoder, then ``iterations`` of MiLoDo on the losses |x - h_i|^2 / 2, h_i the encoding of node i."""
-
-    def __init__(self, in_features: int, classes: int, iterations: int) -> None:
-        super().__init__()
-        self.encoder = nn.Linear(in_features, classes)
-        self.conv = gnn_l2o.nn.MiLoDoConv()
-        self.iterations = iterations
-
-    def forward(self, x: Tensor, edge_index: Tensor) -> Tensor:
-        evidence = self.encoder(x)
-        state = self.conv.init(evidence, edge_index, gradient=torch.zeros_like(evidence))
-        for _ in range(self.iterations):
-            state = self.conv(state, edge_index, gradient=state.extrapolated - evidence)
-        return state.x
+def make_model(in_features: int, classes: int, iterations: int) -> nn.Module:
+    """Return a linear encoder, then so many iterations of MiLoDo on |x - h_i|^2 / 2, h_i the encoding of node i."""
+    layers = [
+        (nn.Linear(in_features, classes), "x -> x"),
+        (gnn_l2o.MiLoDoBlock(iterations), "x, edge_index -> x"),  # pretrained="milodo_gnn" has trained weights
+    ]
+    return Sequential("x, edge_index", layers)
 
 
 def accuracy(iterations: int, epochs: int = 60, draws: int = 3) -> float:
@@ -47,7 +41,7 @@ def _accuracy(iterations: int, epochs: int, seed: int) -> float:
     data = KarateClub()[0]
     observations = F.one_hot(data.y).float() + torch.randn(data.num_nodes, 4)
     labelled = torch.arange(data.num_nodes) % 2 == 0
-    model = Model(in_features=4, classes=4, iterations=iterations)
+    model = make_model(in_features=4, classes=4, iterations=iterations)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03, weight_decay=5e-3)
     for _ in range(epochs):
         optimizer.zero_grad()

@@ -1,7 +1,11 @@
-"""A module of one's own, trained by ten nodes that keep their data: handwritten digits on a ring.
+"""
+A torch module, trained over a network
+======================================
 
-The digits ship with scikit-learn. Every node holds a tenth of them and talks to its two neighbours only. Run it with
-``python examples/train_mlp.py``.
+A module of one's own, trained by ten nodes that keep their data: handwritten digits on a ring.
+
+The digits ship with scikit-learn. Every node holds a tenth of them and talks to its two neighbours only.
+``local_steps=4`` would take four steps between two rounds. Run it with ``python examples/train_mlp.py``.
 """
 
 from sklearn.datasets import load_digits
@@ -27,7 +31,7 @@ def train(iterations: int = 300) -> TrainedModule:
         make_module,
         cross_entropy,
         [(images[i:TRAINING:NODES], classes[i:TRAINING:NODES]) for i in range(NODES)],
-        gnn_l2o.build_network("ring", NODES),
+        "ring",
         optimizer="milodo_mlp",  # or a method: optimizer="dsgt", parameters={"step_size": 0.5, ...}
         batch_size=32,
         iterations=iterations,
@@ -38,10 +42,7 @@ def train(iterations: int = 300) -> TrainedModule:
 
 def show(progress: Progress) -> None:
     """Print how far training is."""
-    print(
-        f"iteration {progress.iteration:4d}: loss {progress.loss:.3f}, consensus {progress.consensus:.1e}, "
-        f"accuracy {progress.accuracy:.3f}"
-    )
+    print(progress)
 
 
 if __name__ == "__main__":

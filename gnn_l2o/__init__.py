@@ -1,8 +1,9 @@
 """Learned decentralized optimization as a message-passing graph neural network.
 
 What users type: :class:`Network` and :func:`build_network`, :func:`load_model`, :func:`evaluate`, :func:`train_module`,
-:func:`register`, and the modules ``nn``, ``problems`` and ``handcrafted``. Each is imported when it is first asked for,
-so that a plug-in that needs a single class does not import all the rest.
+:class:`ModuleSession`, :class:`MiLoDoBlock`, :func:`register`, and the modules ``nn``, ``problems`` and
+``handcrafted``. Each is imported when it is first asked for, so that a plug-in that needs a single class does not
+import all the rest.
 """
 
 import importlib
@@ -13,12 +14,14 @@ from gnn_l2o._version import __version__
 if TYPE_CHECKING:
     from gnn_l2o import handcrafted, nn, problems
     from gnn_l2o._utils.registry import register
-    from gnn_l2o.applications.module_training import train_module
+    from gnn_l2o.applications.module_training import ModuleSession, train_module
     from gnn_l2o.evaluation import evaluate
     from gnn_l2o.graph import Network, build_network
-    from gnn_l2o.learned import load_model
+    from gnn_l2o.learned import MiLoDoBlock, load_model
 
 __all__ = [
+    "MiLoDoBlock",
+    "ModuleSession",
     "Network",
     "__version__",
     "build_network",
@@ -32,6 +35,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "MiLoDoBlock": "gnn_l2o.learned",
+    "ModuleSession": "gnn_l2o.applications.module_training",
     "Network": "gnn_l2o.graph",
     "build_network": "gnn_l2o.graph",
     "evaluate": "gnn_l2o.evaluation",

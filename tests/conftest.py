@@ -7,6 +7,7 @@ import torch
 
 from gnn_l2o._utils.files import write_text
 from gnn_l2o.evaluation import Case, Results, experiment
+from gnn_l2o.evaluation.report_page import page
 
 # The tensors here are small: a second thread costs more than it brings, above all on a busy machine.
 torch.set_num_threads(1)
@@ -27,12 +28,19 @@ def a_cache_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
     monkeypatch.setenv("GNN_L2O_CACHE", str(tmp_path_factory.getbasetemp() / f"cache_{next(_number)}"))
 
 
+@pytest.fixture(autouse=True)
+def pages_without_vega(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out of pages what takes seconds to be put together."""
+    monkeypatch.setattr(page, "library", str)
+
+
 @pytest.fixture
 def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write files where figures would be, without drawing."""
+    """Write files where figures would be, without drawing, and no page."""
 
     def save(results: Results, folder: Path, cases: list[Case], *, tolerances: Sequence[float]) -> None:
         for case in cases:
             write_text(folder / f"figures/{case.file_name}.png", "a figure")
 
     monkeypatch.setattr(experiment, "save_figures", save)
+    monkeypatch.setattr(experiment, "save_page", lambda *_, **__: None)

@@ -18,7 +18,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.evaluation import Case, Plan, Results, Run, Trace, bootstrap, comparison, ranking, summary
 from gnn_l2o.evaluation.bootstrap import median_interval
-from gnn_l2o.evaluation.figures import choose, draw
+from gnn_l2o.evaluation.figures import draw
 from gnn_l2o.evaluation.front import FAMILY, Point, draw_front, pareto, points
 from gnn_l2o.evaluation.metrics import OptimalityGap, Reference, WorstNodeGap
 from gnn_l2o.evaluation.notes import divergences
@@ -324,7 +324,8 @@ def test_figures_have_panels_against_gradients_where_there_are_both_classes(resu
     lines = {line.get_label(): line for line in figure.axes[2].lines}
     np.testing.assert_array_equal(lines["ADMM"].get_xdata(), [40, 1600, 1640])
     assert lines["limit: fista"].get_linestyle() == ":" and lines["limit: fista"].get_color() == "#606060"
-    assert set(results.limits) <= set(choose(results, RING))
+    by_rounds = {line.get_label() for line in figure.axes[1].lines}
+    assert {results.label(name) for name in results.limits} <= by_rounds
     figure.canvas.draw()
     results.runs = [run for run in results.runs if run.algorithm in ("ours", "prox_ed", "fista")]
     assert len(draw(results, RING).axes) == 4

@@ -1,7 +1,9 @@
 """The command: what it prints and writes, and that bad input ends in one line, exit code 2 and nothing written."""
 
+import csv
 import json
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.cli.evaluate import main
+from gnn_l2o.cli.progress import LOGGER, Heartbeat
 from gnn_l2o.evaluation.selection import members
 from gnn_l2o.learned import MiLoDoArchitecture, save_weights
 from gnn_l2o.limits import LIMITS
@@ -20,6 +23,14 @@ TINY += ["--limits", "none"]
 TUNED = ["--tuning_budget", "4", "--tuning_instances", "1"]
 NONE = ["--model", "none"]
 ED = ["--algorithms", "prox_ed"]
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, since evaluations write into the present one."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(folder)
+    return folder
 
 
 @pytest.fixture
@@ -89,6 +100,7 @@ def test_the_command_works(model: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert (out / "summary.csv").read_text().count("\n") == 1 + 3 * 8
 
 
+@pytest.mark.usefixtures("quick_figures")
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_a_model_runs_in_the_precision_asked_for(dtype: str, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.set_default_dtype(torch.float32)  # in which its weights are then loaded
@@ -110,6 +122,7 @@ def test_all_methods_take_part_where_they_apply(tmp_path: Path, capsys: pytest.C
         assert "is left out" not in printed
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_what_was_named_and_does_not_apply_has_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     name = next(name for name in members("all") if not METHODS[name].composite)
     assert main([*TINY, *TUNED, *NONE, "--algorithms", "prox_ed", name]) == 0
@@ -122,6 +135,7 @@ def test_gradients_of_mini_batches(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "results.json").read_text())["settings"]["batch_size"] == 2
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_baselines_and_models_may_be_left_out(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TINY, "--model", str(model), "--algorithms", "none"]) == 0
     assert "mine" in capsys.readouterr().out
@@ -130,6 +144,7 @@ def test_baselines_and_models_may_be_left_out(model: Path, capsys: pytest.Captur
     assert "Prox-ED" in printed and "PG-EXTRA" not in printed
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_the_table_has_the_tolerances_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = [*TINY, *TUNED, "--model", "none", "--algorithms", "prox_ed", "--tolerance", "1e-1"]
     assert main(arguments) == 0
@@ -325,12 +340,88 @@ def test_an_interrupted_run_says_how_to_go_on(
     with monkeypatch.context() as patched:
         patched.setattr("gnn_l2o.evaluation.experiment.measure", interrupt)
         assert main([*TINY, *TUNED, *NONE, *ED, "--output", str(tmp_path)]) == 130
+    line = "evaluate.py: interrupted; the same command with --resume goes on from here"
     printed = capsys.readouterr()
-    assert "--resume" in printed.err and not printed.out
+    assert line in printed.err.splitlines() and not printed.out
     assert main([*TINY, *TUNED, *NONE, *ED, "--output", str(tmp_path), "--resume"]) == 0
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_the_script_runs_as_a_program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["evaluate.py", *TINY, *TUNED, *NONE, *ED])
     assert main(None) == 0  # type: ignore[arg-type]
     assert "Prox-ED" in capsys.readouterr().out
+
+
+def test_results_have_a_folder_of_their_own_by_default(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*TINY, *TUNED, *NONE, *ED]) == 0
+    [folder] = (elsewhere / "out").iterdir()
+    assert (folder / "results.json").exists() and (folder / "report.html").exists()
+    out, err = capsys.readouterr()
+    assert f"results go into out/{folder.name}" in err.splitlines()
+    assert f"results, report and figures are in out/{folder.name}" in out.splitlines()
+
+
+@pytest.mark.usefixtures("quick_figures")
+def test_rows_for_programs_stand_alone_on_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*TINY, *TUNED, *NONE, *ED, "--output", str(tmp_path)]
+    assert main([*arguments, "--format", "csv"]) == 0
+    printed = capsys.readouterr().out
+    assert printed == (tmp_path / "algorithms.csv").read_text()
+    assert main([*arguments, "--format", "json", "--resume"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    read = list(csv.DictReader(printed.splitlines()))
+    assert [[str(r["tolerance"]), r["algorithm"]] for r in rows] == [[r["tolerance"], r["algorithm"]] for r in read]
+    assert len(rows) == 8 and rows[0]["class"] == "one gradient a round"
+
+
+@pytest.mark.usefixtures("quick_figures")
+def test_stderr_is_as_loud_as_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [*TINY, *TUNED, *NONE, *ED, "--overwrite", "--output", str(tmp_path)]
+    assert main([*arguments, "--quiet"]) == 0
+    assert capsys.readouterr().err == ""
+    assert main([*arguments, "--verbose"]) == 0
+    said = capsys.readouterr().err
+    assert "tuning prox_ed" in said and "prox_ed, instance 1 of 1" in said and f"results go into {tmp_path}" in said
+    assert main(arguments) == 0
+    assert capsys.readouterr().err == f"results go into {tmp_path}\n"
+
+
+def test_heartbeats_say_how_much_time_is_left() -> None:
+    heartbeat = Heartbeat()
+    assert heartbeat.line(5) == "0 % done after 5 s: checking"
+    heartbeat.tell("tuning dapg", 0.25)
+    assert heartbeat.line(600) == "25 % done after 10 min, about 30 min left: tuning dapg"
+
+
+def test_heartbeats_go_on_during_a_long_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = threading.Event()
+    monkeypatch.setattr(LOGGER, "info", lambda *_: said.set())
+    with Heartbeat(period=0.001).running():
+        assert said.wait(10)
+
+
+@pytest.mark.usefixtures("quick_figures")
+def test_the_page_is_opened_on_demand(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    arguments = [*TINY, *TUNED, *NONE, *ED, "--output", str(tmp_path / "out"), "--open"]
+    assert main(arguments) == 0
+    assert opened == [(tmp_path / "out/report.html").as_uri()]
+    monkeypatch.setattr("gnn_l2o.cli.output.missing", lambda: ["altair"])
+    capsys.readouterr()
+    line = fails([*arguments, "--overwrite"], capsys)
+    assert line == "--open: altair is missing; pip install 'gnn-l2o[report]' installs it"
+
+
+def test_the_list_has_whole_sentences_without_markup(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    printed = capsys.readouterr().out
+    assert ":math:" not in printed and ":class:" not in printed and "\\" not in printed
+    described = [text.strip() for text in printed.split("\n") if text.startswith("      ")]
+    assert described and all(text.endswith((".", ")", "?")) for text in described)
+    assert main(["--list", "real"]) == 0
+    names = capsys.readouterr().out.split()
+    assert "real:name=topozoo/Abilene" in names and len(names) > 500

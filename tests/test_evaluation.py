@@ -41,7 +41,6 @@ from gnn_l2o.evaluation import (
     cases as cases_module,
     comparison,
     experiment,
-    figures,
     measure,
     notes,
     ranking,
@@ -49,7 +48,8 @@ from gnn_l2o.evaluation import (
     summary,
 )
 from gnn_l2o.evaluation.comparison import SUMMARIZED
-from gnn_l2o.evaluation.figures import OTHERS, choose, draw
+from gnn_l2o.evaluation.curves import LEADING, abscissa, leaders, stack
+from gnn_l2o.evaluation.figures import draw
 from gnn_l2o.evaluation.metrics import Accuracy, ConsensusError, OptimalityGap, has_diverged
 from gnn_l2o.evaluation.record import TOLERANCES, tolerance_key
 from gnn_l2o.evaluation.report import report
@@ -547,36 +547,42 @@ def test_figures_show_every_algorithm_against_iterations_and_rounds(results: Res
         np.testing.assert_array_equal(by_rounds[name].get_xdata(), cost * by_iterations[name].get_xdata())
 
 
-def test_of_many_methods_figures_show_the_best() -> None:
+def test_of_many_methods_the_best_stand_out_in_figures() -> None:
     names = [name for name in HANDCRAFTED if name != "prox_ed"]
     found = empty(["ours"], ["prox_ed", *names], ["tuned_constants"])
     extra = [f"method{k}" for k in range(12 - len(names))]
     found.settings["handcrafted"] += extra
     for k, name in enumerate([*names, *extra, "ours", "tuned_constants", "prox_ed"]):
         found.runs.append(made_up(name, 0, 100 + k))
-    shown = choose(found, RING)
-    assert shown == [*[*names, *extra][:OTHERS], "ours", "tuned_constants", "prox_ed"]
+    assert leaders(found, RING) == [*[*names, *extra][:LEADING], "ours", "prox_ed"]
     figure = draw(found, RING)
-    assert len(figure.axes[0].lines) == len(shown) == OTHERS + 3
-    there = len(names) + len(extra) + 3
-    assert f"of {there} algorithms the models, tuned constants, Prox-ED and the best 8" in figure.get_suptitle()
+    others = len(names) + len(extra) + 1 - LEADING
+    assert len(figure.axes[0].lines) == others + LEADING + 2
     looks = {(line.get_color(), line.get_linestyle()) for line in figure.axes[0].lines}
-    assert len(looks) == len(shown)
+    assert len(looks) == 1 + LEADING + 2
+    assert figure.legends[0].get_texts()[-1].get_text() == f"{others} other methods"
+
+
+def test_figures_reach_a_hundredth_below_the_tightest_tolerance(results: Results) -> None:
+    deep = made_up("prox_ed", 0, 50)
+    deep.trace["gap"][-1] = 1e-15
+    results.runs.append(deep)
+    assert draw(results, RING, [1e-4]).axes[0].get_ylim()[0] > 1e-7
 
 
 def test_a_run_that_stopped_early_is_far_off_from_then_on() -> None:
     whole, cut = made_up("prox_ed", 0, 400), made_up("prox_ed", 1, None, diverged=True)
     for values in cut.trace.values():
         del values[2:]
-    assert figures._abscissa([cut, whole], "iteration").tolist() == [1, 2, 400, 401]
-    assert figures._stack([cut, whole], "gap").tolist() == [[0.9, *[np.inf] * 3], [0.9, 0.5, 1e-4, 1e-4]]
+    assert abscissa([cut, whole], "iteration")[1:].tolist() == [1, 2, 400, 401]
+    assert stack([cut, whole], "gap")[:, 1:].tolist() == [[0.9, *[np.inf] * 3], [0.9, 0.5, 1e-4, 1e-4]]
 
 
 def test_a_run_that_a_rule_stopped_stays_where_it_was() -> None:
     whole, cut = made_up("prox_ed", 0, 400), made_up("prox_ed", 1, 400)
     for values in cut.trace.values():
         del values[3:]
-    assert figures._stack([cut, whole], "gap").tolist() == [[0.9, *[0.5] * 3], [0.9, 0.5, 1e-4, 1e-4]]
+    assert stack([cut, whole], "gap")[:, 1:].tolist() == [[0.9, *[0.5] * 3], [0.9, 0.5, 1e-4, 1e-4]]
 
 
 def test_a_figure_of_one_run_that_only_diverged_can_be_drawn(tmp_path: Path) -> None:
@@ -594,7 +600,7 @@ def test_the_ranking_says_what_it_took(results: Results) -> None:
         **{"rank": "2", "algorithm": "Prox-ED", "rounds": "400 / -", "rounds, worst node": "402 / -"},
         **{"gradients": "201 / -", "seconds": "0.3 / -", "set-up rounds": "0"},
         **{"iterations": "200 / -", "vectors": "800 / -"},
-        **{"ms / iteration": "1.99", "final optimality gap": "1.0e-04", "final worst node's optimality gap": "0.0001"},
+        **{"ms / iteration": "1.99", "final optimality gap": "1.0e-04", "final worst node's optimality gap": "1.0e-04"},
         **{"final consensus error": "0.0001", "tuned setting": "step_size 1.93/L"},
     }
     assert rows[2]["rounds"] == "900 / -"
@@ -620,8 +626,8 @@ def test_the_summary_says_which_was_faster(results: Results) -> None:
 
 def test_tables_can_be_printed_and_written(results: Results) -> None:
     console = Console(width=160, file=io.StringIO())
-    console.print(ranking(results, RING).rich())
-    console.print(summary(results).rich())
+    console.print(ranking(results, RING).rich(160))
+    console.print(summary(results).rich(160))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "ours (model)" in text and "2.5x to 4.0x / -" in text
     page = report(results)
@@ -660,6 +666,7 @@ def untimed(folder: Path) -> Any:
     content.pop("command")
     for r in content["runs"]:
         r.pop("seconds")
+        r["trace"].pop("seconds")
         for reached in filter(None, (*r["reached"].values(), *r["reached_worst"].values())):
             reached.pop("seconds")
     return content
@@ -699,20 +706,27 @@ def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "out/results.json").read_text())
     assert set(content) == {
         *("schema", "command", "seed", "versions", "settings", "methods", "metrics", "tuning", "redrawn", "skipped"),
-        *("sources", "runs", "summary"),
+        *("sources", "networks", "runs", "summary"),
     }
     assert set(content["runs"][0]) == {
         *("algorithm", "dataset", "topology", "nodes", "instance", "step_size", "parameters", "diverged", "final_gap"),
         *("final_consensus", "seconds", "rounds_per_iteration", "vectors_per_edge_per_iteration", "reached", "trace"),
-        *("reached_worst", "setup_rounds", "setup_numbers"),
+        *("reached_worst", "setup_rounds", "setup_numbers", "node_distances"),
     }
-    assert set(content["runs"][0]["trace"]) == {*("iteration", "gap", "worst_node_gap", "consensus", *COSTS)}
+    assert set(content["runs"][0]["trace"]) == {*("iteration", "gap", "worst_node_gap", "consensus", *COSTS, "seconds")}
     assert {r["step_size"] is None for r in content["runs"] if r["algorithm"] == "learned"} == {True}
     files = sorted(p.name for p in (tmp_path / "out").rglob("*") if p.is_file())
     stems = [f"lasso_features=6_samples=4_erdos_renyi_p=0.6_{n}" for n in (4, 6)]
     stems += [f"front_{s}" for s in stems]
     assert files == sorted(
-        [*(f"{s}.{e}" for s in stems for e in ("png", "svg")), "report.md", "results.json", "summary.csv"]
+        [
+            *(f"{s}.{e}" for s in stems for e in ("png", "svg")),
+            "report.md",
+            "results.json",
+            "summary.csv",
+            "report.html",
+            "algorithms.csv",
+        ]
     )
     tuned = [(t["algorithm"], t["case"]["nodes"]) for t in content["tuning"]]
     assert tuned == [(a, n) for n in (4, 6) for a in ("prox_ed", "pg_extra")]
@@ -790,7 +804,7 @@ def test_methods_and_metrics_of_a_file_stand_in_results_tables_and_figures(tmp_p
     assert row["mine_rounds"] == row["prox_ed_rounds"] is not None
     assert summary(results).rows[0]["over my own method"] == summary(results).rows[0]["over Prox-ED"]
     for r in results.runs:
-        assert set(r.trace) == {"iteration", "gap", "support", *COSTS}
+        assert set(r.trace) == {"iteration", "gap", "support", *COSTS, "seconds"}
         assert r.final_consensus is None and r.trace["support"][0] == 0 < r.trace["support"][-1] <= 6
     page = (out / "report.md").read_text()
     assert "final nonzero coordinates" in page and "| my own method |" in page and "final consensus" not in page
@@ -958,7 +972,7 @@ def test_a_crash_while_writing_keeps_the_file(
     with pytest.raises(Killed):
         results.save(tmp_path)
     assert (tmp_path / "results.json").read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["results.json", "summary.csv"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["algorithms.csv", "results.json", "summary.csv"]
 
 
 @pytest.mark.parametrize(
@@ -1066,6 +1080,8 @@ def test_gradients_may_come_from_a_few_samples() -> None:
         assert other.trace["gap"][0] == one.trace["gap"][0] == 1.0  # measured on the whole problem
         assert other.trace["rounds"] == other.trace["iteration"]
     again = small(nodes=[4], algorithms=["prox_ed"], batch_size=2)
+    for r in (*again.runs, *noisy.runs):
+        r.trace.pop("seconds")
     assert [r.trace for r in again.runs] == [r.trace for r in noisy.runs]
 
 

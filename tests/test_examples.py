@@ -25,19 +25,56 @@ def test_the_karate_club_is_told_apart():
     assert example.accuracy(iterations=4) > example.accuracy(iterations=0) + 0.2
 
 
+def test_one_model_runs_on_four_networks(capsys):
+    gaps = [run.trace["gap"] for run in load("any_network").runs]
+    assert len(gaps) == len(capsys.readouterr().out.splitlines()) == 4
+    assert all(trace[0] == 1 and min(trace) < 1e-4 for trace in gaps)
+
+
+def test_a_network_and_data_of_ones_own(capsys):
+    example = load("own_network")
+    assert example.network.num_nodes == 20
+    first, *_, last, support = capsys.readouterr().out.splitlines()
+    assert float(last.split()[-4]) < 1e-5 < float(first.split()[-4])
+    assert support == "[0, 1, 2, 3, 4]"
+
+
 def test_a_module_is_trained_on_digits(capsys):
     history = load("train_mlp").train(iterations=100).history
     assert len(capsys.readouterr().out.splitlines()) == len(history) == 3
     assert history[-1].loss < 0.3 and history[-1].accuracy > 0.8 > 0.2 > history[0].accuracy
 
 
-def test_the_python_in_the_readme_runs(capsys):
-    blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
-    evaluation, layer = blocks
-    exec(compile(evaluation, "README", "exec"), {})
+def test_a_loop_of_ones_own_ends_at_its_goal(capsys):
+    session = load("train_loop").train(goal=1.5, iterations=100)
+    assert session.measure().test_loss < 1.5 and 20 <= session.iteration < 100
+    assert len(capsys.readouterr().out.splitlines()) == session.iteration / 20
+
+
+PAGES = [path for folder in ("start", "tutorials") for path in sorted((PROJECT / "docs" / folder).glob("*.md"))]
+
+
+def run_blocks(page):
+    """Run the Python of a page, one block after another; return the names that it leaves."""
+    names = {}
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        exec(compile(block, page.name, "exec"), names)
+    return names
+
+
+def test_no_page_with_python_is_left_out():
+    with_python = {path for path in PAGES if "```python" in path.read_text(encoding="utf-8")}
+    assert with_python == {PROJECT / "docs/start/first_result.md", PROJECT / "docs/tutorials/layer.md"}
+    assert "```python" not in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_evaluation_of_the_first_results(capsys):
+    run_blocks(PROJECT / "docs/start/first_result.md")
     assert len(capsys.readouterr().out.splitlines()) == 8  # a row for each tolerance
-    x = evidence = torch.randn(3, 2)
-    names = {"x": x, "evidence": evidence, "gradient": torch.zeros_like(x)}
-    names["edge_index"] = torch.tensor([[0, 1, 1, 2], [1, 0, 2, 1]])
-    exec(compile(layer, "README", "exec"), names)
-    assert names["state"].x.shape == (3, 2)
+
+
+def test_the_layer_of_its_page():
+    names = run_blocks(PROJECT / "docs/tutorials/layer.md")
+    assert names["model"](torch.ones(3, 4), names["edge_index"], None).shape == (3, 8)
+    state = names["state"]
+    assert (state.x - torch.tensor([2.0, 2.0]) / 3).abs().max() < 1e-5  # the mean of the observations

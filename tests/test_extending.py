@@ -120,6 +120,14 @@ def test_the_index_names_every_page() -> None:
     assert linked == {path.stem for path in PAGES.glob("*.md")} - {"README"}
 
 
+def test_the_contributing_guide_counts_the_lines_of_the_pages() -> None:
+    guide = (PAGES.parent.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    counts = dict(re.findall(r"\]\(docs/extending/(\w+)\.md\) \| (\d+) \|", guide))
+    titles = {name: (PAGES / f"{name}.md").read_text(encoding="utf-8").split("\n")[0] for name in counts}
+    assert set(counts) >= {"topology", "dataset", "method", "learned_optimizer", "metric"}
+    assert all(titles[name].endswith(f"in {count} lines") for name, count in counts.items())
+
+
 # All that is built in keeps the contracts
 
 

@@ -13,14 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-import gnn_l2o
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms.base import spent
 from gnn_l2o.algorithms.driver import run
-from gnn_l2o.applications.module_training import Progress
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted import DSGD, HANDCRAFTED, ProxED
+from gnn_l2o.handcrafted import DSGD
 from gnn_l2o.problems import MLP, LeastSquares, NeuralNetwork, ResNet, Stochastic, neural, solve
 from gnn_l2o.problems.regularizers import L1
 from gnn_l2o.training.pool import Batch
@@ -315,7 +313,7 @@ def test_frozen_parameters_are_constants() -> None:
 @pytest.mark.parametrize(
     ("module", "data", "message"),
     [
-        (nn.Sequential(nn.Linear(4, 3), nn.Dropout()), shards(), "1 is dropout"),
+        (nn.Sequential(nn.Linear(4, 3), nn.Dropout()), shards(), "1 has dropout"),
         (nn.ReLU(), shards(), "ReLU has no parameters to train"),
         (nn.Linear(5, 3), shards(), r"cannot be run on samples \(2, 4\) with targets \(2\) torch.int64"),
         (nn.Linear(4, 3), shards(classes=False), "cannot be run on samples"),
@@ -471,69 +469,3 @@ def test_a_gradient_that_cannot_be_recorded_is_computed(monkeypatch: pytest.Monk
     expected = problem.gradient(x)
     with torch.no_grad():
         torch.testing.assert_close(problem.gradient(x), expected, rtol=1e-12, atol=1e-12)
-
-
-# Training a module.
-
-D_NASA = dict.fromkeys(HANDCRAFTED["d_nasa"].grid, 0.1)
-RING = Network.from_networkx(nx.cycle_graph(4))
-
-
-def train(**kwargs: Any) -> Any:
-    chosen = {"optimizer": "dsgd", "parameters": {"step_size": 0.3, "momentum": 0.5, "decay": 1e-3}, **kwargs}
-    data = chosen.pop("shards", shards((8, 8, 4, 6)))
-    settings = {"batch_size": 4, "iterations": 60, "seed": 1, **chosen}
-    return gnn_l2o.train_module(Classifier, F.cross_entropy, data, RING, **settings)
-
-
-def test_a_module_is_trained() -> None:
-    told: list[Progress] = []
-    trained = train(test=shards((20,), seed=1)[0], measure_every=25, callback=told.append)
-    assert [p.iteration for p in trained.history] == [0, 25, 50, 60]
-    assert told == trained.history
-    assert trained.history[-1].loss < 0.9 * trained.history[0].loss
-    assert trained.parameters.shape == (4, 27)
-    mean = trained.parameters.mean(dim=0)
-    assert torch.equal(parameters_to_vector(trained.module.parameters()), mean)
-    losses, _ = oracle(
-        trained.module, F.cross_entropy, [(f.float(), t) for f, t in shards((8, 8, 4, 6))], mean.expand(4, -1)
-    )
-    assert trained.history[-1].loss == pytest.approx(float(losses.mean()), rel=1e-5)
-    deviation = ((trained.parameters - mean).square().sum(dim=1).mean().sqrt() / mean.norm()).item()
-    assert trained.history[-1].consensus == pytest.approx(deviation, rel=1e-4)
-    features, classes = shards((20,), seed=1)[0]
-    right = (trained.module(features.float()).argmax(dim=1) == classes).float().mean()
-    assert trained.history[-1].accuracy == pytest.approx(float(right))
-
-
-def test_training_follows_the_seed_and_leaves_torchs_stream_alone() -> None:
-    before = torch.get_rng_state()
-    first, again, other = train(), train(), train(seed=2)
-    assert torch.equal(torch.get_rng_state(), before)
-    assert torch.equal(first.parameters, again.parameters)
-    assert not torch.equal(first.parameters, other.parameters)
-
-
-@pytest.mark.parametrize("optimizer", ["milodo_mlp", "milodo_gnn", "ed", ProxED(0.2)])
-def test_any_optimizer_trains_a_module(optimizer: Any) -> None:
-    parameters = {"step_size": 0.2} if optimizer == "ed" else None
-    history = train(optimizer=optimizer, parameters=parameters, batch_size=None, iterations=40).history
-    assert history[-1].loss < 0.95 * history[0].loss
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"shards": shards()}, "each of the 4 nodes, got 3"),
-        ({"iterations": 0}, "iterations must be at least 1"),
-        ({"optimizer": "dsgd", "parameters": None}, "needs the parameters step_size, momentum, decay"),
-        ({"parameters": {"stepsize": 0.1}}, "did you mean 'step_size'"),
-        ({"optimizer": "milodo_gnn"}, "not for milodo_gnn"),
-        ({"optimizer": "milodo_gmn", "parameters": None}, "did you mean 'milodo_gnn'"),
-        ({"optimizer": "d_nasa", "parameters": D_NASA, "regularizer": L1(0.1)}, "smooth problems"),
-        ({"optimizer": "milodo_mlp", "parameters": None, "regularizer": L1(0.1)}, "expected no regularizer, got L1"),
-    ],
-)
-def test_nonsense_is_not_trained(change: dict[str, Any], message: str) -> None:
-    with pytest.raises(InputError, match=message):
-        train(**change)

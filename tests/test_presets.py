@@ -64,6 +64,14 @@ tuning_instances = 1
 """
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, since evaluations write into the present one."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    monkeypatch.chdir(folder)
+    return folder
+
+
 @pytest.fixture
 def preset(tmp_path: Path) -> Path:
     file = tmp_path / "mine.toml"
@@ -139,6 +147,7 @@ def test_the_matrix_of_the_release_shares_nothing_with_the_one_of_choices() -> N
     assert all(604 not in others for others in seeds.values())
 
 
+@pytest.mark.usefixtures("quick_figures")
 @pytest.mark.parametrize("preset", available_presets())
 def test_a_preset_runs_at_a_tiny_size(
     preset: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
@@ -181,7 +190,8 @@ def test_several_runs_go_to_folders_of_their_own(
 ) -> None:
     out = tmp_path / "out"
     assert main(["--preset", str(preset), "--output", str(out), "--iterations", "10"]) == 0
-    assert sorted(p.name for p in out.iterdir()) == ["small", "star"]  # and no overview: there is no model
+    names = sorted(p.name for p in out.iterdir())
+    assert names == ["overview.html", "small", "star"]  # and no overview of models: there is none
     assert settings(out / "small")["iterations"] == settings(out / "star")["iterations"] == 10  # overridden in both
     assert settings(out / "small")["topologies"] == ["ring"]
     assert settings(out / "star")["topologies"] == ["star"]

@@ -319,7 +319,7 @@ def test_list_names_every_topology_and_dataset(capsys):
         ),
         (["--recipe", "nowhere.toml"], "--recipe nowhere.toml: nowhere.toml cannot be read: No such file or directory"),
         (["--optimizer", "sgd"], "argument --optimizer: invalid choice: 'sgd'"),
-        (["--resume"], "there is no checkpoint"),
+        (["--resume", "--overwrite"], "--resume cannot be combined with --overwrite"),
         (["--architecture", "per_nod"], "argument --architecture: invalid choice: 'per_nod'"),
         (["--architecture", "lpg_extra"], "unknown lpg_extra architecture setting 'hidden_features' (known: depth)"),
         (["--depth", "3"], "unknown milodo architecture setting 'depth'"),

@@ -431,8 +431,6 @@ def test_a_killed_run_resumes_to_the_same_weights_bit_for_bit(tmp_path, killed_a
 
 
 def test_a_run_is_resumed_only_with_its_own_settings(tmp_path):
-    with pytest.raises(InputError, match="no checkpoint"):
-        TrainingRun(TINY, tmp_path, resume=True)
     TrainingRun(dataclasses.replace(TINY, stages=(Stage(1e-3, 3, 3, 1),)), tmp_path).run()
     with pytest.raises(InputError, match=r"batch_size = 3, got 2; a run is resumed with the settings"):
         TrainingRun(dataclasses.replace(TINY, batch_size=2), tmp_path, resume=True)
@@ -446,8 +444,9 @@ def test_a_run_is_resumed_only_with_its_own_settings(tmp_path):
 def test_denormal_numbers_are_computed_as_before_after_training(tmp_path, monkeypatch, before, diverges):
     seen = []
 
-    def train_on(*_):
+    def train_on(training, *_):
         seen.append(denormals_are_flushed())
+        training.progress.updates += 1 - diverges
         return math.nan if diverges else 0.0
 
     monkeypatch.setattr(TrainingRun, "_train_on", train_on)
@@ -515,7 +514,7 @@ def test_weights_that_got_much_worse_in_validation_are_rolled_back(
 ):
     training = TrainingRun(dataclasses.replace(PAPER, loss=loss), tmp_path)
     good = {k: v.clone() for k, v in weights_of(training).items()}
-    training.progress.best, training.progress.losses = best, [0.0]
+    training.progress.best, training.progress.losses, training.progress.updates = best, [0.0], 1
     training.weights.emit_exact_diffusion(100.0)
     bad = {k: v.clone() for k, v in weights_of(training).items()}
     monkeypatch.setattr(training, "_validate", lambda: found)
@@ -540,9 +539,20 @@ def test_what_is_judged_and_saved_is_the_moving_average(tmp_path, ema):
     assert (training.weights.node.lstm.outer.bias == training.judged.source.node.lstm.outer.bias).all() == (ema == 0)
 
 
-def test_an_initialization_from_which_every_run_diverges_is_an_error(tmp_path, monkeypatch):
-    monkeypatch.setattr(TrainingRun, "_train_on", lambda *_: math.nan)
-    with pytest.raises(InputError, match=r"every run of the first epoch diverged .* a smaller initial_step_size"):
+@pytest.mark.parametrize(
+    ("loss", "why"),
+    [
+        (math.nan, r"every run diverged; expected another initialization \(init\) or a smaller initial_step_size"),
+        (0.5, r"no batch gave a finite gradient; expected a shorter truncation_length or a smaller initial_step_size"),
+    ],
+)
+def test_an_epoch_without_an_update_is_an_error(tmp_path, monkeypatch, loss, why):
+    def train_on(training, *_):
+        training.progress.updates += training.progress.stage == 0 and training.progress.epoch == 0
+        return loss if training.progress.epoch else 0.0
+
+    monkeypatch.setattr(TrainingRun, "_train_on", train_on)
+    with pytest.raises(InputError, match=f"^epoch 2 of stage 1 ended without an update: {why}$"):
         TrainingRun(TINY, tmp_path).run()
 
 

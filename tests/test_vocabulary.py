@@ -45,6 +45,7 @@ ALLOWED = (
     r"\bcycle graphs?\b|\bcycle_graph\b",
     r"\blstm cells?\b|lstmcell",
     r"\bcapital gain\b",
+    r"\bdocumentation site\b",
 )
 
 # Parts of names in the code that are not used.
@@ -60,7 +61,8 @@ PATTERNS = [
 
 def pages() -> list[Path]:
     folders = ("docs/**/*.md", "models/*/card.md")
-    return [PROJECT / "README.md", *sorted(path for folder in folders for path in PROJECT.glob(folder))]
+    pages = sorted(path for folder in folders for path in PROJECT.glob(folder))
+    return [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *pages]
 
 
 def modules() -> list[Path]:

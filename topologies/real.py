@@ -2,13 +2,13 @@
 
 import difflib
 import warnings
-from pathlib import Path
 
 import networkx as nx
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.graph.generators import numbered
+from gnn_l2o.graph.real_networks import real_networks
 
 
 def generate(*, seed: int = 0, name: str = "topozoo/Abilene") -> nx.Graph:
@@ -20,20 +20,17 @@ def generate(*, seed: int = 0, name: str = "topozoo/Abilene") -> nx.Graph:
     Args:
         seed: not used.
         name: the group and the name, such as ``topozoo/Geant2012``, ``sndlib/germany50`` or ``caida/2024-08/5384``.
+            ``evaluate.py --list real`` prints all.
     """
     with optional("real"):
         import topohub
-    known = _known(Path(topohub.__file__).parent / "data")
+    known = real_networks()
     if name not in known:
         raise _unknown(name, known)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)  # topohub does not close its file
         source = nx.node_link_graph(topohub.get(name), edges="edges")
     return numbered(source.nodes, source.edges())
-
-
-def _known(folder: Path) -> list[str]:
-    return sorted(file.relative_to(folder).with_suffix("").as_posix() for file in folder.rglob("*.json"))
 
 
 def _unknown(name: str, known: list[str]) -> InputError:

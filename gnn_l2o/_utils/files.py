@@ -43,3 +43,9 @@ def write_text(path: Path, text: str) -> None:
 def write_bytes(path: Path, content: bytes) -> None:
     """Write bytes atomically."""
     write_atomically(path, lambda temporary: temporary.write_bytes(content))
+
+
+def remove_temporaries(folder: Path) -> None:
+    """Delete the temporary files that a killed process left in a folder into which no other process writes."""
+    for path in folder.glob(f"{TEMPORARY}*"):
+        path.unlink(missing_ok=True)

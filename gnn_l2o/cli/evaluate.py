@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import argparse
-import inspect
 import shlex
 import sys
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
 
-from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
-from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.cli import output
 from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
+from gnn_l2o.cli.interruption import is_about, stopped
+from gnn_l2o.cli.listing import listing
 from gnn_l2o.cli.parser import Parser
+from gnn_l2o.cli.progress import logging_to_stderr, progress
 from gnn_l2o.cli.start import invocation
-from gnn_l2o.evaluation import METRICS, Plan, Results, evaluate, notes, overview, overview_report, ranking, summary
+from gnn_l2o.evaluation import Plan, Results, evaluate, overview
 from gnn_l2o.evaluation.presets import load_preset
-from gnn_l2o.evaluation.selection import members
 from gnn_l2o.limits import LIMITS
 
 with optional("report"):
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
-
-WORST = 5  # cases in the overview on the screen; its file has more
 
 
 class Call(NamedTuple):
@@ -49,31 +45,53 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
     parser = build_parser(program)
     args = parser.parse_args(argv)
     command = shlex.join([*invocation(program), *argv])
+    is_given = args.output is not None
+    try:
+        if args.list:
+            print(listing(args.list))
+            return 0
+        if args.output is None and not (args.resume or args.overwrite):  # these need a folder that is there
+            args.output = output.default_folder()
+            argv = [*argv, "--output", str(args.output)]
+        with logging_to_stderr(quiet=args.quiet, verbose=args.verbose):
+            evaluate_all(parser, args, argv, command)
+    except KeyboardInterrupt as error:
+        return stopped(error, program, args, is_given=is_given)
+    except (Exception, SystemExit) as error:  # a plug-in may try to end the process
+        if is_about(error, args.output):
+            return stopped(error, program, args, is_given=is_given)
+        parser.refuse(error)
+    return 0
+
+
+def evaluate_all(parser: Parser, args: argparse.Namespace, argv: list[str], command: str) -> None:
+    """Run all evaluations that the arguments stand for, and show what they found.
+
+    Raises:
+        InputError: an argument is wrong.
+    """
+    if args.open:
+        output.check_page()
+    calls = expand(parser, args, argv)
+    if len(calls) > 1:  # so that a mistake in the last is found before the first has run
+        for call in calls:
+            run(call.args, command, check_only=True)
     console = Console()
     if not console.is_terminal:
         console.width = 160  # into a file or a pipe, where nothing says how wide a line may be
-    try:
-        if args.list:
-            print(listing())
-            return 0
-        calls = expand(parser, args, argv)
-        if len(calls) > 1:  # so that a mistake in the last is found before the first has run
-            for call in calls:
-                run(call.args, command, check_only=True)
-        found = []
-        for call in calls:
-            results = run(call.args, command)
-            show(console, results, call.args, call.heading)
-            found += overview.entries(results, call.name)
-        if overview.is_worthwhile(found):
-            show_overview(console, found, args.output, command)
-    except (Exception, SystemExit) as error:  # a plug-in may try to end the process
-        parser.refuse(error)
-    except KeyboardInterrupt:
-        goes_on = "; the same command with --resume goes on from here" if args.output else ""
-        print(f"interrupted{goes_on}", file=sys.stderr)
-        return 130
-    return 0
+    runs, found = {}, []
+    for call in calls:
+        runs[call.name] = results = run(call.args, command)
+        found += overview.entries(results, call.name)
+        if args.format == "table":
+            output.show(console, results, call.args, call.heading)
+    output.save_overview(runs, found, args)
+    if args.format != "table":
+        print(output.rows(runs, args.format))
+    elif overview.is_worthwhile(found):
+        output.show_overview(console, found, args.output)
+    if args.open:
+        output.open_page(args.output, several=len(runs) > 1)
 
 
 def expand(parser: Parser, args: argparse.Namespace, argv: list[str]) -> list[Call]:
@@ -103,13 +121,7 @@ def run(args: argparse.Namespace, command: str, *, check_only: bool = False) -> 
     """Run the evaluation that the arguments describe, showing progress on stderr."""
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("checking", total=1.0)
-
-        def report(what: str, done: float) -> None:
-            progress.update(task, description=what, completed=done)
-
+    with progress() as report:
         return evaluate(
             make_plan(args),
             output=args.output,
@@ -149,43 +161,3 @@ def make_plan(args: argparse.Namespace) -> Plan:
         tuning_tolerance=args.tuning_tolerance,
         tolerances=args.tolerance,
     )
-
-
-def show(console: Console, results: Results, args: argparse.Namespace, heading: str) -> None:
-    """Print the tables and the notes below them."""
-    if heading:
-        console.print(f"\n{heading}", style="bold", highlight=False)
-    for case in results.cases:
-        console.print(ranking(results, case, args.tolerance).rich())
-    console.print(summary(results, args.tolerance).rich())
-    for line in (notes.KEY, *notes.in_short(results, named=[*results.models, *args.algorithms])):
-        console.print(line, highlight=False)
-    if args.output:
-        console.print(f"results, report and figures are in {args.output}", highlight=False)
-
-
-def show_overview(console: Console, found: list[overview.Entry], output: Path | None, command: str) -> None:
-    """Print the overview of all evaluations, and write it into the folder."""
-    console.print()
-    console.print(overview_report.totals(found).rich())
-    console.print(overview_report.worst_cases(found, WORST).rich())
-    for line in overview_report.firsts(found):
-        console.print(line, highlight=False)
-    if output:
-        overview_report.save_overview(found, output, command)
-        console.print(f"the overview is in {output / overview_report.OVERVIEW}.md", highlight=False)
-
-
-def listing() -> str:
-    """Return everything that can be named on the command line, with parameters and a line of description."""
-    lines = [plugins.overview()]
-    for group in ("handcrafted", "tuned"):
-        lines += ["", f"{group} methods:", *(_described(name, METHODS[name]) for name in members(group))]
-    lines += ["", "limits:", *(_described(name, type(limit)) for name, limit in LIMITS.items())]
-    lines += ["", "metrics:", *(_described(name, METRICS[name]) for name in METRICS.names())]
-    lines += ["", plugins.overview("model", "preset")]
-    return "\n".join(lines)
-
-
-def _described(name: str, kind: type) -> str:
-    return f"  {name}\n      {(inspect.getdoc(kind) or '').partition(chr(10))[0]}"

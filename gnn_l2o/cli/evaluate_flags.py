@@ -13,8 +13,9 @@ from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
 from gnn_l2o.evaluation.selection import GROUPS
 from gnn_l2o.limits import LIMITS
 
+SHOWING = ("open", "format", "quiet", "verbose")
 SPEC = "NAME[:KEY=VALUE,...]"
-NOT_IN_PRESETS = {"list", "preset", "quick", "full", "output", "overwrite", "resume"}
+NOT_IN_PRESETS = {"list", "preset", "quick", "full", "output", "overwrite", "resume", *SHOWING}
 
 
 def build_parser(program: str = "evaluate.py") -> argparse.ArgumentParser:
@@ -29,7 +30,8 @@ def build_parser(program: str = "evaluate.py") -> argparse.ArgumentParser:
         description="Run optimizers on unseen problems and networks and compare them.",
     )
     add = parser.add_argument
-    add("--list", action="store_true", help="list everything that can be named, with parameters, and exit")
+    listed = "list everything that can be named, with parameters, and exit; 'real': the networks of topology real"
+    add("--list", nargs="?", const="all", choices=["all", "real"], metavar="real", help=listed)
     add("--preset", metavar="NAME", help="run the evaluations of a file in presets/; other flags override its settings")
     size = parser.add_mutually_exclusive_group()
     size.add_argument("--quick", action="store_true", help="run the preset at its small size, which is the default")
@@ -75,16 +77,12 @@ def build_parser(program: str = "evaluate.py") -> argparse.ArgumentParser:
         metavar="GAP",
         help="relative optimality gap that methods are tuned to reach in the fewest rounds; the overview counts to it",
     )
-    add(
-        "--threads",
-        type=whole_number(1, MAX_THREADS),
-        default=None,
-        metavar="N",
-        help="CPU threads; default: the choice of PyTorch",
-    )
-    add("--output", type=folder, metavar="DIR", help="folder for results, tables, report.md, figures/ and the overview")
+    threads = whole_number(1, MAX_THREADS)
+    add("--threads", type=threads, default=None, metavar="N", help="CPU threads; default: the choice of PyTorch")
+    output = "folder for results, tables, reports, figures/ and the overview; default: out/ and the time"
+    add("--output", type=folder, metavar="DIR", help=output)
     add("--overwrite", action="store_true", help="replace the results in the output folder")
-    add("--resume", action="store_true", help="continue the results in the output folder")
+    add("--resume", action="store_true", help="continue the results in the output folder; if there are none, begin")
     add(
         "--tolerance",
         nargs="+",
@@ -94,7 +92,19 @@ def build_parser(program: str = "evaluate.py") -> argparse.ArgumentParser:
         metavar="GAP",
         help="relative optimality gaps in the tables: 1e-1, 1e-2, ... 1e-15; optima are certified to 1e-12",
     )
+    add_showing(parser)
     return parser
+
+
+def add_showing(parser: argparse.ArgumentParser) -> None:
+    """Add the flags that say what is shown and how."""
+    add = parser.add_argument
+    add("--open", action="store_true", help="open report.html, or overview.html of several evaluations, in the browser")
+    formats = "what is printed: tables, or rows for each case, tolerance and algorithm"
+    add("--format", choices=["table", "csv", "json"], default="table", help=formats)
+    loudness = parser.add_mutually_exclusive_group()
+    loudness.add_argument("--quiet", action="store_true", help="say nothing on stderr but warnings")
+    loudness.add_argument("--verbose", action="store_true", help="say on stderr which step begins")
 
 
 def _default(setting: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from gnn_l2o._utils.modules import raised_in_plugin
 
 EXIT_CODES = (
     "exit codes: 0 done; 1 a defect of the program, with a traceback; 2 wrong input, with one line that names it; "
-    "130 interrupted by Ctrl-C"
+    "130 interrupted by Ctrl-C; 143 terminated by SIGTERM"
 )
 MAX_THREADS = 1024
 

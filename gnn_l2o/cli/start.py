@@ -7,6 +7,7 @@ import sys
 from typing import Literal
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o.cli.interruption import exit_on_signals, raise_on_signals, stopped
 
 SCRIPT = ".py"
 
@@ -18,12 +19,17 @@ def start(command: Literal["evaluate", "train"], program: str) -> int:
         command: a module of this package.
         program: what messages call it.
     """
+    exit_on_signals(program)
     try:
         module = importlib.import_module(f"gnn_l2o.cli.{command}")
     except InputError as error:  # an optional package is missing
         print(f"{program}: error: {error}", file=sys.stderr)
         return 2
-    return module.main(program=program)
+    try:
+        raise_on_signals()
+        return module.main(program=program)
+    except KeyboardInterrupt as error:  # before main could say how to go on
+        return stopped(error, program)
 
 
 def invocation(program: str) -> list[str]:

@@ -15,10 +15,12 @@ from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
 from gnn_l2o._utils.parse import read_toml
 from gnn_l2o._utils.writable import require_writable
+from gnn_l2o.cli.interruption import is_about, stopped
 from gnn_l2o.cli.parser import MAX_THREADS, Parser, device, folder, whole_number
 from gnn_l2o.learned import ARCHITECTURES, MiLoDoArchitecture
+from gnn_l2o.learned.model import RECIPE, WEIGHTS
 from gnn_l2o.training import DEFAULT_ARCHITECTURE, LOSSES, TrainingConfig, TrainingRun, fine_tuning, read_stages
-from gnn_l2o.training.card import write_card
+from gnn_l2o.training.checkpoint import CHECKPOINT
 from gnn_l2o.training.flags import add_architecture_flags, add_training_flags
 from gnn_l2o.training.presets import PAPER_RECIPE, RENAMED, without_initialization
 
@@ -59,7 +61,7 @@ def build_parser(program: str = "train_gnn.py") -> argparse.ArgumentParser:
         help="train a model further, a name in models/ or a folder; mixture and architecture are its own",
     )
     add("--start_from", dest="pretrained", help=argparse.SUPPRESS)  # its name before version 0.5
-    add("--resume", action="store_true", help="go on from the checkpoint in the output folder")
+    add("--resume", action="store_true", help="go on from the checkpoint in the output folder; if there is none, begin")
     add("--overwrite", action="store_true", help="replace the model in the output folder")
 
     mixture = parser.add_argument_group("training mixture", "every training problem takes one of each at random")
@@ -103,17 +105,33 @@ def main(argv: list[str] | None = None, program: str = "train_gnn.py") -> int:
             print(plugins.overview())
             return 0
         torch.set_num_threads(args.threads)
-        config = configuration(args)
-        console = Console(stderr=True)
-        printer = ProgressPrinter(console)
-        run = TrainingRun(config, output_folder(args), resume=args.resume, device=args.device, report=printer)
-        console.print(f"drawing and solving {config.problems + config.validation_problems} problems", highlight=False)
-        run.run()
-        write_card(run)
-        printer.finish(run)
+        train(args)
+    except KeyboardInterrupt as error:
+        return stopped(error, program, args)
     except (Exception, SystemExit) as error:  # a plug-in may try to end the process
+        if is_about(error, args.output):
+            return stopped(error, program, args)
         parser.refuse(error)
     return 0
+
+
+def train(args: argparse.Namespace) -> None:
+    """Train as the arguments say, printing progress.
+
+    Raises:
+        InputError: the arguments are wrong, or training fails for a reason that other arguments avoid.
+    """
+    config = configuration(args)
+    console = Console(stderr=True)
+    with ProgressPrinter(console) as printer:
+        run = TrainingRun(config, output_folder(args), resume=args.resume, device=args.device, report=printer)
+        if args.resume and not run.resumed:
+            line = f"{run.folder} holds no checkpoint: training begins from the start"
+            console.print(line, highlight=False, soft_wrap=True)
+        console.print(f"drawing and solving {config.problems + config.validation_problems} problems", highlight=False)
+        run.run()
+    line = f"best validation {run.progress.best:.4f}; wrote {run.folder}"
+    console.print(line, highlight=False, soft_wrap=True)
 
 
 def configuration(args: argparse.Namespace) -> TrainingConfig:
@@ -122,8 +140,8 @@ def configuration(args: argparse.Namespace) -> TrainingConfig:
     Raises:
         InputError: they say something impossible.
     """
-    if args.resume and args.recipe is None and args.output is not None and (args.output / "recipe.toml").exists():
-        args.recipe = args.output / "recipe.toml"
+    if args.resume and args.recipe is None and args.output is not None and (args.output / RECIPE).exists():
+        args.recipe = args.output / RECIPE
     base = first_settings(args)
     training = {RENAMED.get(name, name): value for name, value in base.get("training", {}).items()}
     if args.pretrained is not None:
@@ -197,8 +215,11 @@ def output_folder(args: argparse.Namespace) -> Path:
     if args.output is None:
         raise InputError("--output is needed, e.g. --output models/mine")
     output: Path = args.output
+    if args.resume and args.overwrite:
+        raise InputError("--resume cannot be combined with --overwrite")
     with about(output=output):
         require_writable(output)
-        if (output / "recipe.toml").exists() and not (args.resume or args.overwrite):
+        holds_one = any((output / file).exists() for file in (RECIPE, WEIGHTS, CHECKPOINT))
+        if holds_one and not (args.resume or args.overwrite):
             raise InputError("holds a model already; --resume goes on with it, --overwrite replaces it")
     return output

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import require
+from gnn_l2o._utils.output_folder import OutputFolder, claimed
 from gnn_l2o._utils.writable import require_writable
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.stopping import Below, StoppingRule
 from gnn_l2o.evaluation.cases import PlannedCase, plan_cases
-from gnn_l2o.evaluation.figures import delete_figures, save_figures
+from gnn_l2o.evaluation.figures import FOLDER, delete_figures, save_figures
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, WorstNodeGap
+from gnn_l2o.evaluation.node_distances import MAX_NODES, NodeDistances
 from gnn_l2o.evaluation.plan import DTYPES, Plan, make_plan
 from gnn_l2o.evaluation.record import Run
 from gnn_l2o.evaluation.report import save_report
+from gnn_l2o.evaluation.report_page.page import PAGE, missing, save_page
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.results_file import RESULTS
 from gnn_l2o.evaluation.runner import measure
@@ -32,6 +37,8 @@ from gnn_l2o.problems import Problem
 SOLVED = 1e-10  # a hundredth of the tightest tolerance of the tables; some optimality gaps end at 1e-12 by rounding
 
 Report = Callable[[str, float], None]
+
+_logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -55,8 +62,8 @@ def evaluate(
 
     Args:
         plan: what is evaluated, a :class:`~gnn_l2o.evaluation.Plan`; or its models alone.
-        output: folder for ``results.json``, ``summary.csv``, ``report.md`` and ``figures/``; without a folder nothing
-            is written.
+        output: folder for ``results.json``, ``summary.csv``, ``algorithms.csv``, ``report.md``, ``figures/`` and, where
+            its packages are installed, ``report.html``; without a folder nothing is written.
         overwrite: replace the results that ``output`` holds.
         resume: continue the results that ``output`` holds; if there are none, begin.
         command: what the results file says was called.
@@ -65,7 +72,9 @@ def evaluate(
         **settings: the attributes of the :class:`~gnn_l2o.evaluation.Plan`, where ``plan`` is none.
 
     Raises:
-        InputError: an argument is wrong; its ``given`` says which.
+        InputError: an argument is wrong; its ``given`` says which. Or another process writes into ``output``, or
+            ``output`` was deleted meanwhile.
+        OSError: a file cannot be written.
 
     Example:
         >>> from gnn_l2o.evaluation import Plan
@@ -77,29 +86,41 @@ def evaluate(
     folder = None if output is None else Path(output)
     if folder is not None:
         require("report", "matplotlib")
-    results = _open(Results.begin(plan, command), folder, overwrite=overwrite, resume=resume)
-    cases = plan_cases(plan)
-    results.sources = {case.case.dataset: case.source for case in cases if case.source}
-    results.skipped = [
-        {"algorithm": name, "case": case.case._asdict(), "reason": reason}
-        for case in cases
-        for name, reason in case.left_out.items()
-    ]
-    if check_only:
-        return results
-    if folder is not None:
-        results.save(folder)
-        if not resume:
-            delete_figures(folder)
-    _Evaluation(plan, results, folder, report).run(cases)
+    _check_output(folder, overwrite=overwrite, resume=resume)
+    with nullcontext() if folder is None or check_only else claimed(folder, FOLDER) as claim:
+        results = _open(Results.begin(plan, command), folder, overwrite=overwrite, resume=resume)
+        cases = plan_cases(plan)
+        results.sources = {case.case.dataset: case.source for case in cases if case.source}
+        results.skipped = [
+            {"algorithm": name, "case": case.case._asdict(), "reason": reason}
+            for case in cases
+            for name, reason in case.left_out.items()
+        ]
+        if check_only:
+            return results
+        if claim is not None:
+            _announce(claim.path, begins=resume and not results.runs)
+            if not resume:
+                delete_figures(claim.path)  # first: figures of results that are no longer there, nothing would delete
+            results.save(claim.path)
+        _Evaluation(plan, results, claim, report).run(cases)
     return results
 
 
-def _open(fresh: Results, folder: Path | None, *, overwrite: bool, resume: bool) -> Results:
-    """Return the results to go on with: those in the folder, or none yet.
+def _announce(folder: Path, *, begins: bool) -> None:
+    """Log where results go, and what is missing there: earlier results, or a package for the page."""
+    if begins:
+        _logger.info("%s holds no runs: the evaluation begins from the start", folder)
+    _logger.info("results go into %s", folder)
+    if missing():
+        _logger.warning("report.html needs %s; pip install 'gnn-l2o[report]' installs it", " and ".join(missing()))
+
+
+def _check_output(folder: Path | None, *, overwrite: bool, resume: bool) -> None:
+    """Check what can be told about the output folder before it is claimed.
 
     Raises:
-        InputError: the folder cannot be used.
+        InputError: the folder cannot be used, or is missing.
     """
     if overwrite and resume:
         with about(resume=True):
@@ -108,25 +129,34 @@ def _open(fresh: Results, folder: Path | None, *, overwrite: bool, resume: bool)
         if overwrite or resume:
             with about(**{"resume" if resume else "overwrite": True}):
                 raise InputError("needs an output folder")
-        return fresh
+        return
     with about(output=folder):
         require_writable(folder)
-        if overwrite or not (folder / RESULTS).exists():
-            return fresh
+
+
+def _open(fresh: Results, folder: Path | None, *, overwrite: bool, resume: bool) -> Results:
+    """Return the results to go on with: those in the folder, or none yet.
+
+    Raises:
+        InputError: the results in the folder are neither to be continued nor to be replaced, or cannot be continued.
+    """
+    if folder is None or overwrite or not (folder / RESULTS).exists():
+        return fresh
+    with about(output=folder):
         if not resume:
             raise InputError("holds another run already; resume continues it, overwrite replaces it")
         present = Results.load(folder)
         for name, value in fresh.settings.items():
             if present.settings.get(name) != value:
                 raise InputError(f"holds a run with {name} {present.settings.get(name)}, not {value}; cannot resume it")
-        return present
+    return present
 
 
 class _Evaluation:
     """Adds the tunings and runs that results lack, saving them on the way."""
 
-    def __init__(self, plan: Plan, results: Results, folder: Path | None, report: Report | None) -> None:
-        self._plan, self._results, self._folder, self._report = plan, results, folder, report
+    def __init__(self, plan: Plan, results: Results, output: OutputFolder | None, report: Report | None) -> None:
+        self._plan, self._results, self._output, self._report = plan, results, output, report
         self._dtype = DTYPES[plan.dtype]
         self._steps = self._done = 0
         self._saving, self._saved = 0.0, -math.inf
@@ -146,11 +176,14 @@ class _Evaluation:
                 self._show(case)
         finally:
             self._save()
+        if self._output is not None and not missing():  # once, since Vega takes seconds to be put together
+            save_page({"": self._results}, self._output.path / PAGE, tolerances=self._plan.tolerances)
 
     def _show(self, case: PlannedCase) -> None:
-        if self._folder is not None and self._results.cases:
-            save_figures(self._results, self._folder, [case.case], tolerances=self._plan.tolerances)
-            save_report(self._results, self._folder, tolerances=self._plan.tolerances)
+        if self._output is not None and self._results.cases:
+            self._output.check()
+            save_figures(self._results, self._output.path, [case.case], tolerances=self._plan.tolerances)
+            save_report(self._results, self._output.path, tolerances=self._plan.tolerances)
 
     def _tune(self, case: PlannedCase) -> None:
         methods = case.select(self._plan.chosen_methods)
@@ -192,8 +225,15 @@ class _Evaluation:
         metrics = Metrics(instance.reference(self._dtype), list(self._plan.chosen_metrics.values()))
         stop = self._plan.stop if name in self._plan.chosen_models else (*self._plan.stop, self._solved(metrics))
         iterations = self._plan.iterations
-        trace = measure(algorithm, problem, network, x0, metrics=metrics, iterations=iterations, stop=stop)
-        return Run.from_trace(trace, trace.iteration_cost, algorithm=name, case=case.case, instance=number, **chosen)
+        distances = None
+        if number == 0 and network.num_nodes <= MAX_NODES:
+            distances = NodeDistances(metrics.reference)
+            self._results.note_network(case.case, network)
+        trace = measure(
+            algorithm, problem, network, x0, metrics=metrics, iterations=iterations, stop=stop, distances=distances
+        )
+        record = {"algorithm": name, "case": case.case, "instance": number, "distances": distances, **chosen}
+        return Run.from_trace(trace, trace.iteration_cost, **record)
 
     def _solved(self, metrics: Metrics) -> StoppingRule:
         """Return the rule that ends runs of methods and limits: what they do after that, tuning has seen.
@@ -233,8 +273,9 @@ class _Evaluation:
             self._save()
 
     def _save(self) -> None:
-        if self._folder is not None:
+        if self._output is not None:
+            self._output.check()
             start = time.monotonic()
-            self._results.save(self._folder)
+            self._results.save(self._output.path)
             self._saved = time.monotonic()
             self._saving = self._saved - start

@@ -11,10 +11,10 @@ import numpy as np
 
 from gnn_l2o._utils.files import write_atomically
 from gnn_l2o._utils.optional import optional
-from gnn_l2o.evaluation import comparison
+from gnn_l2o.evaluation.curves import abscissa, leaders, stack
 from gnn_l2o.evaluation.front import draw_front, front_name, points
 from gnn_l2o.evaluation.metrics import MEASURES, Accuracy
-from gnn_l2o.evaluation.record import OF_LIMITS, SHOWN, TOTAL_GRADIENTS, Case, Run, file_key
+from gnn_l2o.evaluation.record import OF_LIMITS, SHOWN, TOTAL_GRADIENTS, Case, file_key
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.styles import style
 
@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
 FOLDER = "figures"
 FORMATS = ("png", "svg")
-FLOOR = 1e-14  # below it a relative optimality gap in float64 is rounding
+FLOOR = 1e-12  # minima are certified to that
+BELOW = 1e-2  # pictures of optimality gaps reach so many times below the tightest tolerance
 CEILING = 1e9  # runs that diverge are shown up to here
-OTHERS = 8  # handcrafted methods that are drawn besides the references; more lines cannot be told apart
+FAINT: dict[str, Any] = {"color": "0.8", "linewidth": 0.7, "zorder": 1}  # methods that do not lead
 SCALES = {"iteration": "iterations", "rounds": "communication rounds"}
 _GAPS = {kind.name for kind in MEASURES.values()}
 
@@ -65,35 +66,40 @@ def draw(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> F
     Where one class of algorithms takes one gradient a round and another does more, there are panels against the
     gradients of a node, those inside local solves included.
 
-    A line is the median over the instances, its band reaches from the smallest to the largest value. Of many methods
-    only the best are drawn, see :func:`choose`.
+    A line is the median over the instances, its band reaches from the smallest to the largest value. Methods that do
+    not lead (:func:`~gnn_l2o.evaluation.curves.leaders`) are faint, and have neither bands nor names.
     """
     traces = [run.trace for run in results.runs if run.case == case]
     metrics = [name for name in results.metrics if any(file_key(name) in trace for trace in traces)]
     with optional("report"):
         from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
 
-    shown = choose(results, case, tolerances)
+    named = [*leaders(results, case, tolerances), *results.limits]
+    shown = [*(name for name in results.algorithms(case) if name not in named), *named]
     several = len({results.class_of(name) for name in shown} - {OF_LIMITS}) > 1
     scales = {**SCALES, **({TOTAL_GRADIENTS: "gradients of a node"} if several else {})}
     figure = Figure(figsize=(5 * len(scales), 3.75 * len(metrics)), layout="constrained")
     axes = figure.subplots(len(metrics), len(scales), sharey="row", sharex="col", squeeze=False)
     for row, metric in enumerate(metrics):
-        _prepare(axes[row], results, case, metric)
+        _prepare(axes[row], results, case, metric, BELOW * min(tolerances))
         for name in shown:
             runs = [run for run in results.select(case, name) if file_key(metric) in run.trace]
+            look = style(results, name) if name in named else FAINT
             for ax, scale in zip(axes[row], scales, strict=True) if runs else ():
-                _curve(ax, _abscissa(runs, scale), _stack(runs, file_key(metric)), style(results, name))
+                _curve(ax, abscissa(runs, scale)[1:], stack(runs, file_key(metric))[:, 1:], look)
     for ax, label in zip(axes[-1], scales.values(), strict=True):
         ax.set_xlabel(label)
-    figure.suptitle(_caption(results, case, shown))
+    figure.suptitle(_caption(results, case))
     handles, labels = axes[0, 0].get_legend_handles_labels()
+    if len(shown) > len(named):
+        handles, labels = [*handles, Line2D([], [], **FAINT)], [*labels, f"{len(shown) - len(named)} other methods"]
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), frameon=False)
     return figure
 
 
-def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str) -> None:
-    """Set scales, limits and labels of the panels of a metric."""
+def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str, floor: float) -> None:
+    """Set scales, limits and labels of the panels of a metric; logarithmic axes reach down to the floor at most."""
     description = results.metrics[metric]
     label = "\n".join(filter(None, (description["label"], description["formula"])))
     axes[0].set_ylabel(f"relative {label}" if metric in _GAPS else label)
@@ -103,51 +109,14 @@ def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str) ->
         ax.grid(alpha=0.25, linewidth=0.6)
         ax.spines[["top", "right"]].set_visible(False)
     if description["scale"] == "log":
-        _limit(axes[0], results, case, metric)
+        _limit(axes[0], results, case, metric, max(FLOOR, floor))
     elif metric == Accuracy.name:
         axes[0].set_ylim(0, 1)
 
 
-def choose(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> list[str]:
-    """Return the algorithms that are drawn, in the order of the ranking.
-
-    They are the models, the limits, the tuned constants, the references and the best of the others.
-    """
-    ranked = comparison.ranking(results, case, tolerances)
-    always = [*results.models, *results.limits, *results.tuned, *results.references]
-    best = [name for name in ranked if name not in always][:OTHERS]
-    return [name for name in ranked if name in always or name in best]
-
-
-def _caption(results: Results, case: Case, shown: Sequence[str]) -> str:
-    runs = [r for r in results.runs if r.case == case]
-    instances = len({r.instance for r in runs})
-    over = f"median and range of {instances} instances" if instances > 1 else "one instance"
-    there = len({r.algorithm for r in runs})
-    references = "".join(f", {results.label(name)}" for name in results.references)
-    drawn = f"\nof {there} algorithms the models, tuned constants{references} and the best {OTHERS} others"
-    return f"{case} ({over})" + (drawn if there > len(shown) else "")
-
-
-def _abscissa(runs: Sequence[Run], quantity: str) -> np.ndarray:
-    """Return a quantity at the checkpoints of the longest runs, without the 0th: medians over the runs."""
-    columns = [run.spent(quantity) for run in runs]
-    longest = max(map(len, columns))
-    return np.median([column for column in columns if len(column) == longest], axis=0)[1:]
-
-
-def _stack(runs: Sequence[Run], column: str) -> np.ndarray:
-    """Return all runs at the checkpoints of the longest, without the 0th: ``(instances, checkpoints)``.
-
-    A run that ended because it diverged is infinitely far from then on; one that a rule stopped stays where it was.
-    """
-    curves = np.full((len(runs), max(len(run.trace[column]) for run in runs)), np.inf)
-    for row, run in zip(curves, runs, strict=True):
-        values = [np.inf if v is None else v for v in run.trace[column]]
-        row[: len(values)] = values
-        if not run.diverged:
-            row[len(values) :] = values[-1]
-    return curves[:, 1:]
+def _caption(results: Results, case: Case) -> str:
+    instances = len({run.instance for run in results.runs if run.case == case})
+    return f"{case} ({f'median and range of {instances} instances' if instances > 1 else 'one instance'})"
 
 
 def _curve(ax: Axes, x: np.ndarray, curves: np.ndarray, style: dict[str, Any]) -> None:
@@ -156,14 +125,14 @@ def _curve(ax: Axes, x: np.ndarray, curves: np.ndarray, style: dict[str, Any]) -
         return
     low = FLOOR if ax.get_yscale() == "log" else -CEILING
     curves = np.clip(curves, low, CEILING)[:, shown]
-    if len(curves) > 1:
+    if len(curves) > 1 and style is not FAINT:
         ax.fill_between(x[shown], curves.min(axis=0), curves.max(axis=0), color=style["color"], alpha=0.12, linewidth=0)
     ax.plot(x[shown], np.median(curves, axis=0), **style)
 
 
-def _limit(ax: Axes, results: Results, case: Case, metric: str) -> None:
+def _limit(ax: Axes, results: Results, case: Case, metric: str, floor: float) -> None:
     """Show what converges: diverging curves and bands leave the picture at the top."""
     columns = [r.trace.get(file_key(metric), []) for r in results.runs if r.case == case]
-    positive = [v for column in columns for v in column[1:] if v is not None and v > FLOOR]
+    positive = [v for column in columns for v in column[1:] if v is not None and v > floor]
     top = 3.0 if metric in _GAPS else min(max(positive, default=1.0), 100.0) * 2
-    ax.set_ylim(max(FLOOR, min(positive, default=FLOOR)) / 2, top)
+    ax.set_ylim(min(positive, default=floor) / 2, top)

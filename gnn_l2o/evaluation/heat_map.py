@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,17 +40,16 @@ def draw_heat_map(entries: Sequence[Entry]) -> Figure:
     the tolerance.
     """
     shown = [entry for entry in entries if entry.over_best is not None]
-    keys = _keys(shown)
-    rows, columns = _rows(shown), list(dict.fromkeys(column for _, column in keys))
-    panels = {title: measure for title, measure in _panels(shown).items() if any(measure(entry) for entry in shown)}
-    size = 3.0 + 1.25 * len(columns) * len(panels), 2.2 + 0.3 * len(rows)
+    keys, measures = places(shown), panels(shown)
+    rows, columns = row_labels(shown), list(dict.fromkeys(column for _, column in keys))
+    size = 3.0 + 1.25 * len(columns) * len(measures), 2.2 + 0.3 * len(rows)
     with optional("report"):
         from matplotlib.figure import Figure
 
     figure = Figure(figsize=size, layout="constrained")
-    limit = _limit([measure(entry) for measure in panels.values() for entry in shown])
-    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for ax, (title, measure) in zip(axes, panels.items(), strict=True):
+    limit = strongest(measure(entry) for measure in measures.values() for entry in shown)
+    axes = figure.subplots(1, len(measures), sharey=True, squeeze=False)[0]
+    for ax, (title, measure) in zip(axes, measures.items(), strict=True):
         image = _panel(ax, dict(zip(keys, shown, strict=True)), rows, columns, measure, limit)
         ax.set_title(title, fontsize=10)
     bar = figure.colorbar(image, ax=figure.axes, location="bottom", shrink=0.5, aspect=40, pad=0.02)
@@ -60,17 +59,17 @@ def draw_heat_map(entries: Sequence[Entry]) -> Figure:
     return figure
 
 
-def _panels(entries: Sequence[Entry]) -> dict[str, Measure]:
-    """Return the speed-ups that panels show, by the title of the panel."""
-    panels: dict[str, Measure] = {"over the best tuned handcrafted method": lambda entry: entry.over_best}
+def panels(entries: Sequence[Entry]) -> dict[str, Measure]:
+    """Return the speed-ups that heat maps show of a model, by title; of those algorithms that ran anywhere."""
+    found: dict[str, Measure] = {"over the best tuned handcrafted method": lambda entry: entry.over_best}
     for key, label in classes(entries).items():
-        panels[f"over the best of {label}"] = lambda entry, key=key: entry.over_class(key)  # type: ignore[misc]
+        found[f"over the best of {label}"] = lambda entry, key=key: entry.over_class(key)  # type: ignore[misc]
     for name, label in references(entries).items():
-        panels[f"over tuned {label}"] = lambda entry, name=name: entry.over(name)  # type: ignore[misc]
-    return panels
+        found[f"over tuned {label}"] = lambda entry, name=name: entry.over(name)  # type: ignore[misc]
+    return {title: measure for title, measure in found.items() if any(measure(entry) for entry in entries)}
 
 
-def _keys(entries: Sequence[Entry]) -> list[Key]:
+def places(entries: Sequence[Entry]) -> list[Key]:
     """Return the place of each entry; where two runs have the same case, each gets a column of its own."""
     times = Counter(entry.case for entry in entries)
     shared = {case.dataset for case, count in times.items() if count > 1}
@@ -84,14 +83,14 @@ def _row(entry: Entry) -> str:
     return f"{entry.case.topology}, {entry.case.nodes}"
 
 
-def _rows(entries: Sequence[Entry]) -> list[str]:
+def row_labels(entries: Sequence[Entry]) -> list[str]:
     """Return the rows: topologies in the order in which they first appear, each from small to large."""
     order = list(dict.fromkeys(entry.case.topology for entry in entries))
     ranked = sorted(entries, key=lambda entry: (order.index(entry.case.topology), entry.case.nodes))
     return list(dict.fromkeys(map(_row, ranked)))
 
 
-def _limit(speedups: Sequence[Speedup | None]) -> float:
+def strongest(speedups: Iterable[Speedup | None]) -> float:
     """Return the |log2| at which the colours end."""
     numbers = [s.shown for s in speedups if s is not None]
     return min(DEEPEST, max((FAINTEST, *(abs(math.log2(n)) for n in numbers if n))))

@@ -17,7 +17,7 @@ from gnn_l2o.evaluation.overview import Entry, classes, references, tolerances
 from gnn_l2o.evaluation.record import CLASSES
 from gnn_l2o.evaluation.results_file import to_csv
 from gnn_l2o.evaluation.speedups import Paired, Rounds, Speedup
-from gnn_l2o.evaluation.tables import Table, count, gaps
+from gnn_l2o.evaluation.tables import Table, count, gaps, optimality_gap
 from gnn_l2o.evaluation.totals import Comparison, total, worst
 
 OVERVIEW = "overview"
@@ -81,7 +81,8 @@ def totals(entries: Sequence[Entry]) -> Table:
         f"Speed-ups in rounds to an optimality gap of {to}, medians over the cases, and in how many the model is behind"
     )
     bold = tuple(k for k, row in enumerate(rows) if row["dataset"] == "all") if len(datasets) > 1 else ()
-    return Table(title, rows, ("model", "dataset"), bold)
+    essential = ("model", "dataset", "cases", f"over {BEST}", f"behind {BEST}")
+    return Table(title, rows, ("model", "dataset"), bold, essential=essential)
 
 
 def worst_cases(entries: Sequence[Entry], count: int = WORST, *, details: bool = False) -> Table:
@@ -93,7 +94,8 @@ def worst_cases(entries: Sequence[Entry], count: int = WORST, *, details: bool =
         details: whether speed-ups have intervals, and the best of each class of methods has columns.
     """
     found = [e for model in _models(entries) for e in worst(_of(entries, model), count)]
-    return Table("The cases where the model does worst", _rows(found, entries, details=details), _WORDS)
+    rows = _rows(found, entries, details=details)
+    return Table("The cases where the model does worst", rows, _WORDS, essential=_ESSENTIAL)
 
 
 def all_cases(entries: Sequence[Entry]) -> Table:
@@ -110,7 +112,7 @@ def alone(entries: Sequence[Entry]) -> Table:
             "iterations": str(entry.iterations),
             "runs": str(entry.instances),
             "diverged": str(entry.diverged),
-            "largest final optimality gap": f"{entry.final_gap:.1e}" if math.isfinite(entry.final_gap) else "-",
+            "largest final optimality gap": optimality_gap(entry.final_gap) if math.isfinite(entry.final_gap) else "-",
         }
         for entry in entries
         if entry.over_best is None
@@ -127,6 +129,7 @@ def firsts(entries: Sequence[Entry]) -> list[str]:
 
 
 _WORDS = ("dataset", "topology", "model", BEST, *(f"best of {label}" for label in CLASSES.values()))
+_ESSENTIAL = ("dataset", "topology", "nodes", "model", "rounds", f"over {BEST}")
 _NOWHERE = Comparison(0, None, 0)  # a class of which no method ran
 
 

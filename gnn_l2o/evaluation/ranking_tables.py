@@ -11,7 +11,7 @@ from gnn_l2o.evaluation.bootstrap import median_interval
 from gnn_l2o.evaluation.metrics import MEASURES, WorstNodeGap
 from gnn_l2o.evaluation.record import CLASSES, OF_LIMITS, SHOWN, TOTAL_GRADIENTS, Case
 from gnn_l2o.evaluation.results import Results
-from gnn_l2o.evaluation.tables import Table, between, count, gaps, without_empty
+from gnn_l2o.evaluation.tables import Table, between, count, gaps, optimality_gap, without_empty
 
 FINAL_GAP = "final optimality gap"
 UNITS = {"1": "", "1/L": "/L", "L": " L", "curvature": " mean curvature"}
@@ -48,7 +48,7 @@ def ranking(results: Results, case: Case, tolerances: Sequence[float] = SHOWN, *
                 row |= {quantity: _needed(results, case, name, tolerances, quantity) for quantity in _DETAILS}
                 row["ms / iteration"] = f"{_milliseconds(results, case, name):.3g}"
             gap = results.final_gap(case, name)
-            row[FINAL_GAP] = ("" if gap is None else f"{gap:.1e}") + divergence(results, case, name) or "-"
+            row[FINAL_GAP] = ("" if gap is None else optimality_gap(gap)) + divergence(results, case, name) or "-"
             row |= {heading: _final(results, case, name, metric) for heading, metric in metrics.items()}
             rows.append({**row, "tuned setting": _setting(results, case, name)})
     in_order = [name for members in names.values() for name in members]
@@ -57,7 +57,8 @@ def ranking(results: Results, case: Case, tolerances: Sequence[float] = SHOWN, *
         f"{case}: costs to a relative optimality gap{of_worst(results)} of {gaps(tolerances)}, medians over the"
         " instances"
     )
-    return Table(title, _shown(rows), ("class", "algorithm", "tuned setting"), bold, _parts(names))
+    essential = ("class", "rank", "algorithm", "rounds", FINAL_GAP)
+    return Table(title, _shown(rows), ("class", "algorithm", "tuned setting"), bold, _parts(names), essential)
 
 
 def rounds_table(results: Results, case: Case, tolerances: Sequence[float] = SPREAD) -> Table:
@@ -163,7 +164,9 @@ def _final_metrics(results: Results) -> dict[str, str]:
 
 def _final(results: Results, case: Case, name: str, metric: str) -> str:
     value = results.final(case, name, metric)
-    return "-" if value is None else f"{value:.3g}"
+    if value is None:
+        return "-"
+    return optimality_gap(value) if metric == WorstNodeGap.name else f"{value:.3g}"
 
 
 def _milliseconds(results: Results, case: Case, name: str) -> float:

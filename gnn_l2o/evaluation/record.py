@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.evaluation.metrics import MEASURES, ConsensusError, OptimalityGap, WorstNodeGap
+from gnn_l2o.evaluation.node_distances import NodeDistances
 from gnn_l2o.evaluation.runner import Trace
 
 TOLERANCES = tuple(float(f"1e-{k}") for k in range(1, 16))
@@ -22,7 +25,7 @@ Optima are certified to 1e-12; below that is rounding.
 FILE_KEYS: Mapping[str, str] = {OptimalityGap.name: "gap", ConsensusError.name: "consensus"}
 """The names of metrics in the results file, where they differ from their own."""
 
-TRACE_COLUMNS = ("iteration", *FILE_KEYS.values(), *(field.name for field in dataclasses.fields(Cost)))
+TRACE_COLUMNS = ("iteration", "seconds", *FILE_KEYS.values(), *(field.name for field in dataclasses.fields(Cost)))
 """The columns of a trace that no metric of a user may be called."""
 
 
@@ -52,7 +55,8 @@ class Case(NamedTuple):
     @property
     def file_name(self) -> str:
         """Return a file name, without an ending, for the case."""
-        return re.sub(r"[^\w.=-]+", "_", f"{self.dataset}_{self.topology}_{self.nodes}")
+        name = f"{_without_folders(self.dataset)}_{_without_folders(self.topology)}_{self.nodes}"
+        return re.sub(r"[^\w.=-]+", "_", name)
 
 
 @dataclass(frozen=True)
@@ -75,11 +79,13 @@ class Run:
         reached: for each tolerance when the optimality gap first was at most that: iterations, and the costs
             (:class:`.Cost`) that network and problem counted until then, and seconds; or ``None``.
         trace: at the checkpoints the iteration; the metrics to six digits, among them the optimality gap and the
-            consensus error under the keys of :data:`FILE_KEYS`; the costs.
+            consensus error under the keys of :data:`FILE_KEYS`; the costs; the wall time, which older files lack.
         reached_worst: what ``reached`` is, for the optimality gap of the worst node; empty where it is not measured.
         setup_rounds: communication rounds before the first iteration, see :attr:`.Driver.setup`; they are not among
             those of ``reached`` and the trace. ``None`` in older files.
         setup_numbers: numbers sent along every edge in each direction in these, likewise.
+        node_distances: how far the nodes are from their average (:class:`.NodeDistances`): ``{"iteration": [...],
+            "distance": [[of every node], ...]}``; empty but for first instances on small networks.
     """
 
     algorithm: str
@@ -100,6 +106,7 @@ class Run:
     reached_worst: dict[str, dict[str, float] | None] = field(default_factory=dict)
     setup_rounds: int | None = None
     setup_numbers: int | None = None
+    node_distances: dict[str, list[Any]] = field(default_factory=dict)
 
     @classmethod
     def from_trace(
@@ -112,6 +119,7 @@ class Run:
         instance: int,
         step_size: float | None = None,
         parameters: Mapping[str, float] | None = None,
+        distances: NodeDistances | None = None,
     ) -> Run:
         """Return the record of a run that was measured; ``cost`` is what an iteration cost."""
         measures = {file_key(name): values for name, values in trace.measures.items()}
@@ -134,9 +142,11 @@ class Run:
                 "iteration": trace.iteration,
                 **{key: [finite(v, digits=6) for v in values] for key, values in measures.items()},
                 **_columns(trace.spent),
+                "seconds": [finite(s, digits=4) for s in trace.seconds],
             },
             setup_rounds=trace.setup.rounds,
             setup_numbers=trace.setup.numbers,
+            node_distances={} if distances is None else _rounded(distances),
         )
 
     @property
@@ -201,6 +211,22 @@ def _reached(trace: Trace, metric: str) -> dict[str, dict[str, float] | None]:
         return {}
     positions = {tolerance_key(t): trace.reached(t, metric) for t in TOLERANCES}
     return {key: None if k is None else _spent(trace, k) for key, k in positions.items()}
+
+
+def _without_folders(spec: str) -> str:
+    """Return a spec with file names for paths, made unique by a few digits: ``"mine-3f2a:p=0.3"``."""
+
+    def short(part: re.Match[str]) -> str:
+        path = Path(part[0])
+        digits = hashlib.sha256(part[0].encode()).hexdigest()[:4]
+        return f"{path.stem}-{digits}" if path.suffix == ".py" or path.is_absolute() else part[0]
+
+    return re.sub(r"[^:,=]+", short, spec)
+
+
+def _rounded(distances: NodeDistances) -> dict[str, list[Any]]:
+    values = [[finite(v, digits=3) for v in row] for row in distances.values]
+    return {"iteration": distances.iterations, "distance": values}
 
 
 def _spent(trace: Trace, position: int) -> dict[str, float]:

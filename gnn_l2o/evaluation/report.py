@@ -30,7 +30,7 @@ def report(results: Results, tolerances: Sequence[float] = SHOWN) -> str:
     parts = [
         "# Evaluation",
         f"    {results.command}",
-        _setting(results),
+        setting(results),
         f"{notes.KEY} {notes.INTERVALS}",
         *notes.divergences(results),
         f"## {over.title}",
@@ -43,18 +43,23 @@ def report(results: Results, tolerances: Sequence[float] = SHOWN) -> str:
         parts.append(f"![{case}]({FOLDER}/{case.file_name}.png)")
         if points(results, case):
             parts.append(f"![Rounds against gradients: {case}]({FOLDER}/{front_name(case)}.png)")
-    said = {
-        "Conditions": notes.conditions,
-        "Data": notes.sources,
-        "Left out": notes.skipped,
-        "Notes on tuning": notes.tuning,
-    }
-    for title, lines in ((title, say(results)) for title, say in said.items()):
-        parts += [f"## {title}", "\n".join(f"- {line}" for line in lines)] if lines else []
+    for title, lines in conditions(results).items():
+        parts += [f"## {title}", "\n".join(f"- {line}" for line in lines)]
     return "\n\n".join(parts) + "\n"
 
 
-def _setting(results: Results) -> str:
+def conditions(results: Results) -> dict[str, list[str]]:
+    """Return the notes at the end of a report, under their titles."""
+    said = {
+        "Conditions": notes.conditions(results),
+        "Data": notes.sources(results),
+        "Left out": notes.skipped(results),
+        "Notes on tuning": notes.tuning(results),
+    }
+    return {title: lines for title, lines in said.items() if lines}
+
+
+def setting(results: Results) -> str:
     """Return the conditions of the evaluation in words."""
     settings = results.settings
     batch = settings["batch_size"]

@@ -15,6 +15,7 @@ from gnn_l2o._utils.files import write_text
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.evaluation import comparison
+from gnn_l2o.evaluation.algorithm_rows import ALGORITHMS, algorithm_rows
 from gnn_l2o.evaluation.metrics import METRICS
 from gnn_l2o.evaluation.record import LOCAL_SOLVES, OF_LIMITS, ONE_GRADIENT, Case, Run, file_key, finite
 from gnn_l2o.evaluation.results_file import (
@@ -31,6 +32,7 @@ from gnn_l2o.evaluation.results_reader import read_results
 from gnn_l2o.evaluation.seeds import Purpose
 from gnn_l2o.evaluation.speedups import Rounds
 from gnn_l2o.evaluation.tuning import Tuning
+from gnn_l2o.graph.network import Network
 from gnn_l2o.limits import LIMITS
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class Results:
         redrawn: the instances of which draws were trivial, since the initial point was optimal, and how many.
         sources: for each dataset of real data where it is from.
         skipped: the algorithms that do not apply to a case, with the reason: ``{"algorithm", "case", "reason"}``.
+        networks: the links of the network of the first instance of a case, ``{"case", "links"}``; of small ones.
         runs: one record for each algorithm and instance.
     """
 
@@ -66,6 +69,7 @@ class Results:
     redrawn: list[dict[str, Any]] = field(default_factory=list)
     sources: dict[str, str] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
+    networks: list[dict[str, Any]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     _grouped: tuple[list[Run], int, dict[tuple[Case, str], list[Run]]] = field(
         default=([], 0, {}), init=False, repr=False, compare=False
@@ -188,6 +192,12 @@ class Results:
             if entry not in self.redrawn:
                 self.redrawn.append(entry)
 
+    def note_network(self, case: Case, network: Network) -> None:
+        """Record the network of the first instance of a case."""
+        entry = {"case": case._asdict(), "links": network.link_index.T.tolist()}
+        if entry not in self.networks:
+            self.networks.append(entry)
+
     def add_tuning(self, case: Case, algorithm: str, tuning: Tuning) -> None:
         """Record what tuning a method in a case found."""
         self.tuning.append(
@@ -239,9 +249,8 @@ class Results:
 
     def final_gap(self, case: Case, algorithm: str) -> float | None:
         """Return the optimality gap at the end, the median over the instances; ``None`` if most runs diverged."""
-        last = [(r.diverged, r.last_gap(self.measure)) for r in self.select(case, algorithm)]
-        gaps = [math.inf if diverged or gap is None else gap for diverged, gap in last]
-        return finite(statistics.median(gaps or [math.inf]))
+        last = [None if r.diverged else r.last_gap(self.measure) for r in self.select(case, algorithm)]
+        return finite(statistics.median([math.inf if gap is None else gap for gap in last] or [math.inf]))
 
     def measures(self, metric: str) -> bool:
         """Tell whether a metric was measured in any run."""
@@ -258,25 +267,17 @@ class Results:
         return comparison.summary(self)
 
     def save(self, folder: Path) -> None:
-        """Write ``results.json`` and ``summary.csv``, each whole or not at all."""
+        """Write ``results.json``, ``summary.csv`` and ``algorithms.csv``, each whole or not at all."""
         summary = self.summary()
         content = {
             "schema": SCHEMA,
-            "command": self.command,
-            "seed": self.seed,
-            "versions": self.versions,
-            "settings": self.settings,
-            "methods": self.methods,
-            "metrics": self.metrics,
-            "tuning": self.tuning,
-            "redrawn": self.redrawn,
-            "sources": self.sources,
-            "skipped": self.skipped,
+            **{f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init},
             "runs": [vars(run) for run in self.runs],
             "summary": summary,
         }
         write_text(folder / RESULTS, json.dumps(content, allow_nan=False, separators=(",", ":")) + "\n")
         write_text(folder / SUMMARY, to_csv(summary))
+        write_text(folder / ALGORITHMS, to_csv(algorithm_rows(self)))
 
     @classmethod
     def load(cls, folder: Path) -> Results:

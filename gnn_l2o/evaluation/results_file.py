@@ -39,7 +39,8 @@ def versions() -> dict[str, str]:
 def upgraded(content: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a file of schema 3 or 4 in the words of the present schema.
 
-    Those of schema 3 have no labels of methods and metrics; those of both count nothing to the worst node.
+    Those of schema 3 have no labels of methods and metrics; those of both count nothing to the worst node. Files of
+    releases up to 0.7 have no networks.
     """
     if content["schema"] == 3:
         renamed = {
@@ -49,7 +50,7 @@ def upgraded(content: dict[str, Any]) -> dict[str, Any]:
         content = {**content, **renamed, "methods": {}, "metrics": {}, "schema": 4}
     if content["schema"] == 4:
         content = {"redrawn": [], **content, "schema": 5}
-    return content
+    return {"networks": [], **content}
 
 
 def describe_method(method: Method) -> dict[str, Any]:

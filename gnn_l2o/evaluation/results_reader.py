@@ -27,6 +27,17 @@ class _Case(BaseModel, extra="forbid"):
     nodes: StrictInt
 
 
+class _NodeDistances(BaseModel):
+    iteration: list[StrictInt]
+    distance: list[list[Number | None]]
+
+    @model_validator(mode="after")
+    def _rows_fit(self) -> _NodeDistances:
+        if len(self.iteration) != len(self.distance) or len({len(row) for row in self.distance}) > 1:
+            raise ValueError("node_distances needs a row of one length for each iteration")
+        return self
+
+
 class _Run(BaseModel):
     dataset: str
     topology: str
@@ -46,6 +57,7 @@ class _Run(BaseModel):
     trace: dict[str, list[Number | None]]
     setup_rounds: StrictInt | None = None
     setup_numbers: StrictInt | None = None
+    node_distances: _NodeDistances | Annotated[dict[str, Any], Field(max_length=0)] = {}
 
     @model_validator(mode="after")
     def _columns_fit(self) -> _Run:
@@ -55,10 +67,14 @@ class _Run(BaseModel):
             if missing or incomplete:
                 raise ValueError(f"reached lacks {(missing or incomplete)[0]}, or costs there")
         lengths = {len(column) for column in self.trace.values()}
-        if not self.reached or len(lengths) != 1 or not min(lengths) or not self.trace.keys() >= {"iteration", "gap"}:
-            raise ValueError("the trace needs columns of one length, iteration and gap among them")
+        needed = {"iteration", "gap", "rounds"}
+        if not self.reached or len(lengths) != 1 or not min(lengths) or not self.trace.keys() >= needed:
+            raise ValueError("the trace needs columns of one length, iteration, gap and rounds among them")
         if None in self.trace["iteration"]:
             raise ValueError("the trace has a checkpoint without its iteration")
+        distances = self.node_distances
+        if isinstance(distances, _NodeDistances) and not set(distances.iteration) <= set(self.trace["iteration"]):
+            raise ValueError("node_distances are at iterations that the trace does not have")
         return self
 
 
@@ -81,6 +97,11 @@ class _Redrawn(BaseModel):
     purpose: str
     instance: StrictInt
     draws: StrictInt
+
+
+class _Links(BaseModel):
+    case: _Case
+    links: list[tuple[StrictInt, StrictInt]]
 
 
 class _Method(BaseModel):
@@ -118,6 +139,7 @@ class _Content(BaseModel):
     redrawn: list[_Redrawn]
     sources: dict[str, str]
     skipped: list[_Skipped]
+    networks: list[_Links]
     runs: list[_Run]
 
 

@@ -14,6 +14,7 @@ from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, Reference, has_diverged
+from gnn_l2o.evaluation.node_distances import NodeDistances
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
@@ -94,6 +95,7 @@ def measure(
     metrics: Metrics,
     iterations: int,
     stop: Sequence[StoppingRule] = (),
+    distances: NodeDistances | None = None,
 ) -> Trace:
     """Run an algorithm and measure it at every checkpoint, until the end, until it diverges or until a rule stops it.
 
@@ -108,6 +110,7 @@ def measure(
         metrics: measures the iterates; the optimality gap is among them.
         iterations: how many at most; an algorithm of limited depth ends there.
         stop: rules that may end the run earlier.
+        distances: records how far the nodes are from each other on the way.
     """
     trace = Trace()
     divergence = Divergence(metrics.reference)
@@ -119,4 +122,6 @@ def measure(
         trace.spent.append(standing.cost)
         for name, values in standing.measures.items():
             trace.measures.setdefault(name, []).append(float(values.item()))
+        if distances is not None:
+            distances.record(standing.iteration, standing.state.x)
     return replace(trace, setup=driver.setup, diverged=divergence.holds(standing))

@@ -38,7 +38,8 @@ def summary(results: Results, tolerances: Sequence[float] = SHOWN, *, details: b
     if results.models:
         title += "; right, how many times fewer the model needs, medians of the ratios on the same instance"
     words = ("dataset", "topology", "model", *(g.label for g in groups(results, None) if not g.is_one))
-    return Table(title, without_empty(rows), words)
+    essential = ("dataset", "topology", "nodes", "model", "rounds", f"over {_BEST}")
+    return Table(title, without_empty(rows), words, essential=essential)
 
 
 def _row(results: Results, case: Case, model: str | None, tolerances: Sequence[float], details: bool) -> dict[str, str]:

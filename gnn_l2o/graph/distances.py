@@ -66,7 +66,7 @@ def _extents(links: bytes, num_nodes: int) -> Extents:
 
 
 def _adjacency(links: np.ndarray, num_nodes: int) -> scipy.sparse.csr_array:
-    rows, columns = links.T
+    rows, columns = links.T.astype(np.int32)  # the indices that the searches of older scipy take
     return scipy.sparse.coo_array((np.ones(len(links)), (rows, columns)), shape=(num_nodes, num_nodes)).tocsr()
 
 

@@ -15,8 +15,15 @@ def reverse_edges(edge_index: Tensor, num_nodes: int) -> Tensor:
     """Return the position of edge (i, j) for every edge (j, i): ``(2, E)`` to ``(E,)``.
 
     Raises:
-        InputError: an edge lacks its reverse, is a self-loop, or is given more than once.
+        InputError: ``edge_index`` has another shape or type or names no node, or an edge lacks its reverse, is a
+            self-loop, or is given more than once.
     """
+    if edge_index.dim() != 2 or edge_index.size(0) != 2 or edge_index.dtype != torch.long:
+        shape = f"({', '.join(map(str, edge_index.shape))})"
+        raise InputError(f"edge_index must be (2, E) of torch.int64, got {shape} of {edge_index.dtype}")
+    if edge_index.numel() and (edge_index.min() < 0 or edge_index.max() >= num_nodes):
+        outside = edge_index[(edge_index < 0) | (edge_index >= num_nodes)]
+        raise InputError(f"edge_index names node {int(outside[0])}, but nodes are 0 to {num_nodes - 1}")
     if contains_self_loops(edge_index):
         node = int(edge_index[0][edge_index[0] == edge_index[1]][0])
         raise InputError(

@@ -11,12 +11,14 @@ from gnn_l2o.learned.lpg_extra import LPGExtra, LPGExtraArchitecture
 from gnn_l2o.learned.matrix_milodo import MatrixMiLoDo, MatrixMiLoDoArchitecture
 from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.learned.milodo_architecture import MiLoDoArchitecture
+from gnn_l2o.learned.milodo_block import MiLoDoBlock
 from gnn_l2o.learned.model import (
     ARCHITECTURES,
     available_models,
     load_model,
     load_weights,
     read_architecture,
+    save_model,
     save_weights,
 )
 from gnn_l2o.learned.per_node import PerNodeArchitecture, PerNodeMiLoDo, PerNodeNetworks
@@ -48,6 +50,7 @@ __all__ = [
     "MatrixMiLoDoArchitecture",
     "MiLoDo",
     "MiLoDoArchitecture",
+    "MiLoDoBlock",
     "PerNodeArchitecture",
     "PerNodeMiLoDo",
     "PerNodeNetworks",
@@ -58,5 +61,6 @@ __all__ = [
     "load_model",
     "load_weights",
     "read_architecture",
+    "save_model",
     "save_weights",
 ]

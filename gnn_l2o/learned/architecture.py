@@ -9,6 +9,7 @@ import types
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Generic, Literal, Self, TypeVar, get_args, get_origin, get_type_hints
 
 import torch
@@ -118,9 +119,40 @@ class Movable(Algorithm[State]):
 
     Attributes:
         run_settings: the attributes, whole numbers, that a run may set: ``--model milodo_local:local_steps=16``.
+        weights: the module that is trained.
+        architecture: what it is made of, if it was loaded.
     """
 
     run_settings: ClassVar[tuple[str, ...]] = ()
+    weights: nn.Module
+    architecture: Architecture[Any] | None = None
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path) -> Self:
+        """Return a trained optimizer of this class; :func:`~gnn_l2o.load_model` returns one of any class.
+
+        Args:
+            name: as :func:`~gnn_l2o.load_model` takes it. Nothing is downloaded.
+
+        Raises:
+            InputError: there is no such optimizer, or it is of another class.
+        """
+        from gnn_l2o.learned.model import load_model  # which needs all optimizers
+
+        loaded = load_model(name)
+        if not isinstance(loaded, cls):
+            raise InputError(f"{name} is a {type(loaded).__name__}; expected a {cls.__name__}")
+        return loaded
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the optimizer, in float32, into a folder, from which :func:`~gnn_l2o.load_model` loads it.
+
+        Raises:
+            InputError: see :func:`~gnn_l2o.learned.save_model`.
+        """
+        from gnn_l2o.learned.model import save_model
+
+        save_model(self, folder)
 
     @abstractmethod
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
@@ -134,10 +166,12 @@ class LearnedOptimizer(Movable[State], Generic[State, Weights]):
     Attributes:
         weights: the module.
         name: what tables call it.
+        architecture: what it is made of, if it was loaded; for :meth:`save_pretrained`.
     """
 
     weights: Weights
     name: str  # type: ignore[misc]  # a ClassVar elsewhere; here every trained model has its own
+    architecture: Architecture[Any] | None = dataclasses.field(default=None, kw_only=True, repr=False, compare=False)
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         return dataclasses.replace(self, weights=copy.deepcopy(self.weights).to(device=device, dtype=dtype))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor
@@ -16,6 +16,7 @@ from gnn_l2o.learned.architecture import GRID_SEARCH, Architecture, Movable
 from gnn_l2o.learned.network_facts import SETUP_KNOWLEDGE, network_facts
 from gnn_l2o.learned.schedule import RecomputeSchedule
 from gnn_l2o.nn.facts import prox_shrinkage
+from gnn_l2o.nn.local_conv import LocalMiLoDoConv
 from gnn_l2o.nn.local_rule import initial_local_state, local_step
 from gnn_l2o.nn.local_state import LocalState
 from gnn_l2o.nn.penalty_network import PenaltyNetwork
@@ -35,6 +36,7 @@ class LocalMiLoDo(Movable[LocalState]):
         name: what tables call it.
         diagonal: whether penalties differ by coordinate.
         local_steps: accelerated prox-gradient steps of a local solve; ``None`` for exact ones, by which it was trained.
+        architecture: what it is made of, if it was loaded; for :meth:`save_pretrained`.
     """
 
     setup_knowledge = SETUP_KNOWLEDGE
@@ -45,6 +47,16 @@ class LocalMiLoDo(Movable[LocalState]):
     name: str = "local_milodo"  # type: ignore[misc]  # a ClassVar elsewhere; here every trained model has its own
     diagonal: bool = True
     local_steps: int | None = None
+    architecture: Architecture[Any] | None = field(default=None, kw_only=True, repr=False, compare=False)
+
+    def layer(self) -> LocalMiLoDoConv:
+        """Return a layer of PyTorch Geometric models that has the weights of this optimizer, not a copy of them."""
+        return LocalMiLoDoConv(self.source)
+
+    @property
+    def weights(self) -> PenaltyNetwork:  # type: ignore[override]  # an attribute elsewhere
+        """The source."""
+        return self.source
 
     @property
     def setup_cost(self) -> Cost:  # type: ignore[override]  # a ClassVar elsewhere

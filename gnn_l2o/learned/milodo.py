@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
-from typing import Self
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -13,11 +13,12 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.graph.exchange import NetworkExchange
 from gnn_l2o.graph.network import Network
-from gnn_l2o.learned.architecture import Movable
+from gnn_l2o.learned.architecture import Architecture, Movable
 from gnn_l2o.learned.network_facts import SETUP_KNOWLEDGE, network_facts
 from gnn_l2o.learned.schedule import ALWAYS, RecomputeSchedule
 from gnn_l2o.nn.coefficient_source import CoefficientSource
 from gnn_l2o.nn.initial_state import initial_state
+from gnn_l2o.nn.milodo_conv import MiLoDoConv
 from gnn_l2o.nn.rule import milodo_step
 from gnn_l2o.nn.state import MiLoDoState
 from gnn_l2o.problems import Problem, Stochastic
@@ -41,6 +42,7 @@ class MiLoDo(Movable[MiLoDoState]):
         local_steps: K, how many steps nodes take between two rounds.
         safeguarded: whether nodes whose changes do not decay fall back (:class:`.Safeguard`). No node does where the
             gradients are stochastic or the losses not convex, since changes need not decay there, nor in training.
+        architecture: what it is made of, if it was loaded; for :meth:`save_pretrained`.
 
     Raises:
         InputError: there is less than one local step.
@@ -56,10 +58,20 @@ class MiLoDo(Movable[MiLoDoState]):
     step_factors: tuple[float, ...] = (1.0,)
     local_steps: int = 1
     safeguarded: bool = True
+    architecture: Architecture[Any] | None = field(default=None, kw_only=True, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.local_steps < 1:
             raise InputError(f"local_steps must be at least 1, got {self.local_steps}")
+
+    def layer(self) -> MiLoDoConv:
+        """Return a layer of PyTorch Geometric models that has the weights of this optimizer, not a copy of them."""
+        return MiLoDoConv(self.source)
+
+    @property
+    def weights(self) -> CoefficientSource:  # type: ignore[override]  # an attribute elsewhere
+        """The source, a module where it is trained."""
+        return self.source
 
     @property
     def setup_cost(self) -> Cost:  # type: ignore[override]  # a ClassVar elsewhere

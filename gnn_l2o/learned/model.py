@@ -4,29 +4,33 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import safetensors
 import safetensors.torch
+import tomli_w
 import torch
 from torch import nn
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, unknown
-from gnn_l2o._utils.files import write_bytes
+from gnn_l2o._utils.files import write_bytes, write_text
 from gnn_l2o._utils.parse import read_toml
 from gnn_l2o._utils.registry import Registry
 from gnn_l2o.learned.architecture import Architecture, Movable, require_memory_for
 from gnn_l2o.learned.base_rules import BaseRulesArchitecture
 from gnn_l2o.learned.generic_l2o import GenericL2OArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalarsArchitecture
-from gnn_l2o.learned.local_milodo import LocalMiLoDoArchitecture
+from gnn_l2o.learned.local_milodo import LocalMiLoDo, LocalMiLoDoArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtraArchitecture
 from gnn_l2o.learned.matrix_milodo import MatrixMiLoDoArchitecture
+from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.learned.milodo_architecture import MiLoDoArchitecture
 from gnn_l2o.learned.per_node import PerNodeArchitecture
+from gnn_l2o.nn.preconditioner import Preconditioner
 
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.toml"
 METADATA = "gnn-l2o architecture"
@@ -67,6 +71,40 @@ def save_weights(folder: Path, weights: nn.Module, architecture: Architecture[An
     write_bytes(folder / WEIGHTS, safetensors.torch.save(tensors, metadata))
 
 
+def save_model(optimizer: Movable[Any], folder: str | Path) -> None:
+    """Write a trained optimizer into a folder, from which :func:`load_model` loads it; not the settings of its run.
+
+    Raises:
+        InputError: the optimizer was not loaded and its architecture is not known, or the folder holds a model of
+            another architecture, which is left as it is.
+    """
+    folder, architecture = Path(folder), _architecture_of(optimizer)
+    recipe = tomli_w.dumps({"architecture": architecture.to_dict()})
+    if (folder / RECIPE).exists() and model_recipe(folder) != tomllib.loads(recipe):
+        raise InputError(f"{folder} holds another model; name a new folder")
+    write_text(folder / RECIPE, recipe)
+    save_weights(folder, optimizer.weights, architecture)
+
+
+def _architecture_of(optimizer: Movable[Any]) -> Architecture[Any]:
+    if optimizer.architecture is not None:
+        return optimizer.architecture
+    match optimizer:
+        case MiLoDo(source=Preconditioner() as source, schedule=schedule, restart=restart, step_factors=step_factors):
+            return MiLoDoArchitecture(
+                **source.settings,
+                restart=restart,
+                warmup=schedule.warmup,
+                recompute_every=schedule.every,
+                chebyshev_steps=len(step_factors),
+            )
+        case LocalMiLoDo(source=source, schedule=schedule, diagonal=diagonal):
+            return LocalMiLoDoArchitecture(
+                **source.settings, diagonal=diagonal, warmup=schedule.warmup, recompute_every=schedule.every
+            )
+    raise InputError(f"{optimizer.name} was not loaded, and its architecture is not known; save_weights takes it")
+
+
 def load_model(name: str | Path) -> Movable[Any]:
     """Return the trained optimizer called ``name``.
 
@@ -86,7 +124,8 @@ def load_model(name: str | Path) -> Movable[Any]:
     require_memory_for(architecture)
     weights = architecture.build()
     load_weights(folder / WEIGHTS, weights, architecture)
-    return architecture.algorithm(weights.eval(), name=folder.name)
+    algorithm = architecture.algorithm(weights.eval(), name=folder.name)
+    return dataclasses.replace(algorithm, architecture=architecture)  # type: ignore[type-var]  # a dataclass
 
 
 def with_run_settings(algorithm: Movable[Any], text: str) -> Movable[Any]:

@@ -15,6 +15,7 @@ from gnn_l2o.nn.penalty_network import PenaltyNetwork
 from gnn_l2o.nn.penalty_source import PenaltySource
 from gnn_l2o.nn.preconditioner import Preconditioner
 from gnn_l2o.nn.rule import milodo_step
+from gnn_l2o.nn.spectrum import Spectrum, graph_spectrum
 from gnn_l2o.nn.stability import StabilityBounds, stability_bounds
 from gnn_l2o.nn.state import MiLoDoState
 
@@ -34,7 +35,9 @@ __all__ = [
     "PenaltySource",
     "Preconditioner",
     "SourceCost",
+    "Spectrum",
     "StabilityBounds",
+    "graph_spectrum",
     "initial_local_state",
     "initial_state",
     "local_step",

@@ -17,7 +17,9 @@ class LocalMiLoDoConv(MessageLayer):
     r"""One iteration of :func:`~gnn_l2o.nn.local_rule.local_step` on any graph: the caller solves, the layer couples.
 
     The nodes agree, in the limit, on a minimizer of :math:`\sum_i f_i` over each connected component, for all convex
-    f_i and whatever the weights. State in, state out: the layer itself keeps nothing.
+    f_i and whatever the weights. State in, state out: the layer itself keeps nothing. Penalties are recomputed in steps
+    with ``curvature`` (:func:`~gnn_l2o.nn.local_rule.local_step`), in the others they are those of the last step.
+    ``gnn_l2o.load_model("milodo_local").layer()`` is this layer with trained weights.
 
     Args:
         source: emits the penalties; by default a new :class:`.PenaltyNetwork`, whose penalties are constants at first.
@@ -61,7 +63,7 @@ class LocalMiLoDoConv(MessageLayer):
         *,
         smoothness: Tensor | float = 1.0,
         curvature: Tensor | float | None = None,
-        spectral_gap: Tensor | float = 0.0,
+        spectral_gap: Tensor | float | None = None,
         min_eigenvalue: Tensor | float | None = None,
         shrinkage: Tensor | float = 0.0,
         batch: Tensor | None = None,
@@ -74,15 +76,19 @@ class LocalMiLoDoConv(MessageLayer):
             smoothness: L_i, a number or ``(N, 1)``.
             curvature: the diagonal of the Hessian of f_i, ``(N, d)``, or its mean, a number or ``(N, 1)``; by default
                 L_i.
-            spectral_gap: of the mixing matrix with Metropolis weights, a number or ``(N, 1)``.
-            min_eigenvalue: its smallest eigenvalue, so too; by default Gershgorin's bound.
+            spectral_gap: of the mixing matrix with Metropolis weights, a number or ``(N, 1)``; by default it is
+                computed. :func:`.graph_spectrum` computes it once for a graph that is used again and again.
+            min_eigenvalue: its smallest eigenvalue, so too; by default computed together with the spectral gap,
+                otherwise Gershgorin's bound.
             shrinkage: of a regularizer among the f_i, see :func:`.prox_shrinkage`, so too; 0 without one.
-            batch: the number of the graph of each node, ``(N,)``, as in a :class:`torch_geometric.data.Batch`; by
-                default all nodes belong to one graph.
+            batch: the number of the graph of each node, ``(N,)``, as in a :class:`torch_geometric.data.Batch`, to check
+                that no edge joins two; the graphs are the connected components in any case.
 
         Raises:
-            InputError: an edge lacks its reverse, is given twice, is a self-loop or joins two graphs.
+            InputError: x is no ``(N, d)`` of real numbers in the precision of the layer, or an edge names no node,
+                lacks its reverse, is given twice, is a self-loop or joins two graphs.
         """
+        self.check(x)
         column = x.new_ones(x.size(0), 1)
         diagonal = column * (smoothness if curvature is None else curvature)
         exchange, facts = self.facts(
@@ -93,6 +99,7 @@ class LocalMiLoDoConv(MessageLayer):
             spectral_gap=spectral_gap,
             min_eigenvalue=min_eigenvalue,
             batch=batch,
+            needs_spectrum=True,
         )
         facts = replace(facts, prox_shrinkage=column * shrinkage)
         return initial_local_state(self.source, x, facts, diagonal, exchange)
@@ -102,3 +109,9 @@ class LocalMiLoDoConv(MessageLayer):
     ) -> LocalState:
         exchange = Messages.of(self, edge_index, state.x.size(0))
         return local_step(state, solve, self.source, exchange, curvature=curvature)
+
+    def __repr__(self) -> str:
+        if not isinstance(self.source, PenaltyNetwork):
+            return f"{type(self).__name__}({self.source!r})"
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.source.settings.items())
+        return f"{type(self).__name__}({settings})"

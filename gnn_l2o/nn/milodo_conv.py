@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gnn_l2o._utils.errors import InputError
 from gnn_l2o.nn.coefficient_source import CoefficientSource
 from gnn_l2o.nn.initial_state import initial_state
-from gnn_l2o.nn.messages import MessageLayer, Messages
+from gnn_l2o.nn.messages import MessageLayer, Messages, check_like
 from gnn_l2o.nn.preconditioner import Preconditioner
 from gnn_l2o.nn.rule import Prox, milodo_step
 from gnn_l2o.nn.state import MiLoDoState
 
 
-def _identity(v: Tensor, step_size: Tensor) -> Tensor:
+def identity(v: Tensor, step_size: Tensor) -> Tensor:
+    """Return the prox of r = 0."""
     return v
 
 
@@ -30,6 +30,11 @@ class MiLoDoConv(MessageLayer):
     Shared LSTMs emit the coefficients p coordinate by coordinate, so one layer serves graphs of any size and features
     of any dimension. The nodes agree, in the limit, on a minimizer of :math:`\sum_i f_i + r` over each connected
     component, whatever the weights. State in, state out: the layer itself keeps nothing.
+
+    With ``recompute=False`` a step takes the coefficients of the last one, and is many times cheaper: the networks are
+    not evaluated. Trained optimizers recompute in the first dozen steps only
+    (``gnn_l2o.MiLoDoBlock`` does all this, from x to x; ``gnn_l2o.load_model("milodo_gnn").layer()`` is this layer with
+    trained weights).
 
     Args:
         preconditioner: emits the coefficients, such as a :class:`Preconditioner`; by default a new one, whose inputs
@@ -77,10 +82,11 @@ class MiLoDoConv(MessageLayer):
         *,
         smoothness: Tensor | float = 1.0,
         mean_curvature: Tensor | float | None = None,
-        prox: Prox = _identity,
+        prox: Prox = identity,
         spectral_gap: Tensor | float | None = None,
         min_eigenvalue: Tensor | float | None = None,
         batch: Tensor | None = None,
+        max_step_factor: float = 1.0,
     ) -> MiLoDoState:
         r"""Return the state before the first step. The mixing weights w_ij are Metropolis weights.
 
@@ -91,19 +97,19 @@ class MiLoDoConv(MessageLayer):
             smoothness: L_i, a number or ``(N, 1)``.
             mean_curvature: the mean eigenvalue of the Hessian of f_i, so too; by default L_i.
             prox: (v, p) to prox_{r, Diag(p)}(v); by default r = 0.
-            spectral_gap: a number or ``(N, 1)``; only for a preconditioner whose inputs include it.
-            min_eigenvalue: the smallest eigenvalue of the mixing matrix, so too; by default Gershgorin's bound.
-            batch: the number of the graph of each node, ``(N,)``, as in a :class:`torch_geometric.data.Batch`; by
-                default all nodes belong to one graph.
+            spectral_gap: a number or ``(N, 1)``. By default it is computed where the preconditioner has it among its
+                inputs; :func:`.graph_spectrum` computes it once for a graph that is used again and again.
+            min_eigenvalue: the smallest eigenvalue of the mixing matrix, so too; by default computed together with the
+                spectral gap, otherwise Gershgorin's bound.
+            batch: the number of the graph of each node, ``(N,)``, as in a :class:`torch_geometric.data.Batch`, to check
+                that no edge joins two; the graphs are the connected components in any case.
+            max_step_factor: the largest factor of a Chebyshev step-size schedule, see
+                :func:`~gnn_l2o.nn.rule.milodo_step`.
 
         Raises:
-            InputError: an edge lacks its reverse, is given twice, is a self-loop or joins two graphs, or the spectral
-                gap is not given.
+            InputError: x and gradient are not ``(N, d)`` of real numbers in the precision of the layer, or an edge
+                names no node, lacks its reverse, is given twice, is a self-loop or joins two graphs.
         """
-        if spectral_gap is None and getattr(self.preconditioner, "spectral_gap", False):
-            raise InputError(
-                "this layer's preconditioner has the spectral gap among its inputs; expected spectral_gap=..."
-            )
         exchange, facts = self.facts(
             x,
             edge_index,
@@ -112,26 +118,26 @@ class MiLoDoConv(MessageLayer):
             spectral_gap=spectral_gap,
             min_eigenvalue=min_eigenvalue,
             batch=batch,
+            needs_spectrum=getattr(self.preconditioner, "spectral_gap", False),
         )
-        return initial_state(self.preconditioner, x, gradient, prox, facts, exchange)
+        check_like("gradient", gradient, x)
+        return initial_state(self.preconditioner, x, gradient, prox, facts, exchange, max_step_factor=max_step_factor)
 
     def forward(
         self,
         state: MiLoDoState,
         edge_index: Tensor,
         gradient: Tensor,
-        prox: Prox = _identity,
+        prox: Prox = identity,
         *,
         recompute: bool = True,
     ) -> MiLoDoState:
+        check_like("gradient", gradient, state.x)
         exchange = Messages.of(self, edge_index, state.x.size(0))
         return milodo_step(state, gradient, prox, self.preconditioner, exchange, recompute=recompute)
 
     def __repr__(self) -> str:
         if not isinstance(self.preconditioner, Preconditioner):
             return f"{type(self).__name__}({self.preconditioner!r})"
-        node, edge = self.preconditioner.node, self.preconditioner.edge
-        return (
-            f"{type(self).__name__}({node.lstm.hidden_features}, parametrization={node.parametrization!r}, "
-            f"symmetrize={edge.symmetrize!r}, spectral_gap={node.spectral_gap})"
-        )
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.preconditioner.settings.items())
+        return f"{type(self).__name__}({settings})"

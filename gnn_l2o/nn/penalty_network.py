@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -110,6 +111,11 @@ class PenaltyNetwork(nn.Module, PenaltySource):
         self.edge = CoordinateLSTM(at_edges, hidden_features, 1, skip_connection=True) if edges else None
         self.relaxation = nn.Linear(OF_GRAPH, 1)
         self.emit(0.0)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that it was made with."""
+        return {"hidden_features": self.node.hidden_features, "edges": self.edge is not None}
 
     def reset_parameters(self) -> None:
         """Draw all weights anew."""

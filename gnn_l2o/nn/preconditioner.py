@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,7 +16,7 @@ from gnn_l2o.nn.coefficient_source import CoefficientSource, Message, SourceCost
 from gnn_l2o.nn.coefficients import Coefficients
 from gnn_l2o.nn.edge_preconditioner import EdgePreconditioner, EdgeWeights, Symmetrize
 from gnn_l2o.nn.facts import GraphFacts
-from gnn_l2o.nn.features import first_step_size, known_at_both, known_at_edges, stack
+from gnn_l2o.nn.features import first_step_size, known_at_both, known_at_edges, signed_log, stack
 from gnn_l2o.nn.lstm import Memory
 from gnn_l2o.nn.node_preconditioner import NodeMemory, NodePreconditioner, Parametrization
 from gnn_l2o.nn.stability import StabilityBounds, max_momentum
@@ -101,6 +102,21 @@ class Preconditioner(nn.Module, CoefficientSource):
             skip_connection=skip_connection,
             edge_weights=edge_weights,
         )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments that it was made with."""
+        node, edge = self.node, self.edge
+        return {
+            "hidden_features": node.lstm.hidden_features,
+            "parametrization": node.parametrization,
+            "symmetrize": edge.symmetrize,
+            "spectral_gap": node.spectral_gap,
+            "accelerated": node.accelerated,
+            "log_features": node.scaled is signed_log,
+            "skip_connection": node.lstm.skip_connection is not None,
+            "edge_weights": edge.edge_weights,
+        }
 
     @property
     def directed(self) -> bool:  # type: ignore[override]  # a constant elsewhere

@@ -42,8 +42,12 @@ class NetworkLoss:
 
     def __call__(self, vector: Tensor, features: Tensor, targets: Tensor, weight: Tensor) -> Tensor:
         """Return the weighted sum of the losses of one node's samples, a number."""
-        losses = self._sample_losses(self.network(vector, features), targets)
-        return weight @ losses.flatten(1).mean(dim=1) if losses.dim() > 1 else weight @ losses
+        return weight @ self.of_outputs(self.network(vector, features), targets)
+
+    def of_outputs(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Return the loss of every sample, ``(k,)``, from outputs and targets, ``(k, ...)``."""
+        losses = self._sample_losses(outputs, targets)
+        return losses.flatten(1).mean(dim=1) if losses.dim() > 1 else losses
 
     @cached_property
     def _sample_losses(self) -> Criterion:

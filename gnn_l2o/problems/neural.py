@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor, nn
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.structure import difference
-from gnn_l2o.problems.finite_sum import FiniteSum, cast, check_finite, own_rows, shape_of, stacked
+from gnn_l2o.problems.finite_sum import FiniteSum, cast, own_rows, shape_of, stacked
 from gnn_l2o.problems.network_loss import Criterion, NetworkLoss
-from gnn_l2o.problems.neural_module import FlatModule
+from gnn_l2o.problems.neural_module import TEST_CHUNK, FlatModule, predictions
+from gnn_l2o.problems.neural_samples import Samples, as_pair, classified
 from gnn_l2o.problems.regularizer import Regularizer
 from gnn_l2o.problems.regularizers import Zero
-
-Samples = tuple[ArrayLike | Tensor, ArrayLike | Tensor]
 
 CHUNK = 128
 """Samples of a node that are evaluated together, and over which batch normalization takes its statistics."""
@@ -28,7 +26,6 @@ CHUNK = 128
 _CURVATURE_SAMPLES = 32  # of a node, from which the curvature at the initial point is estimated
 _POWER_ITERATIONS = 15
 _CALIBRATION_SAMPLES = 1024  # of all nodes, on which running statistics of batch normalization are measured
-_TEST_CHUNK = 1000
 
 
 class _Curvature:
@@ -46,6 +43,10 @@ class NeuralNetwork(FiniteSum):
 
     x is the vector of all trainable parameters, in the order of ``named_parameters``, so that the nodes' parameters
     are a matrix like any other iterate. :meth:`from_nodes` builds one from a module and the arrays of each node.
+
+    What is not trained is a constant: frozen parameters (``requires_grad=False``) and buffers, to which a module may
+    write, but what it writes is dropped. With dropout the loss would be no function of x; modules with it are refused,
+    and so are those that :func:`torch.vmap` cannot batch, such as recurrent layers of torch.
 
     No minimum can be certified, so a lower bound of the loss, ``bound``, takes its place.
 
@@ -99,7 +100,7 @@ class NeuralNetwork(FiniteSum):
             InputError: a node has no samples, inconsistent shapes or types, data that is not finite, or a module that
                 cannot be run on the data or is not a function of its parameters.
         """
-        pairs = [_pair(f"node {i}", shard, dtype) for i, shard in enumerate(shards)]
+        pairs = [as_pair(f"node {i}", shard, dtype) for i, shard in enumerate(shards)]
         if not pairs:
             raise InputError("expected the samples of every node, got none")
         for i, pair in enumerate(pairs):
@@ -118,22 +119,26 @@ class NeuralNetwork(FiniteSum):
             function=function,
             initial=function.network.vector.expand(len(pairs), -1),
             bound=bound,
-            tests=() if test is None else (_classified(_pair("the test", test, dtype)),),
+            tests=() if test is None else (classified(as_pair("the test", test, dtype)),),
         )
         problem._try()
         return problem
 
     def _try(self) -> None:
-        """Run the module on two samples of a node.
+        """Evaluate loss and gradient on two samples of a node.
 
         Raises:
-            InputError: the run fails.
+            InputError: that fails.
         """
         vector, features, targets = self.initial[0], self.features[0, :2], self.targets[0, :2]
+        arguments = vector[None], features[None], targets[None], self.weight[:1, :2]
         try:
-            self.function.losses(vector[None], features[None], targets[None], self.weight[:1, :2])
+            self.function.losses(*arguments)
+            self.function.each(torch.func.grad(self.function), *arguments)
         except Exception as error:  # a user's module or loss may raise anything
             line = " ".join(str(error).split())[:300]
+            if "random operation" in line:
+                line = "it draws random numbers, as dropout does; losses are functions of the parameters alone"
             raise InputError(
                 f"the module and its loss cannot be run on samples {shape_of(features)} with targets "
                 f"{shape_of(targets)} {targets.dtype}: {line}"
@@ -219,10 +224,14 @@ class NeuralNetwork(FiniteSum):
         return product.norm(dim=1, keepdim=True).clamp(min=tiny), mean
 
     def _spread_out(self, samples: int) -> Self:
-        """Return the problem with at most so many samples a node, evenly spaced, since they may be sorted."""
+        """Return the problem with at most so many samples a node, see :meth:`_spaced`."""
+        return self.subsample(self._spaced(samples))
+
+    def _spaced(self, samples: int) -> Tensor:
+        """Return at most so many samples of each node, evenly spaced, since they may be sorted: ``(M, samples)``."""
         samples = min(samples, self.sizes[1])
         spaced = torch.arange(samples, device=self.count.device) * self.count // samples
-        return self.subsample(torch.where(self.count > samples, spaced, self.first_rows(samples)))
+        return torch.where(self.count > samples, spaced, self.first_rows(samples))
 
     def model(self, x: Tensor, problem: int = 0) -> nn.Module:
         """Return the module with parameters x, ``(d,)``, in evaluation mode.
@@ -230,9 +239,18 @@ class NeuralNetwork(FiniteSum):
         Running statistics of batch normalization are measured on about 1,024 samples of the problem, equally many of
         each node.
         """
-        nodes = (self.batch == problem).nonzero().squeeze(1) % self.sizes[0]
-        few = self._spread_out(max(1, _CALIBRATION_SAMPLES // nodes.numel())).features[nodes]
-        return self.function.network.filled(x, torch.split(few.flatten(0, 1), _TEST_CHUNK))
+        return self._filled(x, (self.batch == problem).nonzero().squeeze(1) % self.sizes[0])
+
+    def node_model(self, x: Tensor, node: int) -> nn.Module:
+        """Return what :meth:`model` does, with running statistics of this node's own samples."""
+        return self._filled(x, torch.tensor([node % self.sizes[0]], device=self.batch.device))
+
+    def _filled(self, x: Tensor, nodes: Tensor) -> nn.Module:
+        def batches() -> Iterator[Tensor]:  # read only where there is batch normalization
+            rows = self._spaced(max(1, _CALIBRATION_SAMPLES // nodes.numel()))[nodes]
+            yield from torch.split(self.features[nodes.unsqueeze(1), rows].flatten(0, 1), TEST_CHUNK)
+
+        return self.function.network.filled(x, batches())
 
     @torch.no_grad()
     def accuracy(self, x: Tensor) -> Tensor | None:
@@ -242,9 +260,8 @@ class NeuralNetwork(FiniteSum):
         return torch.stack([self._accuracy(parameters, k) for k, parameters in enumerate(x)])
 
     def _accuracy(self, parameters: Tensor, problem: int) -> Tensor:
-        model = self.model(parameters, problem)
         features, classes = self.tests[problem % len(self.tests)]
-        outputs = torch.cat([model(part) for part in torch.split(features, _TEST_CHUNK)])
+        outputs = predictions(self.model(parameters, problem), features)
         return (outputs.argmax(dim=1) == classes).to(parameters).mean()
 
     @classmethod
@@ -273,23 +290,3 @@ class NeuralNetwork(FiniteSum):
             "initial": self.initial.to(device, dtype),
             "tests": tuple((cast(f, device, dtype), classes.to(device)) for f, classes in self.tests),
         }
-
-
-def _pair(whose: str, samples: Samples, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """Return features and targets as tensors."""
-    features, targets = (cast(torch.as_tensor(s), None, dtype) for s in samples)
-    if features.dim() < 2 or targets.dim() < 1 or not len(features) or len(features) != len(targets):
-        got = f"{shape_of(features)} and {shape_of(targets)}"
-        raise InputError(f"expected of {whose} features (samples, ...) and as many targets (samples, ...), got {got}")
-    for name, data in (("features", features), ("targets", targets)):
-        check_finite(f"{name} of {whose}:", data)
-    return features, targets
-
-
-def _classified(test: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    if test[1].is_floating_point() or test[1].dim() != 1:
-        raise InputError(
-            f"accuracy needs the classes of the test samples, whole numbers (samples,); got {shape_of(test[1])} "
-            f"of {test[1].dtype}"
-        )
-    return test

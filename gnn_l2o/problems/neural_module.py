@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 from torch.optim.swa_utils import update_bn
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.structure import difference
+
+TEST_CHUNK = 1000
+"""Samples that a module in evaluation mode is given at a time."""
 
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -25,8 +29,8 @@ class FlatModule:
     """A module as a function of the vector of its trainable parameters, in the order of ``named_parameters``.
 
     It is run in training mode, but keeps no state: batch normalization uses the statistics of the samples at hand
-    and tracks none; frozen parameters and buffers are constants. Only the result of :meth:`filled` has running
-    statistics.
+    and tracks none; frozen parameters and buffers are constants, and what the module writes to a buffer is dropped.
+    Only the result of :meth:`filled` has running statistics.
 
     Attributes:
         module: the module itself, which is not changed.
@@ -36,16 +40,21 @@ class FlatModule:
     """
 
     module: nn.Module
+    _stateless: nn.Module = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self._trainable(self.module):
-            raise InputError(f"{type(self.module).__name__} has no parameters to train")
+            raise InputError(
+                f"{type(self.module).__name__} has no parameters to train; expected one with requires_grad=True"
+            )
         for name, part in self.module.named_modules():
-            if isinstance(part, _DROPOUTS) and part.p > 0:
+            if setting := _dropout_setting(part):
                 raise InputError(
-                    f"{name or 'the module'} is dropout, with which losses are not functions of the parameters; "
-                    "expected a module without it, or with p=0"
+                    f"{name or 'the module'} has dropout, with which losses are not functions of the parameters; "
+                    f"expected a module without it, or with {setting}=0"
                 )
+        # Copied here: what is copied while torch.func transforms a loss cannot be used afterwards.
+        object.__setattr__(self, "_stateless", self._without_state())
 
     @staticmethod
     def _trainable(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
@@ -64,8 +73,7 @@ class FlatModule:
     def _sizes(self) -> list[int]:
         return [shape.numel() for shape in self._shapes.values()]
 
-    @cached_property
-    def _stateless(self) -> nn.Module:
+    def _without_state(self) -> nn.Module:
         module = copy.deepcopy(self.module).train()
         for part in module.modules():
             if getattr(part, "track_running_stats", False):  # batch and instance normalization
@@ -87,10 +95,13 @@ class FlatModule:
     def __call__(self, vector: Tensor, features: Tensor) -> Tensor:
         """Return the outputs for some samples: ``(d,)`` and ``(k, ...)`` to ``(k, ...)``."""
         parts = torch.split(vector, self._sizes)
-        parameters = {name: part.view(shape) for part, (name, shape) in zip(parts, self._shapes.items(), strict=True)}
-        return torch.func.functional_call(self._stateless, parameters, (features,))
+        values = {name: part.view(shape) for part, (name, shape) in zip(parts, self._shapes.items(), strict=True)}
+        values.update((name, buffer.clone()) for name, buffer in self._stateless.named_buffers())
+        # The fused kernels of attention have no second derivatives, nor batching rules for the first.
+        with sdpa_kernel(SDPBackend.MATH):
+            return torch.func.functional_call(self._stateless, values, (features,))
 
-    def filled(self, vector: Tensor, calibration: Sequence[Tensor]) -> nn.Module:
+    def filled(self, vector: Tensor, calibration: Iterable[Tensor]) -> nn.Module:
         """Return the module with other parameters, in evaluation mode.
 
         Running statistics of batch normalization are measured for these parameters, as an average of models requires
@@ -112,6 +123,19 @@ class FlatModule:
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         """Return a copy on ``device``, with its real numbers in ``dtype``."""
         return type(self)(copy.deepcopy(self.module).to(device=device, dtype=dtype))
+
+
+@torch.no_grad()
+def predictions(module: nn.Module, features: Tensor) -> Tensor:
+    """Return the outputs of a module in evaluation mode for any number of samples: ``(T, ...)`` to ``(T, ...)``."""
+    return torch.cat([module(part) for part in torch.split(features, TEST_CHUNK)])
+
+
+def _dropout_setting(part: nn.Module) -> str | None:
+    """Return the attribute by which a module drops at random, ``None`` if it does not."""
+    if isinstance(part, _DROPOUTS):
+        return "p" if part.p > 0 else None
+    return "dropout" if isinstance(part, nn.MultiheadAttention | nn.RNNBase) and part.dropout > 0 else None
 
 
 def initialized(make_module: Callable[[], nn.Module], seed: int) -> nn.Module:

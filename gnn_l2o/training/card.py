@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime
 import textwrap
+from typing import TYPE_CHECKING
 
 import torch
 
 from gnn_l2o._utils.files import write_text
 from gnn_l2o.training.config import TrainingConfig
-from gnn_l2o.training.trainer import TrainingRun
+
+if TYPE_CHECKING:
+    from gnn_l2o.training.trainer import TrainingRun
 
 MEASURED = "## Measured"  # what follows this heading stays when the card is written again
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.files import write_bytes
 from gnn_l2o.training.curve import CurvePoint
 
 CHECKPOINT = "checkpoint.pt"
@@ -74,9 +76,11 @@ class Checkpoint:
     progress: Progress
 
     def save(self, path: Path) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint, atomically."""
         content = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        torch.save({**content, "progress": dataclasses.asdict(self.progress)}, path)
+        file = io.BytesIO()  # torch hides from its callers why a file could not be written
+        torch.save({**content, "progress": dataclasses.asdict(self.progress)}, file)
+        write_bytes(path, file.getvalue())
 
     @classmethod
     def load(cls, path: Path, config: dict[str, Any], device: torch.device | str) -> Checkpoint:
@@ -88,10 +92,8 @@ class Checkpoint:
             device: where its tensors go.
 
         Raises:
-            InputError: there is no such file, it cannot be read, or it is of another configuration or version.
+            InputError: the file cannot be read, or is of another configuration or version.
         """
-        if not path.is_file():
-            raise InputError(f"there is no checkpoint {path} to resume from")
         try:
             content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         except Exception as error:  # torch raises errors of many kinds for files that are not its own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from typing import Self
 
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.training.trainer import TrainingRun
@@ -17,7 +18,7 @@ with optional("report"):
 class ProgressPrinter:
     """Print one line an epoch, with rate and time left; on a terminal also a live line that moves with every batch.
 
-    Pass it to :class:`~gnn_l2o.training.TrainingRun` as ``report``.
+    Pass it to :class:`~gnn_l2o.training.TrainingRun` as ``report``, inside ``with``, which ends the live line.
 
     Args:
         console: where to print.
@@ -28,6 +29,13 @@ class ProgressPrinter:
         self.live = Live(console=console, transient=True, auto_refresh=False) if console.is_terminal else None
         self.epochs = 0
         self.begun: tuple[float, int] | None = None  # time and iterations when this process began to train
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.live is not None:
+            self.live.stop()
 
     def __call__(self, run: TrainingRun) -> None:
         progress = run.progress
@@ -54,9 +62,3 @@ class ProgressPrinter:
         rate = (done - before) / max(time.monotonic() - since, 1e-9)
         left = f"{datetime.timedelta(seconds=round((total - done) / rate))} left" if rate > 0 else "time left unknown"
         return f"{done}/{total} iterations, {rate:.0f}/s, {left}"
-
-    def finish(self, run: TrainingRun) -> None:
-        """Say where the result is."""
-        if self.live is not None:
-            self.live.stop()
-        self.console.print(f"best validation {run.progress.best:.4f}; wrote {run.folder}", highlight=False)

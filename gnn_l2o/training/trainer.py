@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable
@@ -15,12 +16,14 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o._utils.files import write_atomically, write_text
+from gnn_l2o._utils.files import write_text
 from gnn_l2o._utils.optional import require
+from gnn_l2o._utils.output_folder import claimed
 from gnn_l2o.algorithms.base import detach
 from gnn_l2o.learned import GRID_SEARCH, save_weights
-from gnn_l2o.learned.model import RECIPE, model_folder
+from gnn_l2o.learned.model import RECIPE, WEIGHTS, model_folder
 from gnn_l2o.training.batch import Batch
+from gnn_l2o.training.card import write_card
 from gnn_l2o.training.checkpoint import CHECKPOINT, Checkpoint, Progress
 from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.curve import CurvePoint, write_curve
@@ -38,22 +41,23 @@ _PATIENCE = 10  # updates in a row that may fail before the weights are rolled b
 class TrainingRun:
     """One training run in its folder, from the beginning or from its checkpoint.
 
-    Writes ``recipe.toml`` at once, ``weights.safetensors`` (the best on the validation problems), ``curve.csv`` and
-    ``curve.png`` after every epoch, and ``checkpoint.pt`` every so often; all atomically. A run that is killed can
-    therefore be resumed from its last checkpoint, and ends in the same weights bit for bit (on a CPU with the same
-    number of threads).
+    Writes ``checkpoint.pt``, ``recipe.toml`` and ``weights.safetensors`` once the problems are solved, better weights,
+    ``curve.csv`` and ``curve.png`` after every epoch, a new checkpoint every so often, and ``card.md`` in the end; all
+    atomically. A run that is killed at any time can therefore be resumed, and ends in the same weights bit for bit (on
+    a CPU with the same number of threads).
 
     Args:
         config: what to do; :attr:`config` adds to it what the architecture takes from the graph.
         folder: where to write.
-        resume: continue from the folder's checkpoint.
+        resume: continue from the folder's checkpoint; without one, begin, unless the folder holds a model.
         device: where to compute.
         report: called with this run after every batch and every epoch.
         checkpoint_seconds: how often to write a checkpoint.
 
     Raises:
         InputError: the optimizer cannot run on the mixture (:func:`~gnn_l2o.training.mixture.fitted`), or ``resume``
-            without a checkpoint or with one of another configuration, or ``folder`` is that of the pretrained model.
+            from a model without a checkpoint or with one of another configuration, or ``folder`` is that of the
+            pretrained model.
     """
 
     def __init__(
@@ -81,8 +85,8 @@ class TrainingRun:
         self.optimizer = torch.optim.Adam(self.weights.parameters(), weight_decay=config.weight_decay)
         self.best_weights = _copy_of(self.weights)
         self.progress = Progress()
-        if resume:
-            self._resume()
+        self.resumed = resume and self._resume()
+        self._latest: Checkpoint | None = None  # where the run stood after the last whole batch
         self._last_checkpoint = time.monotonic()
 
     @cached_property
@@ -106,24 +110,43 @@ class TrainingRun:
         return sum(math.ceil(len(g) / self.config.batch_size) for g in self.pool.groups)
 
     def run(self) -> None:
-        """Train to the end."""
-        with flush_denormals():
-            self._run()
+        """Train to the end; where that is interrupted (``KeyboardInterrupt``), write a checkpoint first.
+
+        Raises:
+            InputError: another process writes into the folder, the folder was deleted meanwhile, or training is in
+                vain: every run diverged, or an epoch had no update.
+            OSError: a file cannot be written.
+        """
+        with claimed(self.folder) as self._output, flush_denormals():
+            try:
+                self._run()
+            except KeyboardInterrupt:
+                if self._latest is not None:
+                    self._write(self._latest)
+                raise
 
     def _run(self) -> None:
+        if not self.resumed:
+            self._begin()
         write_text(self.folder / RECIPE, self.config.to_toml())
-        if not self.progress.iterations:
-            if self.config.init == GRID_SEARCH:
-                self._grid_search()
-            self.progress.best = self._validate()
-            save_weights(self.folder, self.weights, self.config.architecture)
         progress = self.progress
+        if not progress.iterations:
+            save_weights(self.folder, self.weights, self.config.architecture)
         while progress.stage < len(self.config.stages):
             stage = self.config.stages[progress.stage]
             while progress.epoch < stage.epochs:
                 self._run_epoch(stage)
                 progress.epoch += 1
             progress.stage, progress.epoch = progress.stage + 1, 0
+        self.save_checkpoint()
+        write_card(self)
+
+    def _begin(self) -> None:
+        """Draw and solve the problems, initialize, and write the first checkpoint."""
+        if self.config.init == GRID_SEARCH:
+            self._grid_search()
+        self.progress.best = self._validate()
+        (self.folder / RECIPE).unlink(missing_ok=True)  # that of a model which is replaced does not fit the checkpoint
         self.save_checkpoint()
 
     def _grid_search(self) -> None:
@@ -145,9 +168,11 @@ class TrainingRun:
             progress.batch += 1
             progress.iterations += stage.iterations
             progress.seconds += time.monotonic() - started
+            self._output.check()
+            self._latest = self._checkpoint()
             self.report(self)
             if time.monotonic() - self._last_checkpoint > self.checkpoint_seconds:
-                self.save_checkpoint()
+                self._write(self._latest)
         self._finish_epoch()
 
     def _train_on(self, batch: Batch, stage: Stage) -> float:
@@ -196,11 +221,12 @@ class TrainingRun:
 
     def _finish_epoch(self) -> None:
         progress = self.progress
-        if not progress.updates and not np.isfinite(progress.losses).any():
-            raise InputError(
-                "every run of the first epoch diverged before the weights could be updated; "
-                "expected another initialization (init) or a smaller initial_step_size"
-            )
+        if progress.updates == (progress.curve[-1].updates if progress.curve else 0):
+            why = "no batch gave a finite gradient; expected a shorter truncation_length"
+            if not np.isfinite(progress.losses).any():
+                why = "every run diverged; expected another initialization (init)"
+            where = f"epoch {progress.epoch + 1} of stage {progress.stage + 1}"
+            raise InputError(f"{where} ended without an update: {why} or a smaller initial_step_size")
         started = time.monotonic()
         value = self._validate()
         if value < progress.best:
@@ -231,19 +257,33 @@ class TrainingRun:
         return validate(self.judged, self.validation, self.config.validation_iterations, self.loss)
 
     def save_checkpoint(self) -> None:
-        """Write everything that is needed to go on from here."""
-        checkpoint = Checkpoint(
-            config=self.config.to_dict(),
-            weights=_copy_of(self.weights),
-            average=_copy_of(self.average),
-            best_weights=self.best_weights,
-            optimizer=self.optimizer.state_dict(),
-            progress=self.progress,
+        """Write everything that is needed to go on from here, between two batches."""
+        self._latest = self._checkpoint()
+        self._write(self._latest)
+
+    def _checkpoint(self) -> Checkpoint:
+        """Return a copy of everything that is needed to go on from here."""
+        return copy.deepcopy(
+            Checkpoint(
+                config=self.config.to_dict(),
+                weights=self.weights.state_dict(),
+                average=self.average.state_dict(),
+                best_weights=self.best_weights,
+                optimizer=self.optimizer.state_dict(),
+                progress=self.progress,
+            )
         )
-        write_atomically(self.folder / CHECKPOINT, checkpoint.save)
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        checkpoint.save(self.folder / CHECKPOINT)
         self._last_checkpoint = time.monotonic()
 
-    def _resume(self) -> None:
+    def _resume(self) -> bool:
+        """Continue from the checkpoint; return whether there is one."""
+        if not (self.folder / CHECKPOINT).is_file():
+            if (self.folder / WEIGHTS).is_file():
+                raise InputError(f"{self.folder} holds a model without a {CHECKPOINT}; overwrite it")
+            return False
         checkpoint = Checkpoint.load(self.folder / CHECKPOINT, self.config.to_dict(), self.device)
         try:
             self.weights.load_state_dict(checkpoint.weights)
@@ -253,6 +293,7 @@ class TrainingRun:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"the checkpoint in {self.folder} does not fit the architecture: {reason}") from None
         self.best_weights, self.progress = checkpoint.best_weights, checkpoint.progress
+        return True
 
 
 def _copy_of(weights: nn.Module) -> dict[str, torch.Tensor]:
