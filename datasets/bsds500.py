@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.memory import require_memory
 from gnn_l2o._utils.optional import optional
+from gnn_l2o.data.files import read_arrays
 from gnn_l2o.data.sources import local, recall
 from gnn_l2o.data.splits import node_sizes, penalty, require_at_least
 from gnn_l2o.graph.network import Network
@@ -92,6 +94,7 @@ def sample(
             f"a patch has {patch} x {patch} = {pixels} pixels, too few for {network.num_nodes} nodes; "
             f"expected patch={int(np.ceil(np.sqrt(network.num_nodes)))} or more"
         )
+    require_memory(f"a dictionary of {atoms} atoms", 4 * 8 * pixels * atoms)
     generator = np.random.default_rng(seed)
     coding = _prepare(patch, atoms, path, None if photographs else local(FILE))
     b = coding.patches[generator.integers(len(coding.patches))]
@@ -165,11 +168,9 @@ def _photographs() -> Path:
 
 
 def _from_file(file: Path, patch: int) -> Patches:
-    try:
-        with np.load(file, allow_pickle=False) as arrays:
-            train, test = arrays["train"], arrays["test"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError(f"cannot read {file} ({error}); expected arrays train and test of patches") from None
+    train, test = read_arrays(file, "train", "test").values()
+    if train.ndim != 3 or test.ndim != 3 or train.dtype.kind not in "uif" or test.dtype.kind not in "uif":
+        raise InputError(f"{file} holds {train.shape} and {test.shape}; expected patches (n, height, width) of numbers")
     largest = min(train.shape[1:] + test.shape[1:])
     if patch > largest:
         raise InputError(f"patch must be at most {largest}, the patches in {file}, got {patch}; path=FOLDER has larger")
@@ -214,7 +215,9 @@ def _read(file: Path) -> np.ndarray:
     with optional("data"):
         from PIL import Image
     try:
-        with Image.open(file) as image:
-            return np.asarray(image.convert("L"))
-    except (OSError, ValueError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)  # from 89 megapixels on
+            with Image.open(file) as image:
+                return np.asarray(image.convert("L"))
+    except Exception as error:  # pillow raises errors of many kinds for broken files
         raise InputError(f"cannot read the image {file} ({error})") from None

@@ -5,6 +5,7 @@ import functools
 
 from torch import nn
 
+from gnn_l2o._utils.memory import require_memory
 from gnn_l2o.data.image_sources import digits_for_mnist, mnist
 from gnn_l2o.data.images import Half, shards
 from gnn_l2o.data.splits import require_at_least
@@ -50,6 +51,8 @@ def sample(
             :func:`gnn_l2o.data.image_sources.digits_for_mnist`.
     """
     require_at_least(1, width=width)
+    # The point of a node and its gradient, in double precision.
+    require_memory(f"width={width}", 2 * 8 * network.num_nodes * width**2)
     data = shards(
         digits_for_mnist if stand_in else mnist,
         network.num_nodes,

@@ -10,7 +10,7 @@ Listing reads the files and executes none of them.
 from __future__ import annotations
 
 import dataclasses
-import tomllib
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -21,6 +21,7 @@ from typing import Any, Literal
 
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o._utils.modules import load_module
+from gnn_l2o._utils.parse import read_toml
 from gnn_l2o._utils.signature import REQUIRED, Signature, read_signature
 
 Kind = Literal["topology", "dataset"]
@@ -88,6 +89,11 @@ class Plugin(Entry):
         """
         function: Callable[..., Any] = getattr(load_module(self.kind, self.path), FUNCTIONS[self.kind])
         return function
+
+    @property
+    def place(self) -> str:
+        """Where the function stands, ``"mine.py, line 3"``."""
+        return f"{self.path}, line {self.signature.line}" if self.signature else str(self.path)
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -226,12 +232,11 @@ def _described(kind: Literal["model", "preset"], path: Path) -> tuple[str, str]:
     """Return the description of a model or preset, and a note."""
     try:
         if kind == "preset":
-            description = tomllib.loads(path.read_text(encoding="utf-8")).get("description", "")
-            return str(description).strip().split("\n")[0], ""
+            return str(read_toml(path).get("description", "")).strip().split("\n")[0], ""
         card = path / "card.md"
         paragraphs = card.read_text(encoding="utf-8").split("\n\n") if card.is_file() else []
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        return "", f"{path} cannot be read: {error}"
+    except (InputError, OSError, UnicodeDecodeError) as error:
+        return "", str(error)
     text = next((" ".join(p.split()) for p in paragraphs if p.strip() and not p.startswith("#")), "")
     return text.split(". ")[0].removesuffix(".") + "." if text else "", ""
 
@@ -255,11 +260,11 @@ def _parse(plugin: Plugin, text: str) -> dict[str, Any]:
 
 
 def _type_hints(plugin: Plugin) -> dict[str, Any]:
+    function = plugin.function
     try:
-        return typing.get_type_hints(plugin.function)
-    except NameError as error:
-        line = plugin.signature.line if plugin.signature else 0
-        raise InputError(f"{plugin.path}, line {line}: a declared type cannot be read: {error}") from None
+        return typing.get_type_hints(function)
+    except Exception as error:  # a name that is not there, or no type
+        raise InputError(f"{plugin.place}: a declared type cannot be read: {error}") from None
 
 
 def _convert(what: str, text: str, hint: Any) -> Any:
@@ -277,10 +282,15 @@ def _convert(what: str, text: str, hint: Any) -> Any:
         if text.lower() not in ("true", "false"):
             raise InputError(f"{what}: expected true or false, got {text!r}")
         return text.lower() == "true"
+    if hint not in (int, float, str):
+        raise InputError(f"{what}: expected the type int, float, str, bool or a Literal in the file, got {hint}")
     try:
-        return hint(text)
+        value = hint(text)
     except ValueError:
         raise InputError(f"{what}: expected {hint.__name__}, got {text!r}") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{what}: expected a finite number, got {text!r}")
+    return value
 
 
 def _spell(name: str, default: Any) -> str:

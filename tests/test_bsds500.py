@@ -1,6 +1,8 @@
 """Sparse coding of natural images: the data behind it, from every place it may be at."""
 
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -199,9 +201,34 @@ def test_stored_patches_have_a_largest_size(tmp_path: Path, monkeypatch: pytest.
 def test_a_file_without_patches_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_patches(tmp_path, monkeypatch)
     np.savez(tmp_path / "bsds500" / "patches_16x16.npz", other=np.zeros(3))
-    with pytest.raises(InputError, match="expected arrays train and test of patches") as error:
+    with pytest.raises(InputError, match="expected the arrays train and test") as error:
         load(monkeypatch)(path_graph(2), seed=0)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("count", [0, 10, -200, -1])
+def test_a_truncated_file_is_refused(count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_patches(tmp_path, monkeypatch)
+    path = tmp_path / "bsds500" / "patches_16x16.npz"
+    path.write_bytes(path.read_bytes()[:count])
+    with pytest.raises(InputError, match=f"^cannot read {path} .*expected the arrays train and test$"):
+        load(monkeypatch)(path_graph(2), seed=0)
+
+
+def test_arrays_that_are_no_patches_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_patches(tmp_path, monkeypatch)
+    np.savez(tmp_path / "bsds500" / "patches_16x16.npz", train=np.zeros(3), test=np.zeros((2, 4, 4)))
+    with pytest.raises(InputError, match=r"holds \(3,\) and \(2, 4, 4\); expected patches"):
+        load(monkeypatch)(path_graph(2), seed=0)
+
+
+def test_photographs_far_too_large_are_not_decoded(tmp_path: Path) -> None:
+    header = b"IHDR" + struct.pack(">IIBBBBB", 20_000, 5_000, 8, 0, 0, 0, 0)  # pillow only warns of 100 megapixels
+    chunks = struct.pack(">I", 13) + header + struct.pack(">II", zlib.crc32(header), 100) + b"IDAT"
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(b"\x89PNG\r\n\x1a\n" + chunks)
+    with pytest.raises(InputError, match=r"cannot read the image .*a.png .Image size .100000000 pixels. exceeds limit"):
+        plugins.load("dataset", f"bsds500:path={tmp_path}")(path_graph(2), seed=0)
 
 
 def test_learning_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

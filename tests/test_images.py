@@ -5,8 +5,10 @@ import io
 import os
 import struct
 import tarfile
+import tracemalloc
 import warnings
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -87,9 +89,72 @@ def test_what_all_are_given_cannot_be_written_to(folder: Path) -> None:
 def test_files_that_are_no_images_are_refused(folder: Path, content: bytes) -> None:
     write_mnist(folder)
     (folder / "mnist/train-images-idx3-ubyte.gz").write_bytes(content)
-    with pytest.raises(InputError, match=r"train-images-idx3-ubyte.gz.*IDX") as error:
+    with pytest.raises(InputError, match=r"train-images-idx3-ubyte.gz") as error:
         mnist(True)
     assert "\n" not in str(error.value)
+
+
+IMAGES, LABELS = "mnist/train-images-idx3-ubyte.gz", "mnist/train-labels-idx1-ubyte.gz"
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        (IMAGES, np.zeros(6), "is not an IDX file of bytes with 3 dimensions"),  # swapped
+        (LABELS, np.zeros((6, 28, 28)), "is not an IDX file of bytes with 1 dimensions"),
+        (IMAGES, np.zeros((6, 28, 27)), "says that it holds 6x28x27 bytes, and holds 4536; expected nx28x28"),
+        (IMAGES, np.zeros((5, 28, 28)), r"expected a label for every image, got \(6,\) for 5 images"),
+        (IMAGES, np.zeros((0, 28, 28)), r"expected a label for every image, got \(6,\) for 0 images"),
+        (LABELS, np.full(6, 10), "expected labels 0, 1, ..., 9, got 10 to 10"),
+    ],
+)
+def test_files_with_other_images_are_refused(folder: Path, name: str, array: np.ndarray, message: str) -> None:
+    write_mnist(folder)
+    (folder / name).write_bytes(idx(array.astype(np.uint8)))
+    with pytest.raises(InputError, match=message):
+        mnist(True)
+
+
+@pytest.mark.parametrize("change", [lambda content: content[:-1], lambda content: content + b"1"])
+def test_files_that_are_cut_or_continued_are_refused(folder: Path, change: Callable[[bytes], bytes]) -> None:
+    write_mnist(folder)
+    for name, shape in ((IMAGES, "6x28x28"), (LABELS, "6")):
+        content = (folder / name).read_bytes()
+        (folder / name).write_bytes(gzip.compress(change(gzip.decompress(content))))
+        with pytest.raises(InputError, match=f"says that it holds {shape} bytes, and holds"):
+            mnist(True)
+        (folder / name).write_bytes(content)
+
+
+def test_no_more_is_unpacked_than_such_a_file_holds(folder: Path) -> None:
+    write_mnist(folder)
+    (folder / IMAGES).write_bytes(gzip.compress(bytes(16 + 60_001 * 28 * 28), compresslevel=1))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="holds more than 47,040,016 bytes"):
+        mnist(True)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 3 * 47_040_016  # read() joins its parts once
+
+
+def test_photographs_far_too_large_are_not_decoded(folder: Path) -> None:
+    path = write_archive(folder, ["train/frog/0.jpg"])
+    content = large_png(20_000, 20_000)
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo("train/frog/0.jpg")
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    with pytest.raises(InputError, match=r"Image size .400000000 pixels. exceeds limit"):
+        cifar10(True)
+    with pytest.raises(InputError, match=r"0\.jpg has 64 x 32 pixels, not 32 x 32"):
+        write_archive(folder, ["train/frog/0.jpg"], size=(64, 32))
+        cifar10(True)
+
+
+def large_png(width: int, height: int) -> bytes:
+    """Return the beginning of an image that says it has so many pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">II", zlib.crc32(header), 100) + b"IDAT"
 
 
 def test_mnist_is_downloaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,13 +214,13 @@ def test_nodes_share_what_there_is_where_digits_stand_in() -> None:
     assert "first half, 60 a node, for there are no more" in too_few.source
 
 
-def write_archive(folder: Path, names: list[str]) -> Path:
+def write_archive(folder: Path, names: list[str], size: tuple[int, int] = (32, 32)) -> Path:
     """An archive of JPEG images, each of one colour that its place in the list decides."""
     path = folder / "cifar10" / "cifar10_jpeg_60000.tar.gz"
     with tarfile.open(path, "w:gz") as archive:
         for k, name in enumerate(names):
             stream = io.BytesIO()
-            Image.new("RGB", (32, 32), (40 * k, 100, 0)).save(stream, "JPEG", quality=95)
+            Image.new("RGB", size, (40 * k, 100, 0)).save(stream, "JPEG", quality=95)
             member = tarfile.TarInfo(name)
             member.size = stream.tell()
             stream.seek(0)

@@ -200,8 +200,8 @@ def test_a_training_that_is_asked_to_end_writes_a_checkpoint_of_the_last_whole_b
         at_call(patched, trainer, "run_segment", 4, lambda: signal.raise_signal(number))
         patched.setattr(sys, "argv", ["train_gnn.py", *training, "--output", str(output)])
         assert start("train", "train_gnn.py") == code
-    err = capsys.readouterr().err
-    assert err == f"train_gnn.py: {line}; the same command with --resume goes on from here\n"
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == f"train_gnn.py: {line}; the same command with --resume goes on from here"
     progress = torch.load(output / CHECKPOINT, weights_only=True)["progress"]
     assert (progress["epoch"], progress["batch"], progress["updates"]) == (
         0,

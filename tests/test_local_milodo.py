@@ -242,7 +242,7 @@ def test_a_run_may_have_settings_of_its_own() -> None:
     assert (model.name, model.local_steps) == ("milodo_local:local_steps=16", 16)
     with pytest.raises(InputError, match="did you mean 'local_steps'"):
         load_model("milodo_local:local_step=16")
-    with pytest.raises(InputError, match="local_steps is a whole number of at least 1, got '0'"):
+    with pytest.raises(InputError, match="local_steps is a whole number from 1 to 1000000, got '0'"):
         load_model("milodo_local:local_steps=0")
 
 

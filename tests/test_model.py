@@ -76,6 +76,30 @@ def test_foreign_weights_are_refused(folder):
         load_model(folder)
 
 
+@pytest.mark.parametrize("metadata", ["{", "[]", "[" * 10_000, '{"kind": 3}', '{"hidden_features": "4"}', "NaN"])
+def test_weights_that_say_something_else_of_themselves_are_refused(folder, metadata):
+    path = folder / "weights.safetensors"
+    safetensors.torch.save_file(safetensors.torch.load_file(path), path, {METADATA: metadata})
+    with pytest.raises(InputError, match=f"^{path} is corrupt: {METADATA}: "):
+        load_model(folder)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "message"),
+    [
+        ("architecture = 3", "[architecture] is a table of settings, got 3"),
+        ("[architecture]\nhidden_features = 100000000", "the weights of this milodo would take about 7.45e+08 GiB"),
+        (f"a = {'[' * 10_000}", "its lists or tables are nested too deeply"),
+        ("a = ", "cannot be read: "),
+    ],
+)
+def test_recipes_that_say_something_else_are_refused(folder, recipe, message):
+    (folder / "recipe.toml").write_text(recipe)
+    with pytest.raises(InputError) as error:
+        load_model(folder)
+    assert message in str(error.value)
+
+
 def test_weights_of_another_architecture_are_refused(folder):
     other = MiLoDoArchitecture(hidden_features=5, warmup=3)
     save_weights(folder, other.build(), other)

@@ -349,7 +349,7 @@ def test_missing_and_directed_files_are_refused(tmp_path: Path) -> None:
     ("spec", "nodes", "message"),
     [
         ("erdos_renyi:p=1.5", 10, "p is a probability between 0 and 1, got 1.5"),
-        ("erdos_renyi:p=nan", 10, "p is a probability between 0 and 1, got nan"),
+        ("erdos_renyi:p=nan", 10, "topology erdos_renyi: p: expected a finite number, got 'nan'"),
         (
             "erdos_renyi:p=0.001",
             50,

@@ -534,12 +534,26 @@ def test_only_code_that_tuning_runs_counts(file: str, counts: bool, monkeypatch:
     assert (tuning_cache._code_of(ProxED, instance().problem) != before) == counts
 
 
-def test_a_damaged_cache_is_computed_again_with_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[" * 10_000,
+        "[]",
+        '{"setting": {"pace": 1.0}, "trials": [], "warnings": []}',
+        '{"setting": {"step_size": 1.0}, "trials": [], "warnings": []}',
+        '{"setting": {"step_size": "1"}, "trials": [1], "warnings": []}',
+        '{"setting": 3, "trials": [], "warnings": []}',
+    ],
+)
+def test_a_damaged_cache_is_computed_again_with_a_warning(
+    text: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("GNN_L2O_CACHE", str(tmp_path))
     first = tune_or_recall(ProxED, [instance()], iterations=20, budget=3)
     (file,) = tmp_path.rglob("*.json")
-    file.write_text("{")
-    with pytest.warns(UserWarning, match="cannot be read and is computed again"):
+    file.write_text(text)
+    with pytest.warns(UserWarning, match="holds no tuning of prox_ed and is computed again"):
         assert tune_or_recall(ProxED, [instance()], iterations=20, budget=3) == first
     assert tune_or_recall(ProxED, [instance()], iterations=20, budget=3) == first
 

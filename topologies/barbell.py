@@ -5,7 +5,7 @@ from itertools import combinations
 import networkx as nx
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.graph.generators import require_nodes
+from gnn_l2o.graph.generators import require_memory_for_edges, require_nodes
 
 
 def generate(nodes: int, *, seed: int = 0, bridge: int = 1) -> nx.Graph:
@@ -22,6 +22,7 @@ def generate(nodes: int, *, seed: int = 0, bridge: int = 1) -> nx.Graph:
     if bridge < 1:
         raise InputError(f"bridge is the length of a path, so it is at least 1, got {bridge}")
     require_nodes(f"a barbell with a bridge of length {bridge}", nodes, minimum=bridge + 3)
+    require_memory_for_edges("a barbell", (nodes - bridge) ** 2 / 4)
     last = (nodes - bridge + 1) // 2
     # The edges of a path lie inside the cliques or form the bridge. Cliques of networkx.barbell_graph have one size.
     graph = nx.path_graph(nodes)

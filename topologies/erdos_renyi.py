@@ -4,7 +4,7 @@ import math
 
 import networkx as nx
 
-from gnn_l2o.graph.generators import connected, require_nodes, require_probability
+from gnn_l2o.graph.generators import connected, require_memory_for_edges, require_nodes, require_probability
 
 
 def generate(nodes: int, *, seed: int = 0, p: float | None = None) -> nx.Graph:
@@ -22,6 +22,7 @@ def generate(nodes: int, *, seed: int = 0, p: float | None = None) -> nx.Graph:
     threshold = min(1.0, math.log(nodes) / nodes)
     p = min(1.0, 2 * threshold) if p is None else p
     require_probability("p", p)
+    require_memory_for_edges("an Erdos-Renyi graph", p * nodes**2 / 2)
     return connected(
         lambda k: nx.fast_gnp_random_graph(nodes, p, seed=k),
         seed,

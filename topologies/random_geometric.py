@@ -5,7 +5,7 @@ import math
 import networkx as nx
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.graph.generators import connected, require_nodes
+from gnn_l2o.graph.generators import connected, require_memory_for_edges, require_nodes
 
 
 def generate(nodes: int, *, seed: int = 0, radius: float | None = None) -> nx.Graph:
@@ -24,6 +24,8 @@ def generate(nodes: int, *, seed: int = 0, radius: float | None = None) -> nx.Gr
     radius = math.sqrt(2) * threshold if radius is None else radius
     if not radius >= 0:
         raise InputError(f"radius is a distance, so it is not negative, got {radius:g}")
+    density = min(1.0, math.pi * radius**2)  # the share of pairs that are joined, border effects left out
+    require_memory_for_edges("a random geometric graph", density * nodes**2 / 2)
     return connected(
         lambda k: nx.random_geometric_graph(nodes, radius, seed=k),
         seed,

@@ -3,7 +3,7 @@
 import networkx as nx
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.graph.generators import connected, require_nodes, require_probability
+from gnn_l2o.graph.generators import connected, require_memory_for_edges, require_nodes, require_probability
 
 
 def generate(nodes: int, *, seed: int = 0, blocks: int = 2, p_in: float = 0.5, p_out: float = 0.05) -> nx.Graph:
@@ -24,6 +24,8 @@ def generate(nodes: int, *, seed: int = 0, blocks: int = 2, p_in: float = 0.5, p
     require_nodes(f"a graph of {blocks} blocks", nodes, minimum=blocks)
     require_probability("p_in", p_in)
     require_probability("p_out", p_out)
+    mean = (p_in + (blocks - 1) * p_out) / blocks
+    require_memory_for_edges(f"a graph of {blocks} blocks", mean * nodes**2 / 2)
     sizes = [nodes // blocks + (k < nodes % blocks) for k in range(blocks)]
     chances = [[p_in if row == column else p_out for column in range(blocks)] for row in range(blocks)]
     return connected(

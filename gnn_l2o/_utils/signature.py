@@ -54,7 +54,7 @@ def read_signature(path: Path, name: str) -> Signature | None:
         tree = ast.parse(path.read_bytes(), filename=str(path))
     except SyntaxError as error:
         raise InputError(f"{path}, line {error.lineno}: {error.msg}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path} cannot be read: {error}") from None
     found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
     return _signature(found[-1]) if found else None

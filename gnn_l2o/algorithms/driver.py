@@ -8,6 +8,7 @@ from typing import Generic, Self
 
 from torch import Tensor
 
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Algorithm, Cost, SetupCost, State, spent
 from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
@@ -94,14 +95,32 @@ class Driver(Generic[State]):
             checkpoints: numbers of iterations, ascending.
             measure: is given the iterates.
             stop: the run ends at the first checkpoint at which one of these rules holds, after that was yielded.
+
+        Raises:
+            InputError: the algorithm returned no state with iterates.
         """
         for checkpoint in checkpoints:
             self.advance(checkpoint)
-            measures = {} if measure is None else measure(self.state.x)
+            measures = {} if measure is None else measure(self.x)
             standing = Standing(self.iteration, self.state, self.cost, self.seconds, measures)
             yield standing
             if any(rule.holds(standing) for rule in stop):
                 return
+
+    @property
+    def x(self) -> Tensor:
+        """The iterates of all nodes, ``(N, d)``.
+
+        Raises:
+            InputError: the state of the algorithm has none.
+        """
+        x, shape = getattr(self.state, "x", None), (self.problem.num_nodes, self.problem.dim)
+        if not isinstance(x, Tensor) or x.shape != shape:
+            got = f"x of shape {tuple(x.shape)}" if isinstance(x, Tensor) else f"{self.state!r:.80}"
+            raise InputError(
+                f"{self.algorithm.name}: init() and step() must return a state whose x has the shape {shape}, got {got}"
+            )
+        return x
 
 
 def _setup(network: Network) -> SetupCost:

@@ -160,7 +160,12 @@ class Tunable(Algorithm[State]):
         Args:
             problem: one problem, or several side by side; units are taken for each of them.
             setting: for each parameter of the grid a number, or ``(N, 1)``.
+
+        Raises:
+            InputError: it is not one of all these parameters and no others, or a value is out of its range.
         """
+        if setting.keys() != cls.grid.keys():
+            raise InputError(f"a setting of {cls.name} has {', '.join(cls.grid)}, got {', '.join(setting)}")
         scaled = {}
         for name, value in setting.items():
             axis = cls.grid[name]

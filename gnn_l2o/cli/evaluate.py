@@ -13,8 +13,9 @@ from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.cli import output
 from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
-from gnn_l2o.cli.interruption import stopped
+from gnn_l2o.cli.interruption import is_about, stopped
 from gnn_l2o.cli.listing import listing
+from gnn_l2o.cli.parser import Parser
 from gnn_l2o.cli.progress import logging_to_stderr, progress
 from gnn_l2o.cli.start import invocation
 from gnn_l2o.evaluation import Plan, Results, evaluate, overview
@@ -47,21 +48,23 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
     is_given = args.output is not None
     try:
         if args.list:
-            print(listing(parser, args.list))
+            print(listing(args.list))
             return 0
         if args.output is None and not (args.resume or args.overwrite):  # these need a folder that is there
             args.output = output.default_folder()
             argv = [*argv, "--output", str(args.output)]
         with logging_to_stderr(quiet=args.quiet, verbose=args.verbose):
             evaluate_all(parser, args, argv, command)
-    except InputError as error:
-        parser.error(error.on_command_line())
-    except (KeyboardInterrupt, OSError) as error:
+    except KeyboardInterrupt as error:
         return stopped(error, program, args, is_given=is_given)
+    except (Exception, SystemExit) as error:  # a plug-in may try to end the process
+        if is_about(error, args.output):
+            return stopped(error, program, args, is_given=is_given)
+        parser.refuse(error)
     return 0
 
 
-def evaluate_all(parser: argparse.ArgumentParser, args: argparse.Namespace, argv: list[str], command: str) -> None:
+def evaluate_all(parser: Parser, args: argparse.Namespace, argv: list[str], command: str) -> None:
     """Run all evaluations that the arguments stand for, and show what they found.
 
     Raises:
@@ -91,7 +94,7 @@ def evaluate_all(parser: argparse.ArgumentParser, args: argparse.Namespace, argv
         output.open_page(args.output, several=len(runs) > 1)
 
 
-def expand(parser: argparse.ArgumentParser, args: argparse.Namespace, argv: list[str]) -> list[Call]:
+def expand(parser: Parser, args: argparse.Namespace, argv: list[str]) -> list[Call]:
     """Return the calls that a preset stands for, with the flags that were given beside it.
 
     Raises:

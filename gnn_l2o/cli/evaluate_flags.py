@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import inspect
-from pathlib import Path
 
+from gnn_l2o.cli.parser import MAX_THREADS, Parser, folder, whole_number
 from gnn_l2o.evaluation import Plan
 from gnn_l2o.evaluation.metrics import MEASURES
 from gnn_l2o.evaluation.plan import DTYPES, TUNINGS
@@ -24,12 +24,10 @@ def build_parser(program: str = "evaluate.py") -> argparse.ArgumentParser:
     Args:
         program: what messages call it.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=program,
         usage="%(prog)s [--preset NAME] [--model NAME ...] [--dataset SPEC ...] [--topology SPEC ...] [options]",
         description="Run optimizers on unseen problems and networks and compare them.",
-        allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     add = parser.add_argument
     listed = "list everything that can be named, with parameters, and exit; 'real': the networks of topology real"
@@ -79,9 +77,10 @@ def build_parser(program: str = "evaluate.py") -> argparse.ArgumentParser:
         metavar="GAP",
         help="relative optimality gap that methods are tuned to reach in the fewest rounds; the overview counts to it",
     )
-    add("--threads", type=int, default=None, metavar="N", help="CPU threads; default: the choice of PyTorch")
+    threads = whole_number(1, MAX_THREADS)
+    add("--threads", type=threads, default=None, metavar="N", help="CPU threads; default: the choice of PyTorch")
     output = "folder for results, tables, reports, figures/ and the overview; default: out/ and the time"
-    add("--output", type=Path, metavar="DIR", help=output)
+    add("--output", type=folder, metavar="DIR", help=output)
     add("--overwrite", action="store_true", help="replace the results in the output folder")
     add("--resume", action="store_true", help="continue the results in the output folder; if there are none, begin")
     add(

@@ -7,7 +7,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
+from typing import TypeGuard
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -39,13 +41,19 @@ def raise_on_signals() -> None:
     _handle(interrupt)
 
 
+def is_about(error: BaseException, output: Path | None) -> TypeGuard[OSError]:
+    """Tell whether an error is that of a file in the output folder, after which the command can go on another time."""
+    named = isinstance(error, OSError) and error.filename is not None
+    return named and output is not None and output in Path(error.filename).parents
+
+
 def stopped(
     error: KeyboardInterrupt | OSError, program: str, args: argparse.Namespace | None = None, *, is_given: bool = True
 ) -> int:
     """Say in one line on stderr what stopped a command and how to go on.
 
     Args:
-        error: what stopped it.
+        error: what stopped it; an ``OSError`` names its file.
         program: what messages call the command.
         args: its ``output``, ``resume`` and ``overwrite`` decide how to go on.
         is_given: whether the output folder was named on the command line.
@@ -54,7 +62,7 @@ def stopped(
         The exit code: 130 after Ctrl-C, 143 after SIGTERM, 2 if a file could not be read or written.
     """
     if isinstance(error, OSError):
-        what, code = f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}", 2
+        what, code = f"error: {error.filename}: {error.strerror}", 2
     else:
         number = signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT
         what, code = _verb(number), _exit_code(number)

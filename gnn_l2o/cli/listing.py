@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
-
 from gnn_l2o import plugins
 from gnn_l2o._utils.plain_text import summary_of
 from gnn_l2o.algorithms.registry import METHODS
-from gnn_l2o.cli.evaluate_flags import preset_flags
 from gnn_l2o.evaluation import METRICS
-from gnn_l2o.evaluation.presets import available_presets, load_preset
 from gnn_l2o.evaluation.selection import members
 from gnn_l2o.graph.real_networks import real_networks
 from gnn_l2o.limits import LIMITS
 
 
-def listing(parser: argparse.ArgumentParser, what: str = "all") -> str:
+def listing(what: str = "all") -> str:
     """Return everything that can be named, with parameters and a line of description.
 
     Args:
-        parser: of the command, whose flags presets may set.
         what: ``"real"`` for the names of real networks instead.
 
     Raises:
-        InputError: the package with the real networks is missing, or a preset cannot be read.
+        InputError: the package with the real networks is missing.
     """
     if what == "real":
         return "\n".join(f"real:name={name}" for name in real_networks())
@@ -32,9 +27,7 @@ def listing(parser: argparse.ArgumentParser, what: str = "all") -> str:
         lines += ["", f"{group} methods:", *(_described(name, METHODS[name]) for name in members(group))]
     lines += ["", "limits:", *(_described(name, type(limit)) for name, limit in LIMITS.items())]
     lines += ["", "metrics:", *(_described(name, METRICS[name]) for name in METRICS.names())]
-    lines += ["", plugins.overview("model"), "", "presets:"]
-    for name in available_presets():
-        lines.append(f"  {name}\n      {load_preset(name, preset_flags(parser)).headline}")
+    lines += ["", plugins.overview("model", "preset")]
     return "\n".join(lines)
 
 

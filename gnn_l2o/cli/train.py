@@ -13,14 +13,16 @@ import torch
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
-from gnn_l2o.cli.interruption import stopped
+from gnn_l2o._utils.parse import read_toml
+from gnn_l2o._utils.writable import require_writable
+from gnn_l2o.cli.interruption import is_about, stopped
+from gnn_l2o.cli.parser import MAX_THREADS, Parser, device, folder, whole_number
 from gnn_l2o.learned import ARCHITECTURES, MiLoDoArchitecture
 from gnn_l2o.learned.model import RECIPE, WEIGHTS
 from gnn_l2o.training import DEFAULT_ARCHITECTURE, LOSSES, TrainingConfig, TrainingRun, fine_tuning, read_stages
 from gnn_l2o.training.checkpoint import CHECKPOINT
 from gnn_l2o.training.flags import add_architecture_flags, add_training_flags
 from gnn_l2o.training.presets import PAPER_RECIPE, RENAMED, without_initialization
-from gnn_l2o.training.recipe import read_tables
 
 with optional("report"):
     from rich.console import Console
@@ -39,11 +41,17 @@ def build_parser(program: str = "train_gnn.py") -> argparse.ArgumentParser:
     Args:
         program: what messages call it.
     """
-    parser = argparse.ArgumentParser(prog=program, description=__doc__, allow_abbrev=False)
+    parser = Parser(
+        prog=program,
+        usage="%(prog)s --dataset SPEC ... --output DIR [--topology SPEC ...] [--nodes N ...] [options]",
+        description=__doc__,
+    )
     add = parser.add_argument
     add("--list", action="store_true", help="list topologies and datasets with their parameters, and exit")
-    add("--output", type=Path, help="folder of the trained model, e.g. models/mine")
-    add("--recipe", type=Path, help="a recipe.toml with all settings; flags given beside it override it")
+    add("--output", type=folder, metavar="DIR", help="folder of the trained model, e.g. models/mine")
+    add(
+        "--recipe", type=Path, metavar="FILE", help="a recipe.toml with all settings; flags given beside it override it"
+    )
     add("--paper", action="store_true", help="begin with the settings of the MiLoDo paper instead of the defaults")
     add(
         "--from",
@@ -72,11 +80,14 @@ def build_parser(program: str = "train_gnn.py") -> argparse.ArgumentParser:
         "training", f"Losses: {', '.join(LOSSES.names())}. Initializations, as far as the kind has them: {inits}."
     )
     add = training.add_argument
-    add("--stages_config", type=Path, help="JSON: a list of {lr, truncation_length, iterations, epochs}")
+    add(
+        "--stages_config", type=Path, metavar="FILE", help="JSON: a list of {lr, truncation_length, iterations, epochs}"
+    )
     add_training_flags(training, [name for name in SETTINGS if name not in (*MIXTURE, *OWN_FLAGS)])
-    add("--optimizer", choices=["adam"], help="of the weights (default: adam)")
-    add("--threads", type=int, default=1, help="CPU threads (default: %(default)s; more wait for each other)")
-    add("--device", default="cpu", help="where to compute (default: %(default)s)")
+    add("--optimizer", choices=["adam"], help="optimizer of the weights (default: adam)")
+    threads = "CPU threads (default: %(default)s; more wait for each other)"
+    add("--threads", type=whole_number(1, MAX_THREADS), default=1, metavar="N", help=threads)
+    add("--device", type=device, default="cpu", metavar="NAME", help="where to compute (default: %(default)s)")
     return parser
 
 
@@ -89,16 +100,18 @@ def main(argv: list[str] | None = None, program: str = "train_gnn.py") -> int:
     """
     parser = build_parser(program)
     args = parser.parse_args(argv)
-    if args.list:
-        print(plugins.overview())
-        return 0
-    torch.set_num_threads(args.threads)
     try:
+        if args.list:
+            print(plugins.overview())
+            return 0
+        torch.set_num_threads(args.threads)
         train(args)
-    except InputError as error:
-        parser.error(error.on_command_line())
-    except (KeyboardInterrupt, OSError) as error:
+    except KeyboardInterrupt as error:
         return stopped(error, program, args)
+    except (Exception, SystemExit) as error:  # a plug-in may try to end the process
+        if is_about(error, args.output):
+            return stopped(error, program, args)
+        parser.refuse(error)
     return 0
 
 
@@ -109,7 +122,7 @@ def train(args: argparse.Namespace) -> None:
         InputError: the arguments are wrong, or training fails for a reason that other arguments avoid.
     """
     config = configuration(args)
-    console = Console()
+    console = Console(stderr=True)
     with ProgressPrinter(console) as printer:
         run = TrainingRun(config, output_folder(args), resume=args.resume, device=args.device, report=printer)
         if args.resume and not run.resumed:
@@ -159,7 +172,7 @@ def first_settings(args: argparse.Namespace) -> Mapping[str, Any]:
     """
     if args.recipe is not None:
         with about(recipe=args.recipe):
-            tables = read_tables(args.recipe)
+            tables = read_toml(args.recipe)
             TrainingConfig.from_dict(tables)  # what is wrong in it is not blamed on the flags
         return tables if args.pretrained is None else {**fine_tuning(args.pretrained), **tables}
     if args.pretrained is not None:
@@ -196,16 +209,17 @@ def output_folder(args: argparse.Namespace) -> Path:
     """Return the output folder.
 
     Raises:
-        InputError: it is not given, or holds a model that is neither to be resumed nor to be replaced.
+        InputError: it is not given, cannot be written to, or holds a model that is neither to be resumed nor to be
+            replaced.
     """
     if args.output is None:
         raise InputError("--output is needed, e.g. --output models/mine")
-    folder: Path = args.output
+    output: Path = args.output
     if args.resume and args.overwrite:
         raise InputError("--resume cannot be combined with --overwrite")
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"--output {folder}: expected a folder, got a file")
-    holds_one = any((folder / file).exists() for file in (RECIPE, WEIGHTS, CHECKPOINT))
-    if holds_one and not (args.resume or args.overwrite):
-        raise InputError(f"--output {folder}: holds a model already; --resume goes on with it, --overwrite replaces it")
-    return folder
+    with about(output=output):
+        require_writable(output)
+        holds_one = any((output / file).exists() for file in (RECIPE, WEIGHTS, CHECKPOINT))
+        if holds_one and not (args.resume or args.overwrite):
+            raise InputError("holds a model already; --resume goes on with it, --overwrite replaces it")
+    return output

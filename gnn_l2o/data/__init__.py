@@ -1,1 +1,1 @@
-"""What the files in ``datasets/`` share: splitting samples over nodes, images, and the sources of real data."""
+"""Problems from datasets, and what the files in ``datasets/`` share: splits, images, and the sources of real data."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import functools
-import gzip
 import io
+import math
 import struct
 import tarfile
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -16,8 +15,9 @@ import numpy as np
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.optional import optional
+from gnn_l2o.data.files import Arrays, read_arrays, read_limited
 from gnn_l2o.data.images import Images
-from gnn_l2o.data.sources import VARIABLE, Arrays, download, local, recall
+from gnn_l2o.data.sources import VARIABLE, download, local, recall
 
 Part = Literal["train", "test"]
 
@@ -31,6 +31,8 @@ MNIST_FILES: dict[Part, tuple[str, str]] = {
     "test": ("t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"),
 }
 CIFAR10_ARCHIVE, CIFAR10_FIRST = "cifar10/cifar10_jpeg_60000.tar.gz", "cifar10/cifar10_train_first4000.npz"
+MAX_JPEG = 2**16  # bytes; those of 32 x 32 pixels have about 1,000
+CLASSES = 10  # of MNIST and of CIFAR-10
 CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STAND_IN = "or stand_in=true runs on digits of 8 x 8 pixels"
 
@@ -90,8 +92,8 @@ def digits_for_cifar10(train: bool) -> Images:
 @functools.lru_cache(maxsize=2)
 def _mnist(part: Part, files: tuple[Path, ...]) -> Images:
     if files:
-        images, labels = map(_read_idx, files)
-        return Images(images, labels.astype(np.int64), f"MNIST, {part} images")
+        images, labels = _read_idx(files[0], (28, 28)), _read_idx(files[1], ())
+        return _checked(images, labels, (28, 28), f"MNIST, {part} images")
     ways = f"set {VARIABLE} to a folder with the four files of mnist/, {STAND_IN}"
     both = recall("mnist", ("openml", 1), lambda: _from_openml("mnist_784", (28, 28), ways))
     return _share(both, part, MNIST_TRAIN, f"MNIST from openml.org, {part} images")
@@ -101,13 +103,9 @@ def _mnist(part: Part, files: tuple[Path, ...]) -> Images:
 def _cifar10(part: Part, archive: Path | None, first: Path | None) -> Images:
     if archive is not None:
         arrays = recall(f"cifar10_{part}", (archive, part), lambda: _read_archive(archive, part))
-        return Images(arrays["images"], arrays["labels"], f"CIFAR-10, JPEG copy, {part} images")
+        return _checked(arrays["images"], arrays["labels"], (32, 32, 3), f"CIFAR-10, JPEG copy, {part} images")
     if first is not None:
-        try:
-            with np.load(first, allow_pickle=False) as file:
-                both = {"images": file["images"], "labels": file["labels"].astype(np.int64)}
-        except (OSError, ValueError, KeyError, EOFError) as error:
-            raise InputError(f"cannot read {first} ({error}); expected images and labels") from None
+        both = read_arrays(first, "images", "labels")
         return _share(both, part, FIRST_TRAIN, f"first 4,000 training images of CIFAR-10, split, {part} images")
     ways = f"set {VARIABLE} to a folder with {CIFAR10_ARCHIVE} or {CIFAR10_FIRST}, {STAND_IN}"
     both = recall("cifar10", ("openml", 1), lambda: _from_openml("CIFAR_10", (3, 32, 32), ways))
@@ -118,21 +116,46 @@ def _cifar10(part: Part, archive: Path | None, first: Path | None) -> Images:
 def _share(both: Arrays, part: Part, count: int, source: str, stand_in: bool = False) -> Images:
     """Return the first ``count`` images to train, or the others to test."""
     rows = slice(count) if part == "train" else slice(count, None)
-    return Images(both["images"][rows], both["labels"][rows], source, stand_in)
+    images, labels = both["images"], both["labels"]
+    return _checked(images[rows], labels[rows], images.shape[1:], source, stand_in)
 
 
-def _read_idx(file: Path) -> np.ndarray:
-    """Read an IDX file of bytes: two zeros, the type 8, the number of dimensions, these, and the numbers."""
-    try:
-        content = gzip.decompress(file.read_bytes())
-        zero, kind, dimensions = struct.unpack_from(">HBB", content)
-        shape = struct.unpack_from(f">{dimensions}I", content, 4)
-        numbers = np.frombuffer(content, np.uint8, offset=4 + 4 * dimensions).reshape(shape)
-    except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
-        raise InputError(f"cannot read {file} ({error}); expected a gzipped IDX file") from None
-    if (zero, kind) != (0, 8):
-        raise InputError(f"{file} is not an IDX file of bytes: expected it to begin with 0, 0, 8")
-    return numbers
+def _checked(
+    images: np.ndarray, labels: np.ndarray, shape: tuple[int, ...], source: str, stand_in: bool = False
+) -> Images:
+    """Return images of this shape with their labels.
+
+    Raises:
+        InputError: they are others, or not equally many.
+    """
+    if images.shape[1:] != shape or images.dtype != np.uint8 or len(shape) not in (2, 3):
+        raise InputError(f"{source}: expected images {('n', *shape)} of bytes, got {images.shape} {images.dtype}")
+    if labels.shape != images.shape[:1] or not len(images):
+        raise InputError(f"{source}: expected a label for every image, got {labels.shape} for {len(images)} images")
+    if labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= CLASSES:
+        raise InputError(f"{source}: expected labels 0, 1, ..., {CLASSES - 1}, got {labels.min()} to {labels.max()}")
+    return Images(images, labels.astype(np.int64), source, stand_in)
+
+
+def _read_idx(file: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Read an IDX file of bytes: two zeros, the type 8, the number of dimensions, these, and the numbers.
+
+    Args:
+        file: the path.
+        shape: the dimensions behind the first.
+    """
+    dimensions, size = 1 + len(shape), math.prod(shape)
+    header = struct.Struct(f">HBB{dimensions}I")
+    content = read_limited(file, header.size + MNIST_TRAIN * size)
+    if len(content) < header.size or (found := header.unpack_from(content))[:3] != (0, 8, dimensions):
+        raise InputError(f"{file} is not an IDX file of bytes with {dimensions} dimensions")
+    _, _, _, count, *others = found
+    if tuple(others) != shape or len(content) != header.size + count * size:
+        raise InputError(
+            f"{file} says that it holds {'x'.join(map(str, (count, *others)))} bytes, and holds "
+            f"{len(content) - header.size}; expected {'x'.join(map(str, ('n', *shape)))}"
+        )
+    return np.frombuffer(content, np.uint8, offset=header.size).reshape(count, *shape)
 
 
 def _read_archive(archive: Path, part: Part) -> Arrays:
@@ -146,11 +169,14 @@ def _read_archive(archive: Path, part: Part) -> Arrays:
                 if member.isfile() and member.name.startswith(f"{part}/"):
                     content = files.extractfile(member)
                     assert content is not None  # it is a file
-                    decoded[member.name] = np.asarray(Image.open(io.BytesIO(content.read())).convert("RGB"))
+                    with Image.open(io.BytesIO(content.read(MAX_JPEG))) as image:
+                        if image.size != (32, 32):
+                            raise ValueError(f"{member.name} has {image.width} x {image.height} pixels, not 32 x 32")
+                        decoded[member.name] = np.asarray(image.convert("RGB"))
         names = sorted(decoded)
         labels = [CIFAR10_CLASSES.index(name.split("/")[1]) for name in names]
         images = np.stack([decoded[name] for name in names])
-    except (OSError, EOFError, zlib.error, tarfile.TarError, ValueError, IndexError) as error:
+    except Exception as error:  # tarfile and pillow raise errors of many kinds for other content
         raise InputError(
             f"cannot read the {part} images in {archive} ({error}); expected {part}/CLASS/NAME.jpg"
         ) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,13 +15,12 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_atomically
 from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o._utils.optional import optional
+from gnn_l2o.data.files import Arrays, read_arrays
 
 if TYPE_CHECKING:
     from sklearn.utils import Bunch
 
 VARIABLE = "GNN_L2O_DATA"
-
-Arrays = dict[str, np.ndarray]
 
 
 def local(path: str) -> Path | None:
@@ -73,13 +71,11 @@ def recall(name: str, key: object, make: Callable[[], Arrays]) -> Arrays:
         make: computes them.
     """
     path = cache_folder() / "data" / f"{name}_{fingerprint(key)}.npz"
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return dict(file)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        warnings.warn(f"{path} cannot be read and is computed again: {error}", stacklevel=2)
+    if path.is_file():
+        try:
+            return read_arrays(path)
+        except InputError as error:
+            warnings.warn(f"{path} is computed again: {error}", stacklevel=2)
     arrays = make()
     try:
         write_atomically(path, lambda temporary: np.savez(temporary, allow_pickle=False, **arrays))

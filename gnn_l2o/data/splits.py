@@ -4,6 +4,7 @@ import numpy as np
 import scipy.signal
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.memory import require_memory
 from gnn_l2o.problems import L1, ElasticNet
 
 SPARSITY = 0.75  # the part of the entries of a synthetic truth that is zero (He et al. 2024, E.2)
@@ -63,7 +64,7 @@ def linear_model(
 
     Raises:
         InputError: ``correlation`` is not in [0, 1), ``column_scales`` is negative, there are fewer than 0 spikes or
-            more than features, or ``degrees_of_freedom`` is neither 0 nor above 2.
+            more than features, ``degrees_of_freedom`` is neither 0 nor above 2, or A does not fit into memory.
     """
     if column_scales < 0:
         raise InputError(f"column_scales must be at least 0, got {column_scales}")
@@ -73,6 +74,8 @@ def linear_model(
         raise InputError(f"spikes lies between 0 and {features}, the number of features, got {spikes}")
     if degrees_of_freedom and not degrees_of_freedom > 2:
         raise InputError(f"degrees_of_freedom must be 0 (normal) or above 2, got {degrees_of_freedom:g}")
+    # At the peak there are A, its parts scaled by node, the same side by side, and a product on the way (measured).
+    require_memory(f"{samples} samples of {features} features", 4 * 8 * samples * features)
     a = generator.standard_normal((samples, features))
     if correlation:
         a[:, 1:] *= np.sqrt(1 - correlation**2)

@@ -66,7 +66,7 @@ class BatchedRuns:
 
     def measure(self) -> tuple[np.ndarray, np.ndarray]:
         """Return optimality gap and divergence of the active settings on every instance."""
-        x = self._driver.state.x
+        x = self._driver.x
         gap = self._gap.values(self._reference, self._reference.convert(x))
         diverged = has_diverged(self._reference, x, gap)
         if self._measured.name != self._gap.name:

@@ -10,6 +10,7 @@ import torch
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o.data.build import build_problem
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.plan import Plan
 from gnn_l2o.evaluation.record import Case
@@ -17,7 +18,7 @@ from gnn_l2o.evaluation.seeds import DRAWS, Purpose, draws
 from gnn_l2o.evaluation.selection import why_not
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.graph.network import Network
-from gnn_l2o.problems import Problem, Solution, Stochastic, solve
+from gnn_l2o.problems import Solution, Stochastic, solve
 
 ON_FIXED_GRAPHS, ON_RANDOM_GRAPHS = 3, 5  # instances that settings are tried on, unless the plan says how many
 
@@ -134,8 +135,7 @@ class PlannedCase:
     def _make(self, seed: int) -> Instance:
         network = self.network(seed)
         with about(dataset=self.case.dataset):
-            problem = self.dataset(network, seed=seed)
-            _check(problem, network)
+            problem = build_problem(self.dataset, network, seed=seed)
             if self.plan.measure == "worst" and problem.lower_bound() is not None:
                 with about(measure=self.plan.measure):
                     raise InputError("the minimum is unknown; expected measure 'average'")
@@ -180,16 +180,3 @@ def _is_random(topology: str, nodes: int) -> bool:
     with about(topology=topology, nodes=nodes):
         first, *others = (build_network(topology, nodes, seed=seed).link_index for seed in range(5))
     return any(not torch.equal(first, other) for other in others)
-
-
-def _check(problem: Problem, network: Network) -> None:
-    """Catch what would make every run of a problem meaningless.
-
-    Raises:
-        InputError: the problem does not fit the network or its own regularizer, or is not finite.
-    """
-    if problem.num_nodes != network.num_nodes:
-        raise InputError(f"made losses for {problem.num_nodes} nodes; the network has {network.num_nodes}")
-    start = problem.prox(problem.initial_point().to(dtype=torch.float64), 1.0)
-    if not bool(problem.loss(start).isfinite().all() and problem.gradient(start).isfinite().all()):
-        raise InputError("the losses are not finite at the initial point; expected finite data of moderate size")

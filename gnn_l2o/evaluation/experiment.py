@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -16,6 +15,7 @@ from typing import Any
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import require
 from gnn_l2o._utils.output_folder import OutputFolder, claimed
+from gnn_l2o._utils.writable import require_writable
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.stopping import Below, StoppingRule
 from gnn_l2o.evaluation.cases import PlannedCase, plan_cases
@@ -131,11 +131,7 @@ def _check_output(folder: Path | None, *, overwrite: bool, resume: bool) -> None
                 raise InputError("needs an output folder")
         return
     with about(output=folder):
-        existing = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
-        if not existing.is_dir():
-            raise InputError(f"{existing} is not a folder")
-        if not os.access(existing, os.W_OK):
-            raise InputError(f"cannot write into {existing}")
+        require_writable(folder)
 
 
 def _open(fresh: Results, folder: Path | None, *, overwrite: bool, resume: bool) -> Results:

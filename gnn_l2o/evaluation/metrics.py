@@ -218,11 +218,10 @@ class Metrics:
 
     def _values(self, metric: Metric, x: Tensor) -> Tensor:
         values = metric.values(self.reference, x)
-        if values.shape != self.reference.value.shape:
-            expected = tuple(self.reference.value.shape)
-            raise InputError(
-                f"metric {metric.name!r} needs a value for each problem, shape {expected}; got {tuple(values.shape)}"
-            )
+        expected = tuple(self.reference.value.shape)
+        if not isinstance(values, Tensor) or values.shape != expected:
+            got = tuple(values.shape) if isinstance(values, Tensor) else f"{values!r:.80}"
+            raise InputError(f"metric {metric.name!r} needs a value for each problem, shape {expected}; got {got}")
         return values
 
 

@@ -37,10 +37,10 @@ Models = str | Path | Algorithm[Any] | Sequence[str | Path | Algorithm[Any]]
 
 _RANGES: dict[str, tuple[int, int | None]] = {
     "instances": (1, INSTANCES),
-    "iterations": (1, None),
+    "iterations": (1, 10**9),
     "seed": (0, None),
     "batch_size": (1, None),
-    "tuning_budget": (1, None),
+    "tuning_budget": (1, 10**5),
     "tuning_instances": (1, INSTANCES),
 }
 _LISTS = (

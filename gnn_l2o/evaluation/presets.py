@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o._utils.parse import read_toml
 
 Flags = Mapping[str, Any]
 
@@ -72,10 +72,7 @@ def load_preset(name: str, flags: Collection[str]) -> Preset:
         InputError: there is no such preset, or its file has a wrong key or value.
     """
     path = _find(name)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from None
+    content = read_toml(path)
     _check_keys(path, content, ["description", "run"])
     description, tables = content.get("description"), content.get("run")
     if not isinstance(description, str) or not description.strip():

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_text
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.registry import METHODS
@@ -27,9 +26,9 @@ from gnn_l2o.evaluation.results_file import (
     describe_method,
     describe_metric,
     to_csv,
-    upgraded,
     versions,
 )
+from gnn_l2o.evaluation.results_reader import read_results
 from gnn_l2o.evaluation.seeds import Purpose
 from gnn_l2o.evaluation.speedups import Rounds
 from gnn_l2o.evaluation.tuning import Tuning
@@ -287,14 +286,6 @@ class Results:
         Raises:
             InputError: there are none, or they cannot be read.
         """
-        path = folder / RESULTS
-        try:
-            content = upgraded(json.loads(path.read_text(encoding="utf-8")))
-            if content["schema"] != SCHEMA:
-                raise InputError(f"{path} has schema {content['schema']}; this version reads {SCHEMA}")
-            runs = [Run(**run) for run in content["runs"]]
-            rest = {f.name: content[f.name] for f in dataclasses.fields(cls) if f.init and f.name != "runs"}
-        except (OSError, UnicodeDecodeError, json.JSONDecodeError, KeyError, TypeError) as error:
-            problem = f"{type(error).__name__}: {error}"
-            raise InputError(f"{path} is not a results file of this project ({problem})") from None
-        return cls(**rest, runs=runs)
+        content = read_results(folder / RESULTS)
+        rest = {f.name: content[f.name] for f in dataclasses.fields(cls) if f.init and f.name != "runs"}
+        return cls(**rest, runs=[Run(**run) for run in content["runs"]])

@@ -12,6 +12,7 @@ import torch
 from gnn_l2o._utils.cache import VARIABLE, cache_folder
 from gnn_l2o._utils.files import write_text
 from gnn_l2o._utils.fingerprint import fingerprint
+from gnn_l2o._utils.parse import read_json
 from gnn_l2o._utils.source import source_fingerprint
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.tunable import Method
@@ -53,7 +54,7 @@ def tune_or_recall(
     code = _code_of(method, instances[0].problem)
     key = fingerprint(method, parts, iterations, margin, budget, tolerance, dtype, measure, torch.__version__, code)
     path = cache_folder() / "tuning" / f"{method.name}_{key}.json"
-    tuning = _read(path)
+    tuning = _read(path, method)
     if tuning is None:
         tuning = tune(
             method,
@@ -76,14 +77,34 @@ def _code_of(method: Method, problem: Problem) -> str:
     return source_fingerprint(method, type(problem), type(whole), type(problem.regularizer), tune, Driver)
 
 
-def _read(path: Path) -> Tuning | None:
+def _read(path: Path, method: Method) -> Tuning | None:
+    """Return the tuning in a file; ``None`` if there is none, or none of the method, which a warning says."""
+    if not path.is_file():
+        return None
     try:
-        return Tuning.from_json(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
+        tuning = Tuning.from_json(read_json(path))
+        _check(tuning, method)
+        return tuning
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        warnings.warn(f"{path} holds no tuning of {method.name} and is computed again: {error}", stacklevel=3)
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        warnings.warn(f"{path} cannot be read and is computed again: {error}", stacklevel=3)
-        return None
+
+
+def _check(tuning: Tuning, method: Method) -> None:
+    """Check that all settings in a tuning are some of the method.
+
+    Raises:
+        ValueError: they are not.
+    """
+    for setting in (tuning.setting, *(trial.setting for trial in tuning.trials)):
+        if setting.keys() != method.grid.keys() or not all(_is_positive(value) for value in setting.values()):
+            raise ValueError(f"expected positive numbers {', '.join(method.grid)}, got {setting!r:.200}")
+    if not tuning.trials or not all(isinstance(warning, str) for warning in tuning.warnings):
+        raise ValueError("expected trials, and warnings that are texts")
+
+
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and value > 0
 
 
 def _write(path: Path, tuning: Tuning) -> None:

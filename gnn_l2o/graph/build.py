@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 import networkx as nx
 
 from gnn_l2o import plugins
-from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o._utils.memory import require_memory
 from gnn_l2o.graph.network import Network
 from gnn_l2o.plugins import Plugin
+
+NODE = 490  # bytes of a node with two neighbours in a networkx graph, measured
 
 
 def build_network(spec: str, nodes: int | None = None, *, seed: int = 0, mixing: str = "metropolis") -> Network:
@@ -67,14 +70,23 @@ def has_own_size(topology: Plugin) -> bool:
 
 def _generate(topology: Plugin, nodes: int | None, seed: int) -> nx.Graph:
     if has_own_size(topology):
-        graph = topology(seed=seed)
+        graph = _graph(topology, topology(seed=seed))
         expected = len(graph) if nodes is None else nodes
         if len(graph) != expected:
             raise InputError(f"{topology.spec} has {len(graph)} nodes of its own, got nodes={nodes}")
         return graph
     if nodes is None:
         raise InputError(f"topology {topology.name} needs a number of nodes")
-    graph = topology(nodes, seed=seed)
+    with about(nodes=nodes):
+        require_memory(f"a graph of {nodes} nodes", nodes * NODE)
+    graph = _graph(topology, topology(nodes, seed=seed))
     if len(graph) != nodes:
         raise InputError(f"topology {topology.name} returned a graph of {len(graph)} nodes, expected {nodes}")
     return graph
+
+
+def _graph(topology: Plugin, made: object) -> nx.Graph:
+    """Return what a topology made, if it is a graph."""
+    if not isinstance(made, nx.Graph):
+        raise InputError(f"{topology.place}: generate() must return a networkx.Graph, got {made!r:.80}")
+    return made

@@ -7,8 +7,10 @@ import networkx as nx
 import numpy as np
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.memory import require_memory
 
 ATTEMPTS = 100  # draws of a disconnected graph before giving up
+EDGE = 140  # bytes of an edge in a networkx graph, measured
 
 
 def require_nodes(what: str, nodes: int, minimum: int) -> None:
@@ -21,6 +23,11 @@ def require_nodes(what: str, nodes: int, minimum: int) -> None:
     """
     if nodes < minimum:
         raise InputError(f"{what} needs at least {minimum} node{'s' if minimum > 1 else ''}, got {nodes}")
+
+
+def require_memory_for_edges(what: str, edges: float) -> None:
+    """Raise an :class:`InputError` if a graph of so many edges does not fit into memory."""
+    require_memory(f"{what} of about {edges:.3g} edges", int(edges) * EDGE)
 
 
 def require_probability(name: str, value: float) -> None:

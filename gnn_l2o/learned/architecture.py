@@ -16,12 +16,16 @@ import torch
 from torch import nn
 
 from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o._utils.memory import require_memory
 from gnn_l2o.algorithms.base import Algorithm, State
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
 GRID_SEARCH = "grid_search"
 """The initialization that training finds by trying constants: :mod:`gnn_l2o.training.grid_search`."""
+
+LARGEST = 10**9
+"""The largest whole number that a setting may be."""
 
 Weights = TypeVar("Weights", bound=nn.Module)
 
@@ -54,8 +58,8 @@ class Architecture(ABC, Generic[Weights]):
             value = getattr(self, field.name)
             _check_type(self.name, field.name, value, hints[field.name])
             smallest = 0 if field.name in self.may_be_zero else 1
-            if type(value) is int and value < smallest:
-                raise InputError(f"{field.name} of a {self.name} is at least {smallest}, got {value}")
+            if type(value) is int and not smallest <= value <= LARGEST:
+                raise InputError(f"{field.name} of a {self.name} lies between {smallest} and {LARGEST}, got {value}")
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
@@ -91,7 +95,7 @@ class Architecture(ABC, Generic[Weights]):
 
     @abstractmethod
     def build(self) -> Weights:
-        """Return newly drawn weights."""
+        """Return newly drawn weights; also on torch's device ``"meta"``, on which they take no memory."""
 
     def initialize(self, weights: Weights, init: str, step_size: float | None) -> None:
         """Set newly drawn weights to one of the initializations.
@@ -171,6 +175,18 @@ class LearnedOptimizer(Movable[State], Generic[State, Weights]):
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         return dataclasses.replace(self, weights=copy.deepcopy(self.weights).to(device=device, dtype=dtype))
+
+
+def require_memory_for(architecture: Architecture[Any]) -> None:
+    """Check that newly drawn weights fit into memory.
+
+    Raises:
+        InputError: they do not.
+    """
+    with torch.device("meta"):  # on which tensors have shapes, but no memory
+        parameters = list(architecture.build().parameters())
+    size = sum(parameter.numel() * parameter.element_size() for parameter in parameters)
+    require_memory(f"the weights of this {architecture.name}", size)
 
 
 def with_new_names(values: Mapping[str, Any], renamed: Mapping[str, str]) -> dict[str, Any]:

@@ -18,8 +18,9 @@ from torch import nn
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o._utils.files import write_bytes, write_text
+from gnn_l2o._utils.parse import read_toml
 from gnn_l2o._utils.registry import Registry
-from gnn_l2o.learned.architecture import Architecture, Movable
+from gnn_l2o.learned.architecture import Architecture, Movable, require_memory_for
 from gnn_l2o.learned.base_rules import BaseRulesArchitecture
 from gnn_l2o.learned.generic_l2o import GenericL2OArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalarsArchitecture
@@ -33,6 +34,7 @@ from gnn_l2o.nn.preconditioner import Preconditioner
 
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.toml"
 METADATA = "gnn-l2o architecture"
+MAX_SETTING = 10**6  # of a run; more local steps would not end
 
 ARCHITECTURES: Registry[Architecture[Any]] = Registry("learned optimizer", Architecture)
 """The kinds of learned optimizers by name; recipes name them as ``kind``."""
@@ -55,6 +57,8 @@ def read_architecture(table: Mapping[str, Any]) -> Architecture[Any]:
     Raises:
         InputError: the kind or a setting is unknown, or a setting of the wrong type.
     """
+    if not isinstance(table, Mapping):
+        raise InputError(f"[architecture] is a table of settings, got {table!r:.80}")
     settings = {"kind": MiLoDoArchitecture.name, **table}
     kind = str(settings.pop("kind"))
     if kind not in ARCHITECTURES:  # nor is a path taken, since loading a model executes nothing that comes with it
@@ -112,14 +116,15 @@ def load_model(name: str | Path) -> Movable[Any]:
             (:attr:`.Movable.run_settings`), ``milodo_local:local_steps=16``.
 
     Raises:
-        InputError: there is no such model, its weights are corrupt, foreign or of another architecture, or it has no
-            such setting.
+        InputError: there is no such model, its weights are corrupt, foreign, of another architecture or too many for
+            the memory, or it has no such setting.
     """
     if isinstance(name, str) and ":" in name and not Path(name).is_dir():
         head, _, tail = name.partition(":")
         return with_run_settings(load_model(head), tail)
     folder = model_folder(name)
     architecture = read_architecture(model_recipe(folder).get("architecture", {}))
+    require_memory_for(architecture)
     weights = architecture.build()
     load_weights(folder / WEIGHTS, weights, architecture)
     algorithm = architecture.algorithm(weights.eval(), name=folder.name)
@@ -134,15 +139,15 @@ def with_run_settings(algorithm: Movable[Any], text: str) -> Movable[Any]:
         text: the settings, ``key=value,key=value``; all are whole numbers.
 
     Raises:
-        InputError: it has no such setting, or a value is no whole number of at least 1.
+        InputError: it has no such setting, or a value is no whole number from 1 to 1,000,000.
     """
     values = {}
     for item in text.split(","):
         key, _, value = item.partition("=")
         if key not in algorithm.run_settings:
             raise unknown(f"setting of a run of {algorithm.name}", key, algorithm.run_settings)
-        if not value.isdecimal() or int(value) < 1:
-            raise InputError(f"{key} is a whole number of at least 1, got {value!r}")
+        if not value.isdecimal() or not 1 <= int(value) <= MAX_SETTING:
+            raise InputError(f"{key} is a whole number from 1 to {MAX_SETTING}, got {value!r}")
         values[key] = int(value)
     return dataclasses.replace(algorithm, name=f"{algorithm.name}:{text}", **values)  # type: ignore[type-var]
 
@@ -178,12 +183,9 @@ def model_recipe(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: there is none, or it cannot be read.
     """
-    try:
-        return tomllib.loads((folder / RECIPE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{folder} holds no {RECIPE}; expected a folder that train_gnn.py wrote") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{folder / RECIPE} cannot be read: {error}") from None
+    if not (folder / RECIPE).is_file():
+        raise InputError(f"{folder} holds no {RECIPE}; expected a folder that train_gnn.py wrote")
+    return read_toml(folder / RECIPE)
 
 
 def load_weights(path: Path, weights: nn.Module, architecture: Architecture[Any]) -> None:
@@ -203,7 +205,10 @@ def load_weights(path: Path, weights: nn.Module, architecture: Architecture[Any]
         raise InputError(f"{path} is corrupt: {error}") from None
     if METADATA not in metadata:
         raise InputError(f"{path} was not written by gnn-l2o; expected weights that train_gnn.py saved")
-    stored, wanted = read_architecture(json.loads(metadata[METADATA])).to_dict(), architecture.to_dict()
+    try:
+        stored, wanted = read_architecture(json.loads(metadata[METADATA])).to_dict(), architecture.to_dict()
+    except (ValueError, RecursionError) as error:  # an InputError, too
+        raise InputError(f"{path} is corrupt: {METADATA}: {error}") from None
     differing = [f"{k} {stored.get(k)!r} instead of {v!r}" for k, v in wanted.items() if stored.get(k) != v]
     if differing:
         raise InputError(f"{path} has another architecture than its recipe: {', '.join(differing)}")

@@ -50,7 +50,8 @@ class OwnGraph:
         except ValueError:
             raise InputError(f"links are written as in '0-1 1-2', got {text!r}") from None
         # Network refuses what is no connected graph, and puts its links in order.
-        return cls.of(Network.from_edges(links, None if links else 1))
+        with torch.device("cpu"):  # also while weights are drawn on "meta"
+            return cls.of(Network.from_edges(links, None if links else 1))
 
     def __str__(self) -> str:
         return " ".join(f"{i}-{j}" for i, j in self.links)

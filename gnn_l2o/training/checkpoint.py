@@ -97,7 +97,10 @@ class Checkpoint:
         try:
             content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         except Exception as error:  # torch raises errors of many kinds for files that are not its own
-            raise InputError(f"the checkpoint {path} cannot be read: {' '.join(str(error).split())[:200]}") from None
+            # What torch says then is how to load the file all the same, which may execute code in it.
+            raise InputError(
+                f"{path} cannot be read ({type(error).__name__}); expected a checkpoint of train_gnn.py"
+            ) from None
         try:
             _check_same(content["config"], config, path)
             return cls(**{**content, "progress": Progress.from_dict(content["progress"])})

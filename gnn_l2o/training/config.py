@@ -13,7 +13,7 @@ from torch import nn
 
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o.learned import GRID_SEARCH, Architecture, read_architecture
-from gnn_l2o.learned.architecture import with_new_names
+from gnn_l2o.learned.architecture import require_memory_for, with_new_names
 from gnn_l2o.learned.model import shortest_name
 from gnn_l2o.training.losses import LOSSES
 from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, RENAMED, defaults_for, tables
@@ -59,7 +59,7 @@ class TrainingConfig:
         validation_problems: number of problems held out to choose the best weights.
         validation_iterations: number of iterations for which the held-out problems are run.
         batch_size: problems in a batch.
-        gradient_samples: number of its samples that a node draws for a gradient; by default all. Losses take all.
+        gradient_samples: number of its samples that a node draws for a gradient; by default all, as losses take.
         loss: what is minimized: the name of a :class:`~gnn_l2o.training.MetaLoss`, or the path of a Python file that
             defines one.
         init: initialization of the weights, one of the architecture's ``inits``; by default the first of them.
@@ -68,12 +68,12 @@ class TrainingConfig:
         pretrained: model whose weights training begins with, instead of init and initial_step_size, as
             :func:`~gnn_l2o.learned.load_model` takes it; it has the same architecture.
         pretrained_fingerprint: of these weights, so that no others of that name are taken for them; by default any.
-        weight_decay: of Adam.
+        weight_decay: weight decay of Adam.
         clip: bound on the norm of the gradient of an update.
         ema: decay of the exponential moving average of the weights, in [0, 1); validation judges and a model keeps
-            the average, 0 the last ones.
-        precision: in which it computes, "single" or "double"; by default the architecture's.
-        seed: of everything.
+            that average, with 0 the last weights.
+        precision: precision of the computation, "single" or "double"; by default the architecture's.
+        seed: seed of everything that is drawn.
         stages: in their order.
 
     Raises:
@@ -99,7 +99,7 @@ class TrainingConfig:
     clip: Annotated[float, Field(gt=0, allow_inf_nan=True)] = 1.0
     ema: Annotated[float, Field(ge=0, lt=1)] = Field(default_factory=_default("ema"))
     precision: Precision | None = None
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=10**18)] = 0
     stages: Annotated[tuple[Annotated[Stage, BeforeValidator(Stage.from_dict)], ...], AsTuple, Field(min_length=1)] = (
         Field(default_factory=_default("stages"))
     )
@@ -136,8 +136,10 @@ class TrainingConfig:
         """Return the weights as they are before training; torch's own stream of random numbers stays where it is.
 
         Raises:
-            InputError: there is no model ``pretrained``, or it has another architecture or other weights.
+            InputError: the weights do not fit into memory; or there is no model ``pretrained``, or it has another
+                architecture or other weights.
         """
+        require_memory_for(self.architecture)
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(self.seed)  # torch.manual_seed would reseed accelerators, too
             weights = self.architecture.build()

@@ -75,7 +75,7 @@ def attribute_docs(cls: type) -> dict[str, str]:
 
     Example:
         >>> attribute_docs(TrainingConfig)["weight_decay"]
-        'of Adam'
+        'weight decay of Adam'
     """
     section = re.search(r"^ *Attributes:\n(.*?)(?=^ *\w+:\n|\Z)", cls.__doc__ or "", re.MULTILINE | re.DOTALL)
     items = re.split(r"^ {8}(?=\w)", section.group(1), flags=re.MULTILINE) if section else []

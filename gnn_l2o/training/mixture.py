@@ -5,8 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+import torch
+
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
+from gnn_l2o._utils.memory import require_memory
+from gnn_l2o.data.build import build_problem
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
@@ -21,10 +25,13 @@ def fitted(config: TrainingConfig) -> TrainingConfig:
 
     Raises:
         InputError: a dataset or topology is unknown, has other parameters, or does not allow one of the sizes; or the
-            optimizer cannot run on one of the problems, or not for as many iterations; or there is no pretrained model
+            optimizer cannot run on one of the problems, or not for as many iterations; or so many
+            problems do not fit into memory; or there is no pretrained model
             of this name, or it is another one.
     """
     samples = list(_samples(config))
+    for name in ("problems", "validation_problems"):
+        _check_memory(name, getattr(config, name), samples[0][0])
     architecture = config.architecture.bind(*samples[0])
     config = dataclasses.replace(config, architecture=architecture).with_initialization_named()
     algorithm = architecture.algorithm(config.build())
@@ -39,6 +46,13 @@ def fitted(config: TrainingConfig) -> TrainingConfig:
             f"stages or validation_iterations ask for {max_iterations}"
         )
     return config
+
+
+def _check_memory(name: str, count: int, problem: Problem) -> None:
+    """Raise an error if so many problems like this one do not fit into memory."""
+    size = sum(value.numel() * value.element_size() for value in vars(problem).values() if torch.is_tensor(value))
+    with about(**{name: count}):
+        require_memory(f"{count} problems like the first", count * size)
 
 
 def _samples(config: TrainingConfig) -> Iterator[tuple[Problem, Network]]:
@@ -56,4 +70,4 @@ def _samples(config: TrainingConfig) -> Iterator[tuple[Problem, Network]]:
         with about(dataset=spec):
             dataset = plugins.load("dataset", spec)
             for network in networks:
-                yield drawn(dataset(network, seed=config.seed), config, config.seed), network
+                yield drawn(build_problem(dataset, network, seed=config.seed), config, config.seed), network

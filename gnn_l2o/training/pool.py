@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from gnn_l2o import plugins
+from gnn_l2o.data.build import build_problem
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.problems import Problem, Stochastic, solve
 from gnn_l2o.problems.regularizers import Regularizer
@@ -40,7 +41,7 @@ class Pool:
             topology, nodes = cases[random.integers(len(cases))]
             seed = int(random.integers(2**31))
             network = build_network(topology, nodes, seed=seed, mixing=config.mixing)
-            problem = dataset(network, seed=seed)
+            problem = build_problem(dataset, network, seed=seed)
             kind = (type(problem), type(problem.regularizer), problem.dim)
             unsolved = torch.zeros(1, dtype=torch.float64)
             groups.setdefault(kind, []).append(Batch(problem, network, unsolved, unsolved))

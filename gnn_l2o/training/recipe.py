@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import tomllib
 from pathlib import Path
-from typing import Any
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.parse import read_json, read_toml
 from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.stages import Stage
 
@@ -18,19 +16,7 @@ def read_recipe(path: Path) -> TrainingConfig:
     Raises:
         InputError: the file cannot be read, or says something unknown.
     """
-    return TrainingConfig.from_dict(read_tables(path))
-
-
-def read_tables(path: Path) -> dict[str, Any]:
-    """Return the tables of a ``recipe.toml`` as they are written there.
-
-    Raises:
-        InputError: the file cannot be read.
-    """
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read the recipe {path}: {error}") from None
+    return TrainingConfig.from_dict(read_toml(path))
 
 
 def read_stages(path: Path) -> tuple[Stage, ...]:
@@ -39,10 +25,7 @@ def read_stages(path: Path) -> tuple[Stage, ...]:
     Raises:
         InputError: the file cannot be read, or is not such a list.
     """
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise InputError(f"cannot read the stages {path}: {error}") from None
+    values = read_json(path)
     if not isinstance(values, list) or not values or not all(isinstance(v, dict) for v in values):
         raise InputError("stages are a non-empty list of objects with lr, truncation_length, iterations and epochs")
     return tuple(Stage(**value) for value in values)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.standing import Standing
@@ -70,6 +71,9 @@ def run_segment(
         iterations: the numbers of the steps, of which there are K_T; the first of a run is 1.
         loss: what is minimized.
         measured: the iterations of the whole run at which the loss measures; the segment's last one is added.
+
+    Raises:
+        InputError: the loss is no number.
     """
     driver = Driver.resume(algorithm, batch.problem, batch.network, state, iterations[0] - 1)
     checkpoints = [k for k in iterations if k in measured or k == iterations[-1]]
@@ -77,7 +81,11 @@ def run_segment(
     # The step that passes the bound still counts, so that training learns from it to stay below.
     for standing in measurements(driver, batch, checkpoints, stop=(DIVERGED,)):
         optimality_gaps[standing.iteration] = standing.measures[OPTIMALITY_GAP]
-    return Segment(loss.segment_loss(batch, iterations, optimality_gaps), standing.state, DIVERGED.holds(standing))
+    value = loss.segment_loss(batch, iterations, optimality_gaps)
+    if not isinstance(value, Tensor) or value.shape != ():
+        got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r:.80}"
+        raise InputError(f"loss {loss.name!r}: segment_loss() must return a tensor with one number, got {got}")
+    return Segment(value, standing.state, DIVERGED.holds(standing))
 
 
 @torch.no_grad()
