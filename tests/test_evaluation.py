@@ -591,6 +591,29 @@ def test_a_figure_of_one_run_that_only_diverged_can_be_drawn(tmp_path: Path) -> 
     assert all(f.stat().st_size for f in save_figures(found, tmp_path))
 
 
+def test_a_figure_never_costs_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("Data cannot be log-scaled because all values are <= 0.")
+
+    monkeypatch.setattr("gnn_l2o.evaluation.figures.draw", broken)
+    out = tmp_path / "out"
+    with pytest.warns(UserWarning, match=r"the figure .* was left out, as it cannot be drawn: Data cannot be log"):
+        small(nodes=[4], instances=1, algorithms=["prox_ed"], output=out)
+    assert Results.load(out).runs
+    assert (out / "report.md").is_file() and (out / "summary.csv").is_file()
+    assert not any("front" not in path.name for path in (out / "figures").iterdir())
+
+
+@pytest.mark.parametrize("gap", [np.nan, -np.inf, 0.0, -1.0, 1e300])
+def test_gaps_that_no_logarithm_shows_leave_the_rest_of_a_figure(gap: float, tmp_path: Path) -> None:
+    found = empty([], ["prox_ed"])
+    found.runs.append(made_up("prox_ed", 0, 400))
+    trace = found.runs[0].trace
+    for name in set(trace) - {"iteration", *COSTS}:
+        trace[name][:] = [gap] * len(trace[name])
+    assert all(f.stat().st_size for f in save_figures(found, tmp_path))
+
+
 def test_the_ranking_says_what_it_took(results: Results) -> None:
     for ed in results.select(RING, "prox_ed"):
         ed.parameters["step_size"] = 1.9312

@@ -86,7 +86,7 @@ def test_a_regularizer_and_a_certificate() -> None:
     )
     problem = LeastSquares.from_nodes(FEATURES, TARGETS, L1(0.1))
     solution = gnn_l2o.problems.solve(problem)
-    assert abs(result.optimality_gap) < 1e-8 < result.trace["optimality_gap"][0] == 1
+    assert abs(result.optimality_gap) < 1e-6 < result.trace["optimality_gap"][0] == 1
     assert result.fun == pytest.approx(float(solution.value))
     np.testing.assert_allclose(result.x, solution.x[0], atol=1e-6)
     known = gnn_l2o.minimize_problem(
@@ -141,7 +141,7 @@ def test_where_losses_are_not_convex_a_stationary_point_is_found() -> None:
     def welsch(x: Tensor, a: Tensor, b: Tensor) -> Tensor:
         return (1 - torch.exp(-0.5 * (a @ x - b).square())).mean()
 
-    for optimizer in ("milodo_gnn", "admm"):
+    for optimizer in ("milodo_gnn", "prox_ed"):
         result = gnn_l2o.minimize(welsch, DATA, RING, optimizer=optimizer)
         assert result.success, result.message
         assert "a stationary point, which is a minimizer if the losses are convex" in result.message

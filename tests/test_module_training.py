@@ -270,7 +270,10 @@ class Drops(nn.Linear):
         ({"shards": [Strange()] * 4}, "expected of the Strange of node 0 pairs .*, as arrays; .*object"),
         ({"shards": [torch.zeros(2, 4)] * 4}, "expected of node 0 features .* got a Tensor"),
         ({"shards": [("a", "b")] * 4}, "got str and str that are no arrays"),
-        ({"network": 4}, "a network is the name of a topology, a Network or a networkx graph; got int"),
+        (
+            {"network": 4},
+            "a network is the name of a topology, a Network, a networkx graph, or a square matrix; got int",
+        ),
         ({"network": "rng"}, "did you mean 'ring'"),
         ({"module": 3}, "expected a torch.nn.Module or a function that returns one, got a int"),
         ({"module": list}, "got a function that returns a list"),

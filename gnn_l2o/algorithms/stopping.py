@@ -96,11 +96,15 @@ class Below(StoppingRule):
         tolerance: at least 0.
 
     Raises:
-        InputError: at the first checkpoint, if nothing of that name is measured.
+        InputError: the tolerance is negative or NaN; at the first checkpoint, if nothing of that name is measured.
     """
 
     measure: str
     tolerance: float
+
+    def __post_init__(self) -> None:
+        if not self.tolerance >= 0:
+            raise InputError(f"Below needs a tolerance of at least 0, got {self.tolerance}")
 
     def holds(self, standing: Standing) -> bool:
         if self.measure not in standing.measures:

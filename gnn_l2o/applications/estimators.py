@@ -9,7 +9,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -78,7 +77,7 @@ class DecentralizedLasso(RegressorMixin, BaseEstimator):
         self.tol = tol
         self.max_rounds = max_rounds
 
-    def fit(self, X: ArrayLike, y: ArrayLike, nodes: int | ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, nodes: Any = None) -> Self:
         """Fit the coefficients.
 
         Args:
@@ -110,7 +109,7 @@ class DecentralizedLasso(RegressorMixin, BaseEstimator):
         self.n_iter_ = self.result_.nit
         return self
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """Return the predictions ``(n,)`` of rows ``(n, d)``."""
         check_is_fitted(self)
         return validate_data(self, X, reset=False, dtype=np.float64) @ self.coef_ + self.intercept_
@@ -156,7 +155,7 @@ class DecentralizedLogisticRegression(ClassifierMixin, BaseEstimator):
         self.tol = tol
         self.max_rounds = max_rounds
 
-    def fit(self, X: ArrayLike, y: ArrayLike, nodes: int | ArrayLike | None = None) -> Self:
+    def fit(self, X: Any, y: Any, nodes: Any = None) -> Self:
         """Fit the coefficients.
 
         Args:
@@ -201,29 +200,30 @@ class DecentralizedLogisticRegression(ClassifierMixin, BaseEstimator):
         self.n_iter_ = self.result_.nit
         return self
 
-    def decision_function(self, X: ArrayLike) -> np.ndarray:
+    def decision_function(self, X: Any) -> np.ndarray:
         """Return the log-odds of the second class, ``(n,)``, or a score for each of K classes, ``(n, K)``."""
         check_is_fitted(self)
         scores = validate_data(self, X, reset=False, dtype=np.float64) @ self.coef_.T + self.intercept_
         return scores[:, 0] if len(self.classes_) == 2 else scores
 
-    def predict_proba(self, X: ArrayLike) -> np.ndarray:
+    def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probabilities of the classes, ``(n, K)``."""
         scores = torch.from_numpy(self.decision_function(X))
         if scores.dim() == 1:
             scores = torch.stack([torch.zeros_like(scores), scores], dim=1)
         return scores.softmax(dim=1).numpy()
 
-    def predict(self, X: ArrayLike) -> np.ndarray:
+    def predict(self, X: Any) -> np.ndarray:
         """Return the most probable classes, ``(n,)``."""
         scores = self.decision_function(X)
         return self.classes_[(scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)]
 
 
-def _rows_of_nodes(network: Any, nodes: int | ArrayLike | None, rows: int) -> tuple[Network, list[np.ndarray]]:
+def _rows_of_nodes(network: Any, nodes: Any, rows: int) -> tuple[Network, list[np.ndarray]]:
     """Return the network, and the numbers of the rows of each of its nodes."""
     if nodes is None or isinstance(nodes, Integral):
-        built = as_network(network, NODES if nodes is None and isinstance(network, str) else nodes)
+        number = int(nodes) if nodes is not None else NODES if isinstance(network, str) else None
+        built = as_network(network, number)
         node = np.arange(rows) % built.num_nodes
     else:
         labels, node = np.unique(np.asarray(nodes), return_inverse=True)

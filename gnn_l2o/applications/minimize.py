@@ -64,7 +64,8 @@ def minimize(
     r"""Minimize :math:`F(x) = \frac1N \sum_i f(x, D_i) + r(x)`, the data :math:`D_i` private to node i of a network.
 
     Nothing is assumed of f but that it is twice differentiable. Where it is not convex in x, the point that is found
-    is stationary, not always a minimizer.
+    is stationary, not always a minimizer, and optimizers with local solves, such as ``"milodo_local"``, may not
+    converge; ``"milodo_gnn"`` has none.
 
     Args:
         f: the loss of one node, written with torch: called with x and the node's arguments, it returns one number.
@@ -140,7 +141,7 @@ def minimize_problem(
         raise InputError(f"{algorithm.name}: {refusal}")
     if certify:
         optimum = float(solve(problem).value)
-    x0 = problem.prox(problem.initial_point(), 0.0)  # into the domain of r
+    x0 = problem.prox(problem.initial_point().to(torch.float64), 0.0)  # into the domain of r
     driver = Driver(algorithm, problem, network, x0)
     diverged = Diverged()
     trace = list(
@@ -157,7 +158,7 @@ def minimize_problem(
         fun=measured["objective"],
         success=success,
         converged=success,
-        message=_message(last, success, diverged.holds(last), algorithm.name, defaults),
+        message=_message(last, success, diverged.holds(last), algorithm, defaults),
         residual=measured["residual"],
         consensus_error=measured["consensus_error"],
         optimality_gap=measured.get("optimality_gap"),
@@ -186,15 +187,20 @@ def checkpoints(depth: int | None) -> Iterator[int]:
     yield depth
 
 
-def _message(last: Standing, success: bool, diverged: bool, name: str, defaults: Mapping[str, float]) -> str:
+def _message(
+    last: Standing, success: bool, diverged: bool, algorithm: Algorithm[Any], defaults: Mapping[str, float]
+) -> str:
     how = "diverged" if diverged else "converged" if success else "stopped before it converged,"
-    values = ", ".join(f"{key}={value:.3g}" for key, value in defaults.items())
-    return (
-        f"{how} after {last.cost.rounds} rounds: residual {float(last.measures['residual']):.1e}, consensus error "
-        f"{float(last.measures['consensus_error']):.1e}"
-        + ("; a stationary point, which is a minimizer if the losses are convex" if success else "")
-        + (f"; {name} was not tuned: {values}" if values else "")
-    )
+    residual, consensus = (float(last.measures[name]) for name in ("residual", "consensus_error"))
+    parts = [f"{how} after {last.cost.rounds} rounds: residual {residual:.1e}, consensus error {consensus:.1e}"]
+    if success:
+        parts.append("a stationary point, which is a minimizer if the losses are convex")
+    elif algorithm.cost.solves:
+        parts.append(f"local solves, as {algorithm.name} has them, suit convex losses; for others take milodo_gnn")
+    if defaults:
+        values = ", ".join(f"{key}={value:.3g}" for key, value in defaults.items())
+        parts.append(f"{algorithm.name} was not tuned: {values}")
+    return "; ".join(parts)
 
 
 def _columns(trace: list[Standing]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from gnn_l2o.problems.neural_models import MLP, ResNet
 from gnn_l2o.problems.problem import Problem
 from gnn_l2o.problems.regularizer import Regularizer
 from gnn_l2o.problems.regularizers import L1, Box, ElasticNet, GroupL1, Zero
-from gnn_l2o.problems.solve import NotCertifiedError, Solution, solve
+from gnn_l2o.problems.solve import NotCertifiedError, Solution, solve, starts_optimal
 from gnn_l2o.problems.stochastic import Stochastic
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "Stochastic",
     "Zero",
     "solve",
+    "starts_optimal",
 ]
