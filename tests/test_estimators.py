@@ -73,10 +73,10 @@ def test_nodes_may_lack_classes() -> None:
 def test_the_rows_of_a_node_are_those_of_its_label() -> None:
     X, y = np.eye(4)[:, :2], np.array([1.0, 2.0, 3.0, 4.0])
     path = nx.path_graph(["x", "y", "z"])
-    own = DecentralizedLasso(fit_intercept=False, network=path, **QUICK).fit(X, y, nodes=["q", "p", "r", "p"])
-    turns = DecentralizedLasso(fit_intercept=False, network=path, **QUICK).fit(X, y)
+    own = DecentralizedLasso(0.1, fit_intercept=False, network=path, **QUICK).fit(X, y, nodes=["q", "p", "r", "p"])
+    turns = DecentralizedLasso(0.1, fit_intercept=False, network=path, **QUICK).fit(X, y)
     order = [1, 0, 2, 3]  # dealt in turn, node 0 has rows 0 and 3
-    dealt = DecentralizedLasso(fit_intercept=False, network=path, **QUICK).fit(X[order], y[order])
+    dealt = DecentralizedLasso(0.1, fit_intercept=False, network=path, **QUICK).fit(X[order], y[order])
     assert (own.result_.nodes == dealt.result_.nodes).all() and (own.result_.nodes != turns.result_.nodes).any()
 
 
