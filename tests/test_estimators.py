@@ -70,6 +70,7 @@ def test_nodes_may_lack_classes() -> None:
     assert own.result_.nodes.shape == (3, 5, 3)
 
 
+@pytest.mark.filterwarnings("ignore:stopped before it converged")  # few rounds will do here
 def test_the_rows_of_a_node_are_those_of_its_label() -> None:
     X, y = np.eye(4)[:, :2], np.array([1.0, 2.0, 3.0, 4.0])
     path = nx.path_graph(["x", "y", "z"])
