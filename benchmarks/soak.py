@@ -173,11 +173,12 @@ def falls(experiment: Experiment, algorithm: Algorithm[Any], problem: Problem) -
     """Tell whether the objective must fall.
 
     That is promised of exact methods with short steps, and of learned optimizers whose rule has dual variables, on
-    convex problems with exact gradients.
+    convex problems with exact gradients. With local solves the lowest penalty is the longest step.
     """
     if experiment.optimizer in UNPROMISED:
         return False
-    promised = algorithm.exact if isinstance(algorithm, Tunable) else algorithm.dual is not None
+    short = isinstance(algorithm, Tunable) and algorithm.exact and not algorithm.cost.solves
+    promised = short or (not isinstance(algorithm, Tunable) and algorithm.dual is not None)
     return promised and experiment.batch_size is None and problem.lower_bound() is None
 
 
