@@ -11,6 +11,7 @@ shows it alone.
 from __future__ import annotations
 
 import argparse
+import functools
 import re
 import sys
 import time
@@ -49,6 +50,9 @@ MANY = 10_000  # a tuning budget from which every range has its lowest value
 
 T = TypeVar("T")
 
+listing = functools.cache(plugins.listing)
+load = functools.cache(load_model)
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -86,8 +90,8 @@ def draw(seed: int, number: int, datasets: Sequence[str]) -> Experiment:
         datasets: names to draw from.
     """
     rng = np.random.default_rng([seed, number])
-    topology = pick(rng, plugins.listing("topology"))
-    dataset = pick(rng, [plugin for plugin in plugins.listing("dataset") if plugin.name in datasets])
+    topology = pick(rng, listing("topology"))
+    dataset = pick(rng, [plugin for plugin in listing("dataset") if plugin.name in datasets])
     return Experiment(
         topology=spec(rng, topology),
         nodes=int(rng.integers(2, MAX_NODES + 1)),
@@ -126,7 +130,7 @@ def spec(rng: np.random.Generator, plugin: plugins.Plugin) -> str:
 def model_spec(rng: np.random.Generator) -> str:
     """Return a trained optimizer, perhaps with settings of its run, as on the command line."""
     name = pick(rng, available_models())
-    settings = load_model(name).run_settings if rng.random() < VARIED else ()
+    settings = load(name).run_settings if rng.random() < VARIED else ()
     return ":".join([name, *(f"{setting}={int(rng.integers(1, 5))}" for setting in settings)])
 
 
@@ -150,7 +154,7 @@ def build(experiment: Experiment) -> tuple[Algorithm[Any], Problem, Network]:
     if experiment.optimizer in METHODS:
         algorithm = METHODS[experiment.optimizer]
     else:
-        algorithm = load_model(experiment.optimizer).to(dtype=dtype)
+        algorithm = load(experiment.optimizer).to(dtype=dtype)
     reason = why_not(algorithm, problem, network, stochastic=experiment.batch_size is not None)
     if reason is not None:
         raise InputError(reason)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o._utils.files import write_atomically
+from gnn_l2o._utils.files import write_bytes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -44,5 +44,5 @@ def save_figure(
         return []
     files = [path.with_name(f"{path.name}.{ending}") for ending in drawn]
     for file, content in zip(files, drawn.values(), strict=True):
-        write_atomically(file, lambda temporary, content=content: temporary.write_bytes(content.getvalue()))  # type: ignore[misc]
+        write_bytes(file, content.getvalue())
     return files
