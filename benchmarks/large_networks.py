@@ -32,12 +32,12 @@ def measure(name: str, graph: nx.Graph) -> None:
         seconds(lambda: network.spectral_gap),
         seconds(lambda: network.diameter),
     )
-    print(f"{name:16} {len(graph):8}" + "".join(f" {value:10.2f}" for value in times), flush=True)
+    print(f"{name:17} {len(graph):7}" + "".join(f" {value:10.2f}" for value in times), flush=True)
 
 
 def main() -> None:
     """Measure and print."""
-    print(f"{'topology':16} {'nodes':>8} {'network':>10} {'spectrum':>10} {'diameter':>10}")
+    print(f"{'topology':17} {'nodes':>7} {'network':>10} {'spectrum':>10} {'diameter':>10}")
     for nodes in SIZES:
         for topology in TOPOLOGIES:
             links = build_network(topology, nodes, seed=0).link_index.t().tolist()
