@@ -23,9 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from fuzz_files import DAMAGES, damaged_calls
-from fuzz_lines import prepare, random_line
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # where benchmarks is, of which a script knows nothing
+
+from benchmarks.fuzz_files import DAMAGES, damaged_calls
+from benchmarks.fuzz_lines import prepare, random_line
 from gnn_l2o.cli import evaluate, train
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {"evaluate.py": evaluate.main, "train_gnn.py": train.main}

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import networkx as nx
 import numpy as np
-from fuzz_lines import EVALUATE, TRAIN, Line
 
+from benchmarks.fuzz_lines import EVALUATE, TRAIN, Line
 from gnn_l2o.cli import evaluate, train
 
 PRESET = 'description = "One."\n[[run]]\nname = "a"\ndataset = ["lasso:features=6,samples=4"]\nnodes = [4]\n'

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz import COMMANDS, Outcome, call, calls, surroundings
-from fuzz_files import DAMAGES, FILES, Damage
+
+from benchmarks.fuzz import COMMANDS, Outcome, call, calls, surroundings
+from benchmarks.fuzz_files import DAMAGES, FILES, Damage
 
 
 @pytest.fixture

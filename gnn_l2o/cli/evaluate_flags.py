@@ -18,7 +18,7 @@ SPEC = "NAME[:KEY=VALUE,...]"
 NOT_IN_PRESETS = {"list", "preset", "quick", "full", "output", "overwrite", "resume", *SHOWING}
 
 
-def build_parser(program: str = "evaluate.py") -> argparse.ArgumentParser:
+def build_parser(program: str = "evaluate.py") -> Parser:
     """Return the parser of the command line.
 
     Args:

@@ -43,8 +43,9 @@ def raise_on_signals() -> None:
 
 def is_about(error: BaseException, output: Path | None) -> TypeGuard[OSError]:
     """Tell whether an error is that of a file in the output folder, after which the command can go on another time."""
-    named = isinstance(error, OSError) and error.filename is not None
-    return named and output is not None and output in Path(error.filename).parents
+    if not isinstance(error, OSError) or error.filename is None or output is None:
+        return False
+    return output in Path(error.filename).parents
 
 
 def stopped(

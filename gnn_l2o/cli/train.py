@@ -35,7 +35,7 @@ SETTINGS = [f.name for f in dataclasses.fields(TrainingConfig)]
 OWN_FLAGS = ("architecture", "stages", "pretrained", "pretrained_fingerprint")  # of another form than their setting
 
 
-def build_parser(program: str = "train_gnn.py") -> argparse.ArgumentParser:
+def build_parser(program: str = "train_gnn.py") -> Parser:
     """Return the parser; flags that are not given stay ``None``, so that a recipe or a default decides.
 
     Args:
