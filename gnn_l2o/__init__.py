@@ -1,9 +1,10 @@
 """Learned decentralized optimization as a message-passing graph neural network.
 
-What users type: :class:`Network` and :func:`build_network`, :func:`load_model`, :func:`evaluate`, :func:`train_module`,
-:class:`ModuleSession`, :class:`MiLoDoBlock`, :func:`register`, and the modules ``nn``, ``problems`` and
-``handcrafted``. Each is imported when it is first asked for, so that a plug-in that needs a single class does not
-import all the rest.
+What users type: :class:`Network` and :func:`build_network`, :func:`minimize` and :func:`minimize_problem`,
+:class:`DecentralizedLasso` and :class:`DecentralizedLogisticRegression`, :func:`load_model`, :func:`evaluate`,
+:func:`train_module`, :class:`ModuleSession`, :class:`MiLoDoBlock`, :func:`register`, and the modules ``nn``,
+``problems`` and ``handcrafted``. Each is imported when it is first asked for, so that a plug-in that needs a single
+class does not import all the rest.
 """
 
 import importlib
@@ -14,12 +15,16 @@ from gnn_l2o._version import __version__
 if TYPE_CHECKING:
     from gnn_l2o import handcrafted, nn, problems
     from gnn_l2o._utils.registry import register
+    from gnn_l2o.applications.estimators import DecentralizedLasso, DecentralizedLogisticRegression
+    from gnn_l2o.applications.minimize import minimize, minimize_problem
     from gnn_l2o.applications.module_training import ModuleSession, train_module
     from gnn_l2o.evaluation import evaluate
     from gnn_l2o.graph import Network, build_network
     from gnn_l2o.learned import MiLoDoBlock, load_model
 
 __all__ = [
+    "DecentralizedLasso",
+    "DecentralizedLogisticRegression",
     "MiLoDoBlock",
     "ModuleSession",
     "Network",
@@ -28,6 +33,8 @@ __all__ = [
     "evaluate",
     "handcrafted",
     "load_model",
+    "minimize",
+    "minimize_problem",
     "nn",
     "problems",
     "register",
@@ -35,12 +42,16 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DecentralizedLasso": "gnn_l2o.applications.estimators",
+    "DecentralizedLogisticRegression": "gnn_l2o.applications.estimators",
     "MiLoDoBlock": "gnn_l2o.learned",
     "ModuleSession": "gnn_l2o.applications.module_training",
     "Network": "gnn_l2o.graph",
     "build_network": "gnn_l2o.graph",
     "evaluate": "gnn_l2o.evaluation",
     "load_model": "gnn_l2o.learned",
+    "minimize": "gnn_l2o.applications.minimize",
+    "minimize_problem": "gnn_l2o.applications.minimize",
     "register": "gnn_l2o._utils.registry",
     "train_module": "gnn_l2o.applications.module_training",
 }

@@ -147,7 +147,7 @@ def test_an_average_goes_up_and_down_a_tree() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "facts"), [("prox_ed", 1), ("dapg", 3), ("tuned_constants", 3), ("dadam", 0), ("milodo_paper", 3)]
+    ("name", "facts"), [("prox_ed", 1), ("dapg", 3), ("tuned_constants", 4), ("dadam", 0), ("milodo_paper", 4)]
 )
 def test_facts_about_the_graph_are_flooded_once(name: str, facts: int) -> None:
     problem = least_squares(regularized=False)

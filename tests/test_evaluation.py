@@ -591,6 +591,29 @@ def test_a_figure_of_one_run_that_only_diverged_can_be_drawn(tmp_path: Path) -> 
     assert all(f.stat().st_size for f in save_figures(found, tmp_path))
 
 
+def test_a_figure_never_costs_a_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("Data cannot be log-scaled because all values are <= 0.")
+
+    monkeypatch.setattr("gnn_l2o.evaluation.figures.draw", broken)
+    out = tmp_path / "out"
+    with pytest.warns(UserWarning, match=r"the figure .* was left out, as it cannot be drawn: Data cannot be log"):
+        small(nodes=[4], instances=1, algorithms=["prox_ed"], output=out)
+    assert Results.load(out).runs
+    assert (out / "report.md").is_file() and (out / "summary.csv").is_file()
+    assert not any("front" not in path.name for path in (out / "figures").iterdir())
+
+
+@pytest.mark.parametrize("gap", [np.nan, -np.inf, 0.0, -1.0, 1e300])
+def test_gaps_that_no_logarithm_shows_leave_the_rest_of_a_figure(gap: float, tmp_path: Path) -> None:
+    found = empty([], ["prox_ed"])
+    found.runs.append(made_up("prox_ed", 0, 400))
+    trace = found.runs[0].trace
+    for name in set(trace) - {"iteration", *COSTS}:
+        trace[name][:] = [gap] * len(trace[name])
+    assert all(f.stat().st_size for f in save_figures(found, tmp_path))
+
+
 def test_the_ranking_says_what_it_took(results: Results) -> None:
     for ed in results.select(RING, "prox_ed"):
         ed.parameters["step_size"] = 1.9312
@@ -832,7 +855,14 @@ def test_without_references_tables_compare_with_the_best_only(results: Results) 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"datasets": "lasso"}, "datasets must be a list, got 'lasso'"),
+        ({"topologies": nx.cycle_graph(4)}, "topologies are names or paths .* got a Graph; networkx.write_gml"),
+        (
+            {"topologies": [Network.from_networkx(nx.cycle_graph(4))]},
+            "topologies are names .* got a Network; networkx.write_gml",
+        ),
+        ({"datasets": lambda network, seed: None}, "datasets are names or paths of files, .* got a function$"),
+        ({"models": 3}, "the name or path of a trained optimizer, or an algorithm; got 3"),
+        ({"algorithms": [3]}, "the name of a method, the path of its file, or its class; got 3"),
         ({"instances": 2.5}, "expected a whole number, got 2.5"),
         ({"nodes": [4.5]}, "expected a whole number, got 4.5"),
         ({"stop": [3]}, "stop must be a list of stopping rules"),
@@ -852,6 +882,10 @@ def test_a_plan_can_be_given_whole_or_by_its_settings() -> None:
     settings = gnn_l2o.evaluate(plan, check_only=True).settings
     again = gnn_l2o.evaluate(plan.models, datasets=[SMALL], nodes=[4], algorithms=["ed"], iterations=5, check_only=True)
     assert again.settings == settings
+    single = gnn_l2o.evaluate(plan.models[0], datasets=SMALL, nodes=4, algorithms="ed", iterations=5, check_only=True)
+    assert single.settings == settings
+    with pytest.raises(InputError, match="models are given twice, as 'milodo_gnn' and as 'milodo_local'"):
+        gnn_l2o.evaluate("milodo_gnn", models="milodo_local")
     with pytest.raises(InputError, match="expected none beside it, got nodes"):
         gnn_l2o.evaluate(plan, nodes=[4])
     with pytest.raises(InputError, match="unknown setting of an evaluation: 'dataset'; did you mean 'datasets'"):

@@ -45,6 +45,12 @@ def test_a_module_is_trained_on_digits(capsys):
     assert history[-1].loss < 0.3 and history[-1].accuracy > 0.8 > 0.2 > history[0].accuracy
 
 
+def test_an_objective_of_ones_own_is_minimized():
+    example = load("own_objective")
+    assert example.result.success, example.result.message
+    assert abs(example.result.x.numpy() - example.truth).max() < 0.1
+
+
 def test_a_loop_of_ones_own_ends_at_its_goal(capsys):
     session = load("train_loop").train(goal=1.5, iterations=100)
     assert session.measure().test_loss < 1.5 and 20 <= session.iteration < 100
@@ -64,8 +70,15 @@ def run_blocks(page):
 
 def test_no_page_with_python_is_left_out():
     with_python = {path for path in PAGES if "```python" in path.read_text(encoding="utf-8")}
-    assert with_python == {PROJECT / "docs/start/first_result.md", PROJECT / "docs/tutorials/layer.md"}
+    pages = ("start/first_result.md", "tutorials/layer.md", "tutorials/minimize.md")
+    assert with_python == {PROJECT / "docs" / page for page in pages}
     assert "```python" not in (PROJECT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_minimize():
+    names = run_blocks(PROJECT / "docs/tutorials/minimize.md")
+    assert names["result"].success and names["again"].optimality_gap <= 1e-6
+    assert names["lasso"].coef_.shape == (20,) and names["same"].success
 
 
 def test_the_evaluation_of_the_first_results(capsys):

@@ -200,8 +200,8 @@ def test_a_training_that_is_asked_to_end_writes_a_checkpoint_of_the_last_whole_b
         at_call(patched, trainer, "run_segment", 4, lambda: signal.raise_signal(number))
         patched.setattr(sys, "argv", ["train_gnn.py", *training, "--output", str(output)])
         assert start("train", "train_gnn.py") == code
-    err = capsys.readouterr().err
-    assert err == f"train_gnn.py: {line}; the same command with --resume goes on from here\n"
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last == f"train_gnn.py: {line}; the same command with --resume goes on from here"
     progress = torch.load(output / CHECKPOINT, weights_only=True)["progress"]
     assert (progress["epoch"], progress["batch"], progress["updates"]) == (
         0,
@@ -246,7 +246,7 @@ start("train", "train_gnn.py")
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise_on_signals()
-    signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
 
@@ -281,7 +281,7 @@ def test_a_full_disk_ends_a_command_in_one_line_and_it_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("room", "name", "call"), [(trainer, "run_segment", 4), (trainer, "write_card", 1), (experiment, "measure", 1)]
+    ("room", "name", "call"), [(trainer, "run_segment", 3), (trainer, "write_card", 1), (experiment, "measure", 1)]
 )
 def test_a_folder_that_is_deleted_meanwhile_is_an_error(
     room: ModuleType,
@@ -299,6 +299,7 @@ def test_a_folder_that_is_deleted_meanwhile_is_an_error(
         main([*argv, "--output", str(output)])
     out, err = capsys.readouterr()
     assert stop.value.code == 2 and "wrote" not in out
+    assert not output.exists() or name == "write_card"  # else it is noticed before anything is written
     assert err.rstrip().endswith(
         f"--output {output}: the folder was deleted, moved or replaced while results were written into it"
     )

@@ -232,9 +232,10 @@ def test_the_rounds_and_numbers_that_it_sends_are_counted() -> None:
     driver = Driver(optimizer, problem, network, torch.zeros(5, 4))
     driver.advance(10)
     assert (driver.cost.rounds, driver.cost.vectors, driver.cost.numbers) == (10, 10, 3 * optimizer.source.numbers)
-    # Neighbours tell each other q, degree and first level, and the initial point; the graph its size and spectrum.
+    # Neighbours tell each other q, whether they have curvature, degree, first level and the initial point; the graph
+    # its size, spectrum and largest curvature.
     diameter = int(network.diameter.max())
-    assert driver.setup == (2 + diameter, 4 + 2 + 4 + 3 * diameter)
+    assert driver.setup == (2 + diameter, 4 + 3 + 4 + 4 * diameter)
 
 
 def test_a_run_may_have_settings_of_its_own() -> None:

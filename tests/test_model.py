@@ -107,18 +107,28 @@ def test_weights_of_another_architecture_are_refused(folder):
         load_model(folder)
 
 
-@pytest.mark.parametrize("damage", ["missing", "shape", "nan"])
-def test_weights_that_do_not_fit_are_refused(folder, damage):
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda weight: None, "does not fit its architecture"),
+        (lambda weight: torch.zeros(7, dtype=torch.float32), "does not fit its architecture"),
+        (lambda weight: weight * torch.nan, "holds the weight nan in NAME; expected at most 1e"),
+        (lambda weight: weight - torch.inf, "holds the weight -inf in NAME"),
+        (lambda weight: torch.full_like(weight, -3e38), r"holds the weight -3e\+38 in NAME"),
+        (lambda weight: weight.double(), r"holds NAME as torch.float64; expected torch.float32, as train_gnn.py"),
+        (lambda weight: weight.to(torch.float8_e4m3fn), "holds NAME as torch.float8_e4m3fn; expected torch.float32"),
+        (lambda weight: weight.long(), "holds NAME as torch.int64; expected torch.float32"),
+    ],
+)
+def test_weights_that_do_not_fit_are_refused(folder, change, message):
     path = folder / "weights.safetensors"
     tensors = safetensors.torch.load_file(path)
     name = next(iter(tensors))
-    if damage == "missing":
-        del tensors[name]
-    else:
-        tensors[name] = torch.zeros(7) if damage == "shape" else tensors[name] * torch.nan
-    metadata = {METADATA: json.dumps(ARCHITECTURE.to_dict())}
-    safetensors.torch.save_file(tensors, path, metadata)
-    with pytest.raises(InputError, match="non-finite weights" if damage == "nan" else "does not fit its architecture"):
+    changed = change(tensors.pop(name))
+    if changed is not None:
+        tensors[name] = changed
+    safetensors.torch.save_file(tensors, path, {METADATA: json.dumps(ARCHITECTURE.to_dict())})
+    with pytest.raises(InputError, match=message.replace("NAME", name)):
         load_model(folder)
 
 
@@ -145,3 +155,11 @@ def test_a_copy_in_another_precision_leaves_the_model_as_it_is():
 def test_a_setting_is_not_given_under_two_names(read, table, message):
     with pytest.raises(InputError, match=f"{message}, which is given too; leave one out"):
         read(table)
+
+
+def test_no_file_that_a_model_names_is_executed(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(f"open({str(tmp_path / 'executed')!r}, 'w')\n", encoding="utf-8")
+    with pytest.raises(InputError, match=r"^unknown learned optimizer '.*mine\.py'"):
+        read_architecture({"kind": str(file)})
+    assert not (tmp_path / "executed").exists()

@@ -215,9 +215,11 @@ def test_equal_numbers_stay_numbers() -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: L1(-1.0), "L1 needs weight >= 0, got -1.0"),
-        (lambda: ElasticNet(1.0, -2.0), "ElasticNet needs l2 >= 0, got -2.0"),
+        (lambda: L1(-1.0), "L1 needs a finite weight >= 0, got -1.0"),
+        (lambda: ElasticNet(1.0, -2.0), "ElasticNet needs a finite l2 >= 0, got -2.0"),
+        (lambda: L1(np.nan), "L1 needs a finite weight >= 0, got nan"),
         (lambda: Box(1.0, 0.0), "a box has lower <= upper, got lower=1.0, upper=0.0"),
+        (lambda: Box(0.0, np.nan), "a box has lower <= upper, got lower=0.0, upper=nan"),
         (lambda: GroupL1(1.0, size=0), "group_l1 needs size >= 1, got 0"),
         (
             lambda: GroupL1(1.0, size=4).prox(torch.ones(1, 6), 1.0),
@@ -232,7 +234,7 @@ def test_equal_numbers_stay_numbers() -> None:
             "problems with the regularizers GroupL1(size=2) and GroupL1(size=3) cannot be joined in one batch",
         ),
     ],
-    ids=["l1", "elastic net", "box", "size", "dimension", "kinds", "sizes"],
+    ids=["l1", "elastic net", "l1 nan", "box", "box nan", "size", "dimension", "kinds", "sizes"],
 )
 def test_bad_parameters_are_refused_in_one_line(build: Callable[[], object], message: str) -> None:
     with pytest.raises(InputError, match=f"^{re.escape(message)}$"):

@@ -143,7 +143,7 @@ def test_a_node_with_all_the_curvature_is_stable_up_to_the_largest_step() -> Non
 @pytest.mark.parametrize("averaging", [0.3, 1.0])
 def test_the_less_a_node_averages_the_shorter_its_largest_step(averaging: float) -> None:
     network = Network.from_networkx(nx.star_graph(6))
-    problem = LeastSquares.from_nodes([[[1e-3]]] * 6 + [[[1.0]]], [[0.0]] * 7, Zero())
+    problem = LeastSquares.from_nodes([[[0.1]]] * 6 + [[[1.0]]], [[0.0]] * 7, Zero())
     known, exchange = bounds_of(problem, network), NetworkExchange(network)
     largest = max_step_size_with(known, averaging * known.weight, exchange)
     own = 1 - averaging * (1 - network.self_weight)

@@ -226,6 +226,15 @@ def dense_dsgt(w, g, prox, x0, count, a, beta):  # type: ignore[no-untyped-def]
     return x
 
 
+def test_local_solves_are_those_of_the_draw_however_curved_it_is() -> None:
+    draw = Stochastic(model(*SAMPLES), batch_size=1, seed=2).draw(1)
+    assert draw.drawn is not None
+    assert (draw.drawn.smoothness() > 2 * draw.smoothness()).any()
+    center = torch.randn(6, 3)
+    ours = draw.local_solve(center, 0.1, center)
+    torch.testing.assert_close(ours, draw.drawn.local_solve(center, 0.1, center), rtol=1e-7, atol=1e-9)
+
+
 @pytest.mark.parametrize(("method", "dense"), [(DSGD, dense_dsgd), (D2, dense_d2), (DSGT, dense_dsgt)])
 @pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS.keys())
 def test_it_is_its_recursion_over_the_draws(method: Any, dense: Any, graph: nx.Graph) -> None:

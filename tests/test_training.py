@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms.base import detach
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.learned import MiLoDoArchitecture, PerNodeArchitecture, available_models, load_model, save_weights
@@ -33,6 +34,7 @@ from gnn_l2o.training import (
     read_stages,
 )
 from gnn_l2o.training.card import write_card
+from gnn_l2o.training.checkpoint import Checkpoint
 from gnn_l2o.training.curve import CurvePoint, _draw, write_curve
 from gnn_l2o.training.denormals import denormals_are_flushed
 from gnn_l2o.training.losses import RESOLUTION, Area, LogArea, LogOptimalityGap, Objective, area_above_tolerance
@@ -107,7 +109,7 @@ def test_the_stages_of_the_paper_in_the_references_format(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "cannot read the stages"),
+        ("{", "cannot be read"),
         ("[]", "non-empty list"),
         ('[{"lr": 0.1, "truncation_length": 5, "iterations": 10}]', "the stage setting epochs is missing"),
         ('[{"lr": 0.1, "truncation": 5}]', "unknown stage setting 'truncation'; did you mean 'truncation_length'?"),
@@ -437,6 +439,55 @@ def test_a_run_is_resumed_only_with_its_own_settings(tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"no checkpoint")
     with pytest.raises(InputError, match="cannot be read"):
         TrainingRun(TINY, tmp_path, resume=True)
+
+
+def test_no_flipped_byte_of_a_checkpoint_is_taken_for_a_number(tmp_path):
+    training = TrainingRun(dataclasses.replace(TINY, stages=(Stage(1e-3, 3, 3, 1),)), tmp_path)
+    training.run()
+    path, device = tmp_path / "checkpoint.pt", "cpu"
+    content, settings = path.read_bytes(), training.config.to_dict()
+    saved = fingerprint(Checkpoint.load(path, settings, device))
+    random, refused = np.random.default_rng(0), []
+    for place in random.choice(len(content), 60, replace=False):
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << int(random.integers(8))
+        path.write_bytes(flipped)
+        try:
+            assert fingerprint(Checkpoint.load(path, settings, device)) == saved  # between the records
+        except InputError as error:
+            refused.append(str(error))
+    assert len(refused) > 20 and not any("\n" in line for line in refused)
+    assert any("is damaged: its record" in line for line in refused)
+
+
+SOMETIMES_TRIVIAL = """
+    \"\"\"Least squares of one sample a node.\"\"\"
+    import numpy as np
+    from gnn_l2o.problems import L1, LeastSquares
+
+    def sample(network, *, seed: int, trivial: float = 0.5):
+        \"\"\"Targets are zero with a probability.\"\"\"
+        random = np.random.default_rng(seed)
+        a = random.standard_normal((network.num_nodes, 1, 3))
+        b = a.sum(axis=2) * (random.random() >= trivial)
+        return LeastSquares.from_nodes(list(a), list(b), L1(0.001))
+"""
+
+
+def test_problems_with_nothing_to_minimize_are_drawn_anew_or_named(tmp_path):
+    file = tmp_path / "sometimes.py"
+    file.write_text(textwrap.dedent(SOMETIMES_TRIVIAL))
+    config = dataclasses.replace(TINY, dataset=(str(file),))
+    (drawn,) = Pool(config, "training", 12, torch.float32).groups
+    assert len(drawn) == 12 and all(bool(b.initial_objective > b.optimum) for b in drawn)
+    usual = dataclasses.replace(TINY, dataset=(f"{file}:trivial=0",))
+    (undisturbed,) = Pool(usual, "training", 12, torch.float32).groups
+    same = [torch.equal(a.problem.targets, b.problem.targets) for a, b in zip(drawn, undisturbed, strict=True)]
+    assert 0 < sum(same) < 12  # the others are the first draws
+    with pytest.raises(InputError, match=r"optimal in 10 of 10 draws on (ring|star), . nodes, so there is nothing"):
+        TrainingRun(
+            dataclasses.replace(TINY, dataset=("lasso:features=6,samples=4,l1_weight=100",)), tmp_path / "o"
+        ).run()
 
 
 @pytest.mark.parametrize("before", [False, True])

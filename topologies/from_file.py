@@ -71,7 +71,9 @@ def _read_matrix(file: Path) -> nx.Graph:
     if one_way.size:
         i, j = one_way[0]
         raise InputError(f"{file} has an edge {i}->{j} but not {j}->{i}; expected a symmetric adjacency matrix")
-    return nx.from_numpy_array(matrix != 0)
+    graph = nx.empty_graph(len(matrix))
+    graph.add_edges_from(np.argwhere(np.triu(matrix != 0, k=1)).tolist())
+    return graph
 
 
 READERS: dict[str, Callable[[Path], nx.Graph]] = {

@@ -113,12 +113,16 @@ class Algorithm(ABC, Generic[State]):
         cost: what one :meth:`step` costs.
         setup_cost: what a run costs beyond that: the work of :meth:`init`, less what the first steps save.
         setup_knowledge: facts about the whole graph that the algorithm reads of a :class:`~gnn_l2o.Network`, by their
-            names there: ``"spectral_gap"``, ``"min_eigenvalue"``, ``"graph_sizes"``, ``"diameter"``, ``"radius"``.
+            names there: ``"spectral_gap"``, ``"min_eigenvalue"``, ``"graph_sizes"``, ``"diameter"``, ``"radius"``,
+            ``"graph_max"`` for the largest of one number that every node has.
+        dual: the tensor of its state, ``(N, d)``, whose rows sum to zero over the nodes of every graph, such as the
+            dual variables; ``None`` if there is none.
     """
 
     name: ClassVar[str]
     setup_cost: ClassVar[Cost] = Cost()
     setup_knowledge: ClassVar[frozenset[str]] = frozenset()
+    dual: ClassVar[str | None] = None
 
     @property
     @abstractmethod

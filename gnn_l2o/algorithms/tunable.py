@@ -208,8 +208,11 @@ def largest_smoothness(problem: Problem) -> float | Tensor:
 
 
 def _largest(problem: Problem, local: Tensor) -> float | Tensor:
-    """Return the largest of the nodes' numbers, ``(N, 1)``: a number for one problem, ``(N, 1)`` for several."""
+    """Return the largest of the nodes' numbers, ``(N, 1)``: a number for one problem, ``(N, 1)`` for several.
+
+    Where all are zero, as where all features are, it is 1: parameters have units on every problem.
+    """
     if problem.num_problems == 1:
-        return float(local.max())
+        return float(local.max()) or 1.0
     largest = local.new_zeros(problem.num_problems).scatter_reduce_(0, problem.batch, local.squeeze(1), "amax")
-    return problem.spread(largest.unsqueeze(1))
+    return problem.spread(torch.where(largest > 0, largest, 1.0).unsqueeze(1))

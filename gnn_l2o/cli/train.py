@@ -85,7 +85,9 @@ def build_parser(program: str = "train_gnn.py") -> Parser:
     )
     add_training_flags(training, [name for name in SETTINGS if name not in (*MIXTURE, *OWN_FLAGS)])
     add("--optimizer", choices=["adam"], help="optimizer of the weights (default: adam)")
-    threads = "CPU threads (default: %(default)s; more wait for each other)"
+    threads = (
+        "CPU threads (default: %(default)s; more wait for each other, round sums otherwise and train other weights)"
+    )
     add("--threads", type=whole_number(1, MAX_THREADS), default=1, metavar="N", help=threads)
     add("--device", type=device, default="cpu", metavar="NAME", help="where to compute (default: %(default)s)")
     return parser

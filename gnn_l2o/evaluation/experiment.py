@@ -23,7 +23,7 @@ from gnn_l2o.evaluation.figures import FOLDER, delete_figures, save_figures
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, WorstNodeGap
 from gnn_l2o.evaluation.node_distances import MAX_NODES, NodeDistances
-from gnn_l2o.evaluation.plan import DTYPES, Plan, make_plan
+from gnn_l2o.evaluation.plan import DTYPES, Models, Plan, make_plan
 from gnn_l2o.evaluation.record import Run
 from gnn_l2o.evaluation.report import save_report
 from gnn_l2o.evaluation.report_page.page import PAGE, missing, save_page
@@ -42,7 +42,7 @@ _logger = logging.getLogger(__name__)
 
 
 def evaluate(
-    plan: Plan | Sequence[str | Path | Algorithm[Any]] | None = None,
+    plan: Plan | Models | None = None,
     *,
     output: str | Path | None = None,
     overwrite: bool = False,
@@ -61,7 +61,7 @@ def evaluate(
     tolerance that is shown, if that is smaller); those of models do not.
 
     Args:
-        plan: what is evaluated, a :class:`~gnn_l2o.evaluation.Plan`; or its models alone.
+        plan: what is evaluated, a :class:`~gnn_l2o.evaluation.Plan`; or its models, or its model, alone.
         output: folder for ``results.json``, ``summary.csv``, ``algorithms.csv``, ``report.md``, ``figures/`` and, where
             its packages are installed, ``report.html``; without a folder nothing is written.
         overwrite: replace the results that ``output`` holds.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gnn_l2o._utils.files import write_atomically
+from gnn_l2o._utils.figures import save_figure
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.evaluation.curves import abscissa, leaders, stack
 from gnn_l2o.evaluation.front import draw_front, front_name, points
@@ -38,18 +38,15 @@ def save_figures(
     """Draw cases, by default all, into ``folder/figures``, as PNG and SVG, and return the files.
 
     There are two figures for each case: the curves of :func:`draw`, and the front of rounds against gradients, where
-    any algorithm is on it.
+    any algorithm is on it. One that cannot be drawn is left out (:func:`.save_figure`).
     """
     files = []
     for case in results.cases if cases is None else cases:
-        drawn = {case.file_name: draw(results, case, tolerances)}
+        figures = {case.file_name: functools.partial(draw, results, case, tolerances)}
         if points(results, case):
-            drawn[front_name(case)] = draw_front(results, case)
-        for name, figure in drawn.items():
-            for ending in FORMATS:
-                path = folder / FOLDER / f"{name}.{ending}"
-                write_atomically(path, functools.partial(figure.savefig, dpi=150))
-                files.append(path)
+            figures[front_name(case)] = functools.partial(draw_front, results, case)
+        for name, figure in figures.items():
+            files += save_figure(folder / FOLDER / name, figure, FORMATS)
     return files
 
 
@@ -135,4 +132,4 @@ def _limit(ax: Axes, results: Results, case: Case, metric: str, floor: float) ->
     columns = [r.trace.get(file_key(metric), []) for r in results.runs if r.case == case]
     positive = [v for column in columns for v in column[1:] if v is not None and v > floor]
     top = 3.0 if metric in _GAPS else min(max(positive, default=1.0), 100.0) * 2
-    ax.set_ylim(min(positive, default=floor) / 2, top)
+    ax.set_ylim(min((v for v in positive if v < top), default=floor) / 2, top)

@@ -13,8 +13,6 @@ from gnn_l2o.evaluation.metrics import Reference
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
-TRIVIAL = 1e-12
-
 
 @dataclass(frozen=True, eq=False)
 class Instance:
@@ -41,9 +39,7 @@ class Instance:
     @property
     def is_trivial(self) -> bool:
         """Whether the initial point of a problem is optimal already, up to the accuracy of F*."""
-        reference = self.reference(torch.float64)
-        excess = reference.problem.objective(reference.problem.average(reference.x0)) - reference.value
-        return bool((excess <= TRIVIAL * reference.value.abs().clamp(min=1)).any())
+        return bool(self.reference(torch.float64).starts_optimal.any())
 
     def reference(self, dtype: torch.dtype) -> Reference:
         """Return what runs on this instance are measured against.

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.registry import Registry
-from gnn_l2o.problems import Problem
+from gnn_l2o.problems import Problem, starts_optimal
 
 DIVERGED = 1e6
 """A run whose relative optimality gap exceeds this bound has diverged: of all runs seen, none came back from there."""
@@ -44,9 +44,18 @@ class Reference:
 
         Where the initial point is optimal already or outside the domain of r, it is :math:`\max(1, |F^*|)`.
         """
-        excess = self.problem.objective(self.problem.average(self.x0)) - self.value
-        magnitude = self.value.abs().clamp(min=1)
-        return torch.where(excess.isfinite() & (excess > 1e-12 * magnitude), excess, magnitude)
+        excess = self.initial_value - self.value
+        return torch.where(excess.isfinite() & ~self.starts_optimal, excess, self.value.abs().clamp(min=1))
+
+    @cached_property
+    def initial_value(self) -> Tensor:
+        """F at the average of the initial points, ``(B,)``."""
+        return self.problem.objective(self.problem.average(self.x0))
+
+    @property
+    def starts_optimal(self) -> Tensor:
+        """Where the initial point is optimal already, ``(B,)``, boolean."""
+        return starts_optimal(self.initial_value, self.value)
 
     @cached_property
     def solution_norm(self) -> Tensor:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gnn_l2o._utils.files import write_atomically, write_text
+from gnn_l2o._utils.figures import save_figure
+from gnn_l2o._utils.files import write_text
 from gnn_l2o.evaluation.comparison import interval_columns, pairs_columns
 from gnn_l2o.evaluation.figures import FOLDER, FORMATS
 from gnn_l2o.evaluation.heat_map import draw_heat_map
@@ -43,10 +44,8 @@ def save_overview(entries: Sequence[Entry], folder: Path, command: str) -> None:
     write_text(folder / f"{OVERVIEW}.md", overview_page(entries, command))
     write_text(folder / f"{OVERVIEW}.csv", to_csv(_values(entry, list(references(entries))) for entry in entries))
     for model in _models(entries):
-        figure = draw_heat_map(_of(entries, model))
-        for ending in FORMATS:
-            path = folder / FOLDER / f"{_figure_name(entries, model)}.{ending}"
-            write_atomically(path, functools.partial(figure.savefig, dpi=150))
+        figure = functools.partial(draw_heat_map, _of(entries, model))
+        save_figure(folder / FOLDER / _figure_name(entries, model), figure, FORMATS)
 
 
 def overview_page(entries: Sequence[Entry], command: str) -> str:

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import networkx as nx
 import torch
 
 from gnn_l2o._utils.errors import InputError, about, unknown
@@ -23,12 +24,16 @@ from gnn_l2o.evaluation.seeds import INSTANCES
 from gnn_l2o.evaluation.selection import choose_limits, choose_methods, choose_metrics, choose_models, choose_references
 from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE
 from gnn_l2o.graph.mixing import MIXING
+from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import TUNED
 from gnn_l2o.limits import LIMITS, Limit
 
 DTYPES = {"float64": torch.float64, "float32": torch.float32}
 
 TUNINGS = ("held_out", "oracle")
+
+Models = str | Path | Algorithm[Any] | Sequence[str | Path | Algorithm[Any]]
+"""One or several trained optimizers."""
 
 _RANGES: dict[str, tuple[int, int | None]] = {
     "instances": (1, INSTANCES),
@@ -59,6 +64,8 @@ class Plan:
     An algorithm runs in every case, a dataset on a topology of one size. Every instance has data of its own and, where
     its topology is random, a graph of its own. Algorithms that do not apply to a case are left out there, and the
     results say why.
+
+    Where an attribute is a list, a single value may be given without the list: ``models="milodo_gnn", nodes=10``.
 
     Attributes:
         models: names or paths of trained optimizers, or algorithms of any kind; models are not tuned. Those with a
@@ -122,10 +129,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in _LISTS:
-            value = getattr(self, name)
-            if isinstance(value, str) or not isinstance(value, Iterable):
-                raise InputError(f"{name} must be a list, got {value!r}")
-            object.__setattr__(self, name, tuple(value))
+            object.__setattr__(self, name, _listed(name, getattr(self, name)))
         for name in ("datasets", "topologies", "nodes"):
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         self._check_numbers()
@@ -225,7 +229,7 @@ class Plan:
         }
 
 
-def make_plan(plan: Plan | Sequence[str | Path | Algorithm[Any]] | None, settings: dict[str, Any]) -> Plan:
+def make_plan(plan: Plan | Models | None, settings: dict[str, Any]) -> Plan:
     """Return a plan that is given whole, or by its models and other settings.
 
     Raises:
@@ -239,7 +243,31 @@ def make_plan(plan: Plan | Sequence[str | Path | Algorithm[Any]] | None, setting
     for name in settings:
         if name not in known:
             raise unknown("setting of an evaluation:", name, known)
-    return Plan(**settings) if plan is None else Plan(models=plan, **settings)
+    if plan is None:
+        return Plan(**settings)
+    if "models" in settings:
+        raise InputError(f"models are given twice, as {plan!r} and as {settings['models']!r}; expected them once")
+    return Plan(models=plan, **settings)  # type: ignore[arg-type]  # a single one, of which it makes a list
+
+
+def _listed(name: str, value: Any) -> tuple[Any, ...]:
+    """Return the values of a setting that is a list; a single one may be given without the list.
+
+    Raises:
+        InputError: datasets or topologies are not named.
+    """
+    single = isinstance(value, str | nx.Graph | Network) or not isinstance(value, Iterable)
+    values = (value,) if single else tuple(value)
+    if name in ("datasets", "topologies"):
+        values = tuple(str(v) if isinstance(v, Path) else v for v in values)
+        for other in (v for v in values if not isinstance(v, str)):
+            hint = {"datasets": "lasso", "topologies": "ring"}[name]
+            graph = "; networkx.write_gml(graph, 'graph.gml') makes 'from_file:path=graph.gml' one"
+            raise InputError(
+                f"{name} are names or paths of files, such as {hint!r}, so that results can say what was run; got a "
+                f"{type(other).__name__}{graph if name == 'topologies' else ''}"
+            )
+    return values
 
 
 def _check_whole(value: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from gnn_l2o._utils.errors import InputError, about, unknown
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.registry import METHODS
-from gnn_l2o.algorithms.tunable import Method
+from gnn_l2o.algorithms.tunable import Method, Tunable
 from gnn_l2o.evaluation.metrics import METRICS, Metric, OptimalityGap
 from gnn_l2o.evaluation.record import TRACE_COLUMNS
 from gnn_l2o.graph.network import Network
@@ -45,6 +45,8 @@ def choose_models(models: Sequence[str | Path | Algorithm[Any]]) -> dict[str, Al
     chosen: dict[str, Algorithm[Any]] = {}
     for model in models:
         with about(model=model):
+            if not isinstance(model, str | Path | Algorithm):
+                raise InputError(f"expected the name or path of a trained optimizer, or an algorithm; got {model!r}")
             algorithm = model if isinstance(model, Algorithm) else load_model(model)
             if algorithm.name in chosen or algorithm.name in METHODS:
                 raise _taken(algorithm.name)
@@ -141,8 +143,10 @@ def _method(name: str | Method) -> Method:
         if name not in METHODS and not name.partition("::")[0].endswith(".py"):
             raise unknown("method", name, [*GROUPS, *METHODS.names()])
         method = METHODS[name]
-    else:
+    elif isinstance(name, type) and issubclass(name, Tunable):
         method = name
+    else:
+        raise InputError(f"expected the name of a method, the path of its file, or its class; got {name!r}")
     if method.name in METHODS and not _same(METHODS[method.name], method):
         raise _taken(method.name)
     return method

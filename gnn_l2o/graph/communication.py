@@ -168,6 +168,18 @@ class Communication:
         smallest = value.new_full((self.num_graphs, 1), torch.inf)
         return self.at_nodes(smallest.scatter_reduce(0, self.batch.unsqueeze(1), value, "amin"))
 
+    def graph_max(self, value: Tensor) -> Tensor:
+        """Return at every node the largest number of its graph: ``(N, 1)`` to ``(N, 1)``.
+
+        It is a fact about the graph that is flooded before the first iteration, with the others that an algorithm
+        declares (:attr:`.Algorithm.setup_knowledge`), and is counted with them.
+
+        Args:
+            value: a number of every node, the same whenever this is called in a run.
+        """
+        largest = value.new_full((self.num_graphs, 1), -torch.inf)
+        return self.at_nodes(largest.scatter_reduce(0, self.batch.unsqueeze(1), value, "amax"))
+
     def graph_mean(self, value: Tensor, *, more: int = 0) -> Tensor:
         """Return at every node the exact average over its graph: ``(N, d)`` to ``(N, d)``.
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import networkx as nx
 import numpy as np
+import scipy.sparse
 import torch
+from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 from torch_geometric.utils import coalesce, contains_self_loops, is_undirected
 
@@ -86,12 +87,13 @@ def check_links(links: np.ndarray, num_nodes: int) -> None:
         raise InputError(
             f"node {loops[0, 0]} has a self-loop; expected none (a node's own weight is w_ii, not an edge)"
         )
-    unique, count = np.unique(links, axis=0, return_counts=True)
-    if (count > 1).any():
-        i, j = unique[count > 1][0]
+    ascending = links[np.lexsort((links[:, 1], links[:, 0]))]
+    repeated = (ascending[1:] == ascending[:-1]).all(axis=1)
+    if repeated.any():
+        i, j = ascending[1:][repeated][0]
         raise InputError(f"edge ({i}, {j}) is given more than once; expected each undirected edge once")
-    graph = nx.empty_graph(num_nodes)
-    graph.add_edges_from(links.tolist())
-    parts = nx.number_connected_components(graph)
+    rows, columns = links.T.astype(np.int32)  # the indices that the searches of older scipy take
+    adjacency = scipy.sparse.coo_array((np.ones(len(links)), (rows, columns)), shape=(num_nodes, num_nodes))
+    parts = connected_components(adjacency, directed=False, return_labels=False)
     if parts > 1:
         raise InputError(f"the graph falls into {parts} parts; expected a connected one")

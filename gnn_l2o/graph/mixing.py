@@ -1,12 +1,10 @@
 """Mixing matrices W: symmetric, doubly stochastic, with a positive weight on every edge of the graph."""
 
 import numpy as np
-import scipy.linalg
-import scipy.sparse
-import scipy.sparse.linalg
 
 from gnn_l2o._utils.errors import unknown
 from gnn_l2o.graph.fastest_mixing import fastest_mixing
+from gnn_l2o.graph.spectrum import MixingSpectrum
 
 
 def metropolis(links: np.ndarray, num_nodes: int) -> np.ndarray:
@@ -42,47 +40,11 @@ def fastest(links: np.ndarray, num_nodes: int) -> np.ndarray:
         InputError: the graph has too many links for the computation.
     """
     start = metropolis(links, num_nodes)
-    start_gap = spectral_gap(links, start, num_nodes)
+    start_gap = MixingSpectrum(links, start, num_nodes).spectral_gap
     if start_gap > 1 - 1e-9:  # W averages exactly, as on complete graphs: the gap cannot grow
         return start
     found = fastest_mixing(links, num_nodes, start, tolerance=1e-5 * start_gap)
-    return found if spectral_gap(links, found, num_nodes) > start_gap else start
-
-
-def spectral_gap(links: np.ndarray, weight: np.ndarray, num_nodes: int) -> float:
-    r"""Return :math:`1 - \max(|\lambda_2|, |\lambda_N|)`, the spectral gap of the mixing matrix.
-
-    Args:
-        links: ``(U, 2)``, each undirected edge once.
-        weight: ``(U,)``, their mixing weights.
-        num_nodes: N.
-    """
-    smallest, second_largest = extreme_eigenvalues(links, weight, num_nodes)
-    return 1 - max(-smallest, second_largest)
-
-
-def extreme_eigenvalues(links: np.ndarray, weight: np.ndarray, num_nodes: int) -> tuple[float, float]:
-    r"""Return :math:`\min(\lambda_N, 0)` and :math:`\max(\lambda_2, 0)`, without the consensus' eigenvalue 1.
-
-    Args:
-        links: ``(U, 2)``, each undirected edge once.
-        weight: ``(U,)``, their mixing weights.
-        num_nodes: N.
-    """
-    i, j = links.T
-    adjacency = scipy.sparse.coo_array((weight, (i, j)), shape=(num_nodes, num_nodes)).tocsr()
-    adjacency = adjacency + adjacency.T
-    own = 1.0 - np.asarray(adjacency.sum(axis=1)).ravel()
-    # W - 11'/N: the consensus gets the eigenvalue 0, and all others stay.
-    if num_nodes <= 1000:  # where LAPACK is quicker than Lanczos, which is slow on the small gaps of sparse graphs
-        values = scipy.linalg.eigvalsh(adjacency.toarray() + np.diag(own) - 1.0 / num_nodes)
-    else:
-        operator = scipy.sparse.linalg.LinearOperator(
-            (num_nodes, num_nodes), matvec=lambda x: adjacency @ x + own * x - x.mean(), dtype=np.float64
-        )
-        start = np.random.default_rng(0).standard_normal(num_nodes)
-        values = scipy.sparse.linalg.eigsh(operator, k=2, which="BE", ncv=100, v0=start, return_eigenvectors=False)
-    return min(float(values.min()), 0.0), max(float(values.max()), 0.0)
+    return found if MixingSpectrum(links, found, num_nodes).spectral_gap > start_gap else start
 
 
 MIXING = {"metropolis": metropolis, "lazy": lazy, "max_degree": max_degree, "fastest": fastest}

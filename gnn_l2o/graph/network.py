@@ -17,7 +17,8 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.graph.communication import Communication
 from gnn_l2o.graph.distances import extents
 from gnn_l2o.graph.edges import check_links, reverse_edges, reverse_positions
-from gnn_l2o.graph.mixing import extreme_eigenvalues, mixing_weights
+from gnn_l2o.graph.mixing import mixing_weights
+from gnn_l2o.graph.spectrum import MixingSpectrum
 
 
 class Network(Communication, Data):
@@ -38,8 +39,10 @@ class Network(Communication, Data):
         edge_link: ``(E,)``, the link of every edge.
         weight: ``(U, 1)``, the mixing weight w_ij = w_ji > 0 of every link.
         batch: ``(N,)``, the graph of every node.
-        spectral_gap: ``(G, 1)``, :math:`1 - \max(|\lambda_2|, |\lambda_N|)` of every graph's mixing matrix.
-        min_eigenvalue: ``(G, 1)``, its smallest eigenvalue :math:`\lambda_N`, or 0 if that is positive.
+        spectra: the spectra of the graphs' mixing matrices, from which the next two are found when they are first read.
+        spectral_gap: ``(G, 1)``, :math:`1 - \max(|\lambda_2|, |\lambda_N|)` of every graph's mixing matrix; for more
+            than 1,000 nodes a lower bound, at most 0.1 % lower (:class:`~gnn_l2o.graph.spectrum.MixingSpectrum`).
+        min_eigenvalue: ``(G, 1)``, its smallest eigenvalue :math:`\lambda_N`, or 0 if that is positive, likewise.
         diameter: ``(G, 1)``, the largest distance between two nodes of every graph, in edges; for more than 2,000 nodes
             it may be an upper bound (:func:`~gnn_l2o.graph.distances.extents`). Found when it is first read.
         radius: ``(G, 1)``, the distance from a centre of every graph to the node farthest from it, likewise.
@@ -80,18 +83,46 @@ class Network(Communication, Data):
         Raises:
             InputError: a self-loop, an edge given twice, a node out of range, or a disconnected graph.
         """
-        links = np.array([(min(e), max(e)) for e in edges], dtype=np.int64).reshape(-1, 2)
+        links = np.sort(np.array(list(edges), dtype=np.int64).reshape(-1, 2), axis=1)
         num_nodes = int(links.max(initial=-1)) + 1 if num_nodes is None else num_nodes
         check_links(links, num_nodes)
         links = links[np.lexsort((links[:, 1], links[:, 0]))]
-        weight = mixing_weights(mixing, links, num_nodes)
-        smallest, second_largest = extreme_eigenvalues(links, weight, num_nodes)
+        return cls._weighted(links, mixing_weights(mixing, links, num_nodes), num_nodes)
+
+    @classmethod
+    def from_mixing_matrix(cls, matrix: np.ndarray) -> Self:
+        """Return the network with this mixing matrix W, whose positive entries off the diagonal are the edges.
+
+        Args:
+            matrix: ``(N, N)``, symmetric with rows that sum to one, no negative entry off the diagonal, and eigenvalues
+                above -1.
+
+        Raises:
+            InputError: it is not such a matrix, or its graph is not connected.
+        """
+        i, j = np.nonzero(np.triu(matrix, 1))
+        links = np.stack([i, j], axis=1)
+        check_links(links, len(matrix))
+        if (matrix[i, j] < 0).any() or not np.allclose(matrix.sum(axis=1), 1) or not np.allclose(matrix, matrix.T):
+            raise InputError(
+                "a mixing matrix is symmetric, with rows that sum to one and no negative entry off the diagonal (a "
+                "matrix of zeros and ones alone is an adjacency matrix); this one is not"
+            )
+        network = cls._weighted(links, matrix[i, j].astype(np.float64), len(matrix))
+        if network.spectral_gap.item() < 1e-12:
+            raise InputError(
+                "the mixing matrix has the eigenvalue -1, so that mixing does not converge; (I + W) / 2 does"
+            )
+        return network
+
+    @classmethod
+    def _weighted(cls, links: np.ndarray, weight: np.ndarray, num_nodes: int) -> Self:
+        """Return the network of checked links ``(U, 2)``, ascending, with their mixing weights ``(U,)``."""
         return cls._assemble(
             torch.from_numpy(links.T.copy()),
             weight=torch.from_numpy(weight).reshape(-1, 1),
             batch=torch.zeros(num_nodes, dtype=torch.long),
-            spectral_gap=torch.tensor([[1 - max(-smallest, second_largest)]], dtype=torch.float64),
-            min_eigenvalue=torch.tensor([[smallest]], dtype=torch.float64),
+            spectra=(MixingSpectrum(links, weight, num_nodes),),
         )
 
     @classmethod
@@ -116,8 +147,7 @@ class Network(Communication, Data):
             torch.cat([n.link_index + int(k) for n, k in zip(networks, nodes_before, strict=True)], dim=1),
             weight=torch.cat([n.weight for n in networks]),
             batch=torch.cat([n.batch + int(k) for n, k in zip(networks, graphs_before, strict=True)]),
-            spectral_gap=torch.cat([n.spectral_gap for n in networks]),
-            min_eigenvalue=torch.cat([n.min_eigenvalue for n in networks]),
+            spectra=tuple(spectrum for n in networks for spectrum in n._each_spectrum),
         )
 
     def fingerprint_parts(self) -> tuple[Tensor, Tensor, Tensor]:
@@ -126,7 +156,7 @@ class Network(Communication, Data):
 
     @classmethod
     def _assemble(
-        cls, link_index: Tensor, *, weight: Tensor, batch: Tensor, spectral_gap: Tensor, min_eigenvalue: Tensor
+        cls, link_index: Tensor, *, weight: Tensor, batch: Tensor, spectra: tuple[MixingSpectrum, ...]
     ) -> Self:
         num_nodes, num_links = batch.numel(), link_index.size(1)
         edge_index = torch.cat([link_index, link_index.flip(0)], dim=1)
@@ -139,15 +169,34 @@ class Network(Communication, Data):
             edge_link=order % max(num_links, 1),
             weight=weight,
             batch=batch,
-            spectral_gap=spectral_gap,
-            min_eigenvalue=min_eigenvalue,
+            spectra=spectra,
             num_nodes=num_nodes,
         )
 
     @property
     def num_graphs(self) -> int:  # type: ignore[override]  # an attribute of Communication
         """G, how many graphs stand side by side."""
-        return int(self.spectral_gap.size(0))
+        return len(self._each_spectrum)
+
+    @property
+    def spectral_gap(self) -> Tensor:
+        return self._eigenvalues[:, :1]
+
+    @property
+    def min_eigenvalue(self) -> Tensor:
+        return self._eigenvalues[:, 1:]
+
+    @cached_property
+    def _eigenvalues(self) -> Tensor:
+        """Spectral gap and smallest eigenvalue, ``(G, 2)``."""
+        found = [(spectrum.spectral_gap, spectrum.min_eigenvalue) for spectrum in self._each_spectrum]
+        return torch.tensor(found, dtype=torch.float64).to(self.weight)
+
+    @cached_property
+    def _each_spectrum(self) -> list[MixingSpectrum]:
+        """The spectra one by one, which torch_geometric's own Batch keeps in a tuple for each of its Networks."""
+        parts = ((part,) if isinstance(part, MixingSpectrum) else part for part in self.spectra)
+        return list(itertools.chain.from_iterable(parts))
 
     @property
     def diameter(self) -> Tensor:  # type: ignore[override]  # an attribute of Communication

@@ -53,6 +53,7 @@ class ADMM(Tunable[ADMMState]):
 
     name = "admm"
     label = "ADMM"
+    dual = "dual"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "penalty": Range(0.01, 10.0, unit="curvature"),
         "relaxation": Choice((0.8, 0.97)),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.curvature import added_curvature
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted.admm import relax
@@ -59,12 +60,14 @@ class DiagonalADMM(Tunable[DiagonalADMMState]):
 
     name = "admm_diagonal"
     label = "diagonal ADMM"
+    dual = "dual"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "penalty": Range(0.01, 10.0),
         "power": Choice((0.5, 1.0)),
         "relaxation": Choice((0.97,)),
     }
     cost = Cost(rounds=1, vectors=1, solves=1)
+    setup_knowledge = frozenset({"graph_max"})
 
     penalty: float | Tensor
     power: float | Tensor
@@ -73,6 +76,8 @@ class DiagonalADMM(Tunable[DiagonalADMMState]):
     def init(self, problem: Problem, network: Network, x0: Tensor) -> DiagonalADMMState:
         diagonal = problem.hessian_diagonal(x0)
         mean = diagonal.mean(dim=1, keepdim=True)
+        added = added_curvature(mean, network, 0.0)  # a node without data has a penalty as well
+        diagonal, mean = diagonal + added, mean + added
         root = (mean * (diagonal / mean).clamp(min=FLOOR) ** self.power).sqrt()
         (ends,) = network.neighbours(numbers=root, directed=True, setup=True)
         total = network.reduce(ends.other, "sum", empty=0.0, directed=True)

@@ -55,6 +55,7 @@ class APAPC(Tunable[APAPCState]):
 
     name = "apapc"
     label = "APAPC"
+    dual = "dual"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_size": Range(0.6, 4.8, unit="1/L", points=4),
         "coupling": Range(0.2, 0.5, points=2, below=1.0),

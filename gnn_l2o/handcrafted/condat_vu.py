@@ -47,6 +47,7 @@ class CondatVu(Tunable[CondatVuState]):
 
     name = "condat_vu"
     label = "Condat-Vu"
+    dual = "dual"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_size": Range(0.6, 20.0, unit="1/L"),
         "dual_step": Range(0.05, 0.7, points=3),

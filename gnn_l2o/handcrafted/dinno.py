@@ -52,6 +52,7 @@ class DiNNO(LocalSteps[DiNNOState]):
 
     name = "dinno"
     label = "DiNNO"
+    dual = "dual"
     composite = False
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_size": Range(0.1, 1.5, unit="1/L"),

@@ -55,6 +55,7 @@ class DiNNOAdam(LocalSteps[DiNNOAdamState]):
 
     name = "dinno_adam"
     label = "DiNNO, Adam"
+    dual = "dual"
     composite = False
     exact = False
     grid: ClassVar[Mapping[str, Range | Choice]] = {

@@ -58,6 +58,7 @@ class ESOM(Tunable[ESOMState]):
 
     name = "esom"
     label = "ESOM"
+    dual = "q"
     composite = False
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "penalty": Range(0.003, 1.0, unit="L"),

@@ -59,6 +59,7 @@ class InexactADMM(Tunable[InexactADMMState]):
 
     name = "inexact_admm"
     label = "IC-ADMM"
+    dual = "q"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_size": Range(1.5, 40.0, unit="1/L"),
         "penalty": Range(0.0005, 0.4, points=4, unit="L"),

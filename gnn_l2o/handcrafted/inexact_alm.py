@@ -59,6 +59,7 @@ class InexactALM(Tunable[InexactALMState]):
 
     name = "inexact_alm"
     label = "Inexact ALM"
+    dual = "y"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "penalty": Range(0.01, 3.0, unit="L"),
         "inner_steps": Choice((2, 4, 8, 16)),

@@ -50,6 +50,7 @@ class KGT(LocalSteps[KGTState]):
 
     name = "k_gt"
     label = "K-GT"
+    dual = "c"
     composite = False
     exchanges = 2
     grid: ClassVar[Mapping[str, Range | Choice]] = {

@@ -67,6 +67,7 @@ class Kuruzov(Tunable[KuruzovState]):
 
     name = "kuruzov"
     label = "Kuruzov et al."
+    dual = "d"
     grid: ClassVar[Mapping[str, Range | Choice]] = {"step_size": Range(0.1, 10.0, unit="1/L")}
     cost = Cost(rounds=2, vectors=2, minima=1, gradients=1, proxes=1)
 

@@ -58,6 +58,7 @@ class LTADMM(LocalSteps[LTADMMState]):
 
     name = "lt_admm"
     label = "LT-ADMM"
+    dual = "y"
     composite = False
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_size": Range(0.1, 2.0, unit="1/L"),

@@ -9,6 +9,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.curvature import added_curvature
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
@@ -60,13 +61,14 @@ class NIDSLocal(Tunable[NIDSLocalState]):
     }
     cost = Cost(rounds=1, vectors=1, gradients=1, proxes=1)
     setup_cost = Cost(rounds=-1, vectors=-1)
-    setup_knowledge = frozenset({"min_eigenvalue"})
+    setup_knowledge = frozenset({"min_eigenvalue", "graph_max"})
 
     step_size: float | Tensor
     dual_step: float | Tensor
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> NIDSLocalState:
         smoothness = problem.smoothness().to(x0)
+        smoothness = smoothness + added_curvature(smoothness, network, 0.0)  # a node without data has a step as well
         # c alpha_i = sigma / (1 - lambda_N) * alpha_i / max alpha, and the largest step is that of the smallest L_i.
         relative = network.graph_min(smoothness, setup=True) / smoothness
         weight = self.dual_step * relative / network.at_nodes(1 - network.min_eigenvalue)

@@ -56,6 +56,7 @@ class ProxSkip(Tunable[ProxSkipState]):
 
     name = "prox_skip"
     label = "ProxSkip"
+    dual = "y"
     grid: ClassVar[Mapping[str, Range | Choice]] = {
         "step_size": Range(0.05, 5.0, unit="1/L"),
         "local_steps": Choice((2, 4, 8, 16)),

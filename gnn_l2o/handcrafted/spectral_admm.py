@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.curvature import added_curvature
 from gnn_l2o.algorithms.tunable import Choice, Range, Tunable
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
@@ -72,8 +73,10 @@ class SpectralADMM(Tunable[SpectralADMMState]):
 
     name = "spectral_admm"
     label = "Spectral ADMM"
+    dual = "dual"
     grid: ClassVar[Mapping[str, Range | Choice]] = {"initial_penalty": Range(0.1, 30.0)}
     cost = Cost(rounds=1, vectors=1, numbers=2, solves=1)
+    setup_knowledge = frozenset({"graph_max"})
 
     initial_penalty: float | Tensor
 
@@ -115,7 +118,9 @@ class SpectralADMM(Tunable[SpectralADMMState]):
 
 def _share(problem: Problem, network: Network, like: Tensor) -> Tensor:
     """Return the mean curvature of every node for each of its edges, ``(N, 1)``."""
-    return problem.mean_curvature().to(like) / network.degree.to(like).clamp(min=1)
+    mean = problem.mean_curvature().to(like)
+    mean = mean + added_curvature(mean, network, 0.0)  # a node without data has a penalty as well
+    return mean / network.degree.to(like).clamp(min=1)
 
 
 def _ratio(change: Tensor, move: Tensor, *, empty: Tensor) -> Tensor:

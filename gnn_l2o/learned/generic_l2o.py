@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.curvature import added_curvature
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import Architecture, LearnedOptimizer
 from gnn_l2o.nn.features import first_step_size, signed_log, stack
@@ -60,12 +61,14 @@ class GenericL2O(LearnedOptimizer[GenericL2OState, GenericUpdate]):
     """
 
     cost = Cost(rounds=2, vectors=2, gradients=1)
+    setup_knowledge = frozenset({"graph_max"})
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> GenericL2OState:
         return GenericL2OState(x0, None, self.weights.lstm.initial_memory(x0))
 
     def step(self, problem: Problem, network: Network, state: GenericL2OState) -> GenericL2OState:
         x, gradient, smoothness = state.x, problem.gradient(state.x), problem.smoothness().to(state.x)
+        smoothness = smoothness + added_curvature(smoothness, network)
         unit = first_step_size(gradient, smoothness) if state.unit is None else state.unit
         force = smoothness * unit  # a gradient that moves a node by one unit
         features = stack(

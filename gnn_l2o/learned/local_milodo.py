@@ -22,6 +22,9 @@ from gnn_l2o.nn.local_state import LocalState
 from gnn_l2o.nn.penalty_network import PenaltyNetwork
 from gnn_l2o.problems import Problem
 
+FAR_BELOW = 1e-5
+"""Penalties were trained with nodes whose curvatures differ by up to four decades; see :func:`.added_curvature`."""
+
 
 @dataclass(frozen=True)
 class LocalMiLoDo(Movable[LocalState]):
@@ -40,6 +43,7 @@ class LocalMiLoDo(Movable[LocalState]):
     """
 
     setup_knowledge = SETUP_KNOWLEDGE
+    dual = "y"
     run_settings = ("local_steps",)
 
     source: PenaltyNetwork
@@ -77,11 +81,13 @@ class LocalMiLoDo(Movable[LocalState]):
         return "its local solves are for convex problems; this one is not convex (for a neural network take milodo_mlp)"
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> LocalState:
-        facts = network_facts(problem, network, x0)
+        facts = network_facts(problem, network, x0, far_below=FAR_BELOW)
         shrinkage = prox_shrinkage(x0, problem.gradient(x0), 1 / facts.smoothness, problem.prox)
         facts = replace(facts, prox_shrinkage=shrinkage)
         # Where a loss is not convex, an estimated entry may be negative.
-        curvature = problem.hessian_diagonal(x0).clamp(min=0) if self.diagonal else facts.mean_curvature
+        curvature = facts.mean_curvature
+        if self.diagonal:
+            curvature = problem.hessian_diagonal(x0).clamp(min=0) + facts.added_curvature
         return initial_local_state(self.source, x0, facts, curvature, NetworkExchange(network))
 
     def step(self, problem: Problem, network: Network, state: LocalState) -> LocalState:

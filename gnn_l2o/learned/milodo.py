@@ -49,6 +49,7 @@ class MiLoDo(Movable[MiLoDoState]):
     """
 
     setup_knowledge = SETUP_KNOWLEDGE
+    dual = "y"
     run_settings = ("local_steps",)
 
     source: CoefficientSource

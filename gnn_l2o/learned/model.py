@@ -35,6 +35,8 @@ from gnn_l2o.nn.preconditioner import Preconditioner
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.toml"
 METADATA = "gnn-l2o architecture"
 MAX_SETTING = 10**6  # of a run; more local steps would not end
+LARGEST_WEIGHT = 1e6
+"""Weights of trained optimizers are of the order of one; much larger ones come from damaged files."""
 
 ARCHITECTURES: Registry[Architecture[Any]] = Registry("learned optimizer", Architecture)
 """The kinds of learned optimizers by name; recipes name them as ``kind``."""
@@ -60,7 +62,10 @@ def read_architecture(table: Mapping[str, Any]) -> Architecture[Any]:
     if not isinstance(table, Mapping):
         raise InputError(f"[architecture] is a table of settings, got {table!r:.80}")
     settings = {"kind": MiLoDoArchitecture.name, **table}
-    return ARCHITECTURES[str(settings.pop("kind"))].from_dict(settings)
+    kind = str(settings.pop("kind"))
+    if kind not in ARCHITECTURES:  # nor is a path taken, since loading a model executes nothing that comes with it
+        raise unknown(ARCHITECTURES.kind, kind, ARCHITECTURES)
+    return ARCHITECTURES[kind].from_dict(settings)
 
 
 def save_weights(folder: Path, weights: nn.Module, architecture: Architecture[Any]) -> None:
@@ -189,7 +194,8 @@ def load_weights(path: Path, weights: nn.Module, architecture: Architecture[Any]
     """Fill ``weights`` with those of a file.
 
     Raises:
-        InputError: the file is missing, corrupt, not written by this library, or of another architecture.
+        InputError: the file is missing, corrupt, not written by this library, or of another architecture, or its
+            weights are no numbers in single precision of moderate size.
     """
     if not path.is_file():
         raise InputError(f"there is no weights file {path}")
@@ -209,9 +215,12 @@ def load_weights(path: Path, weights: nn.Module, architecture: Architecture[Any]
     differing = [f"{k} {stored.get(k)!r} instead of {v!r}" for k, v in wanted.items() if stored.get(k) != v]
     if differing:
         raise InputError(f"{path} has another architecture than its recipe: {', '.join(differing)}")
-    bad = [key for key, value in tensors.items() if not torch.isfinite(value).all()]
-    if bad:
-        raise InputError(f"{path} holds non-finite weights in {bad[0]}")
+    for key, value in tensors.items():
+        if value.dtype != torch.float32:
+            raise InputError(f"{path} holds {key} as {value.dtype}; expected torch.float32, as train_gnn.py saves it")
+        if not bool((value.abs() <= LARGEST_WEIGHT).all()):
+            worst = float(value.flatten()[value.abs().nan_to_num(torch.inf).argmax()])
+            raise InputError(f"{path} holds the weight {worst:g} in {key}; expected at most {LARGEST_WEIGHT:g}")
     try:
         weights.load_state_dict(tensors)
     except RuntimeError as error:

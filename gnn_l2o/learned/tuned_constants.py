@@ -56,6 +56,7 @@ class TunedConstants(Tunable[TunedConstantsState]):
         "mixing_factor": Range(0.5, 1.0, spacing="linear", points=2),
     }
     setup_knowledge = SETUP_KNOWLEDGE
+    dual = "y"
     cost = Cost(rounds=1, vectors=1, numbers=1, gradients=1, proxes=1)
 
     step_factor: float | Tensor

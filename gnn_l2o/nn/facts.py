@@ -14,8 +14,9 @@ class GraphFacts:
     r"""The set-up knowledge of MiLoDo's rule: facts of every node, its graph and its edges, constant during a run.
 
     Attributes:
-        smoothness: :math:`L_i`, the smoothness constant of f_i, ``(N, 1)``.
+        smoothness: :math:`L_i > 0`, a smoothness constant of f_i, ``(N, 1)``.
         mean_curvature: the mean eigenvalue of a node's Hessian at the initial point, or an estimate, ``(N, 1)``.
+        added_curvature: what both contain beyond the curvature of f_i, where that is next to none, ``(N, 1)``.
         self_weight: :math:`w_{ii}`, ``(N, 1)``.
         num_nodes: the number of nodes of the node's graph, ``(N, 1)``.
         spectral_gap: the spectral gap of the node's graph, ``(N, 1)``.
@@ -32,6 +33,7 @@ class GraphFacts:
 
     smoothness: Tensor
     mean_curvature: Tensor
+    added_curvature: Tensor
     self_weight: Tensor
     num_nodes: Tensor
     spectral_gap: Tensor
@@ -52,12 +54,17 @@ class GraphFacts:
         spectral_gap: Tensor,
         min_eigenvalue: Tensor,
         weight: Tensor,
+        added_curvature: Tensor | None = None,
         shapes: tuple[tuple[int, ...], ...] = (),
     ) -> GraphFacts:
-        """Return facts without what follows from the stability bounds: a shrinkage of 0 and a ratio of 1."""
+        """Return facts without what follows from the stability bounds: a shrinkage of 0 and a ratio of 1.
+
+        Without ``added_curvature`` there is none.
+        """
         return cls(
             smoothness=smoothness,
             mean_curvature=mean_curvature,
+            added_curvature=torch.zeros_like(smoothness) if added_curvature is None else added_curvature,
             self_weight=self_weight,
             num_nodes=num_nodes,
             spectral_gap=spectral_gap,

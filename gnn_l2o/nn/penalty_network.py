@@ -42,6 +42,7 @@ class PenaltyMemory:
         own_unit: the same of a node and itself, ``(N, d)`` or ``(N, 1)``.
         curvature: the mean curvature of f_i at the initial point, ``(N, 1)``.
         level: the logarithms of the penalties in their units, ``(R, 1)``.
+        frozen: where they stay 0, ``(R, 1)``.
         known: the constant features of nodes, ``(N, features)``.
         known_at_edges: those of edges, ``(R, features)``.
         degree: how many neighbours every node has, at least 1, ``(N, 1)``.
@@ -56,6 +57,7 @@ class PenaltyMemory:
     own_unit: Tensor
     curvature: Tensor
     level: Tensor
+    frozen: Tensor
     known: Tensor
     known_at_edges: Tensor
     degree: Tensor
@@ -82,7 +84,9 @@ class PenaltyNetwork(nn.Module, PenaltySource):
         \ell_{ij}^{k+1} = \ell_{ij}^k + b_k \tanh\bigl(\tfrac12 (c_i^k + c_j^k) + e_{ij}^k\bigr), \qquad
         b_k = \frac{1}{2 (1 + (k / 16)^2)}
 
-    and it stays within -6 and 6. :math:`a_i` and :math:`\theta_i` in (0, 1) follow from what a node knows before the
+    and it stays within -6 and 6. Where an end has next to no curvature of its own
+    (:attr:`.GraphFacts.added_curvature`) it is 0 for good: what such a node sees says nothing of the others.
+    :math:`a_i` and :math:`\theta_i` in (0, 1) follow from what a node knows before the
     first iteration (:func:`.known_at_node`). A node's LSTM sees in addition what the last step was like
     (:func:`.seen_in_step`) and what its neighbours sent, and emits the change c and four more numbers, which are sent
     with z; an edge's LSTM sees sums and differences of what its two ends sent and emits e, equal at both.
@@ -170,7 +174,7 @@ class PenaltyNetwork(nn.Module, PenaltySource):
 
     def start(self, facts: GraphFacts, curvature: Tensor, exchange: Exchange) -> tuple[Tensor, Tensor, PenaltyMemory]:
         mean = curvature.mean(dim=1, keepdim=True)
-        mean = torch.where(mean > 0, mean, 1.0)  # without data, any penalty is as good
+        mean = torch.where(mean > 0, mean, 1.0)  # without any curvature, a penalty is as good as another
         shape = (curvature / mean).clamp(min=FLOOR)
         neighbours = exchange.reduce(torch.ones_like(facts.weight), "sum", empty=0.0)
         degree = neighbours.clamp(min=1)
@@ -178,16 +182,19 @@ class PenaltyNetwork(nn.Module, PenaltySource):
         root = (mean / degree).sqrt() * shape ** (0.5 * torch.sigmoid(self.power(known)))
         linear = known @ (SKIP_RATE * self.first_linear.weight.t()) + self.first_linear.bias
         first = linear + self.first_outer(torch.tanh(self.first_inner(known)))
-        told = torch.cat([root, degree.log10(), first], dim=1)
+        flat = (facts.added_curvature > 0).to(root)
+        told = torch.cat([root, flat, degree.log10(), first], dim=1)
         (ends,) = exchange.neighbours(numbers=told, setup=True)
-        unit = ends.own[:, :-2] * ends.other[:, :-2]
-        level = ends.mean[:, -1:].clamp(-LARGEST, LARGEST)
+        unit = ends.own[:, :-3] * ends.other[:, :-3]
+        frozen = ends.mean[:, -3:-2] > 0
+        level = torch.where(frozen, 0.0, ends.mean[:, -1:].clamp(-LARGEST, LARGEST))
         nothing = known.new_zeros(len(known), self.numbers)
         memory = PenaltyMemory(
             unit=unit,
             own_unit=root.square(),
             curvature=mean,
             level=level,
+            frozen=frozen,
             known=known,
             known_at_edges=told_at_edges(facts, Ends(ends.own[:, -2:-1], ends.other[:, -2:-1])),
             degree=degree,
@@ -224,6 +231,7 @@ class PenaltyNetwork(nn.Module, PenaltySource):
             change = change + more
         bound = FASTEST / (1 + (iteration / WINDOW) ** 2)
         level = (memory.level + bound * torch.tanh(change)).clamp(-LARGEST, LARGEST)
+        level = torch.where(memory.frozen, 0.0, level)
         # A link's row counts at both of its ends, so that a node's own numbers are among the sum, once a neighbour.
         both = exchange.reduce(message.own + message.other, "sum", empty=0.0)
         heard = torch.where(memory.alone, 0.0, both / memory.degree - memory.sent)

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.graph.edges import links_of, reverse_edges
-from gnn_l2o.graph.mixing import extreme_eigenvalues, metropolis
+from gnn_l2o.graph.mixing import metropolis
+from gnn_l2o.graph.spectrum import MixingSpectrum
 
 
 class Spectrum(NamedTuple):
@@ -48,8 +49,8 @@ def graph_spectrum(edge_index: Tensor, num_nodes: int) -> Spectrum:
     values = np.tile([[1.0, 0.0]], (len(sizes), 1))
     for k in np.flatnonzero(sizes > 1):
         own = component[links[:, 0]] == k
-        smallest, second_largest = extreme_eigenvalues(position[links[own]], weight[own], int(sizes[k]))
-        values[k] = 1 - max(-smallest, second_largest), smallest
+        spectrum = MixingSpectrum(position[links[own]], weight[own], int(sizes[k]))
+        values[k] = spectrum.spectral_gap, spectrum.min_eigenvalue
     of_nodes = torch.from_numpy(values[component]).to(edge_index.device)
     return Spectrum(of_nodes[:, :1], of_nodes[:, 1:])
 

@@ -1,5 +1,6 @@
 """Decentralized problems: the losses of all nodes at once, regularizers, and certified solutions."""
 
+from gnn_l2o.problems.differentiable import Differentiable
 from gnn_l2o.problems.finite_sum import FiniteSum
 from gnn_l2o.problems.least_squares import LeastSquares
 from gnn_l2o.problems.linear_model import LinearModel
@@ -9,13 +10,14 @@ from gnn_l2o.problems.neural_models import MLP, ResNet
 from gnn_l2o.problems.problem import Problem
 from gnn_l2o.problems.regularizer import Regularizer
 from gnn_l2o.problems.regularizers import L1, Box, ElasticNet, GroupL1, Zero
-from gnn_l2o.problems.solve import NotCertifiedError, Solution, solve
+from gnn_l2o.problems.solve import NotCertifiedError, Solution, solve, starts_optimal
 from gnn_l2o.problems.stochastic import Stochastic
 
 __all__ = [
     "L1",
     "MLP",
     "Box",
+    "Differentiable",
     "ElasticNet",
     "FiniteSum",
     "GroupL1",
@@ -31,4 +33,5 @@ __all__ = [
     "Stochastic",
     "Zero",
     "solve",
+    "starts_optimal",
 ]

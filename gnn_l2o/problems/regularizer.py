@@ -118,6 +118,7 @@ class Regularizer(ABC):
         for name, value in vars(first).items():
             values = [getattr(r, name) for r in regularizers]
             if isinstance(value, Tensor) or any(v != value for v in values):
-                columns = [torch.as_tensor(v, dtype=torch.float64).reshape(-1, 1) for v in values]
-                joined[name] = torch.cat([c.expand(n, 1) for c, n in zip(columns, rows, strict=True)])
+                numbers = [torch.as_tensor(v, dtype=torch.float64) for v in values]
+                tables = [v if v.dim() == 2 else v.reshape(1, -1) for v in numbers]
+                joined[name] = torch.cat([v.expand(n, -1) for v, n in zip(tables, rows, strict=True)])
         return dataclasses.replace(first, **joined) if joined else first

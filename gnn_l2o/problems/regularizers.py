@@ -72,7 +72,7 @@ class L1(Regularizer):
     r""":math:`r(x) = \lambda \|x\|_1`, whose prox is soft thresholding at :math:`p \lambda`.
 
     Attributes:
-        weight: :math:`\lambda \ge 0`.
+        weight: :math:`\lambda \ge 0`, a number; or one for each coordinate, ``(1, d)``, such as 0 for an intercept.
     """
 
     weight: float | Tensor
@@ -93,7 +93,7 @@ class L1(Regularizer):
         return torch.where(x == 0, _soft(gradient, self.weight), gradient + self.weight * x.sign())
 
     def free(self, x: Tensor) -> Tensor:
-        return x != 0
+        return (x != 0) | (_like(x, self.weight) == 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ class Box(Regularizer):
     upper: float | Tensor
 
     def __post_init__(self) -> None:
-        if torch.any(torch.as_tensor(self.lower, dtype=torch.float64) > self.upper):
+        if not bool((torch.as_tensor(self.lower, dtype=torch.float64) <= self.upper).all()):
             raise InputError(f"a box has lower <= upper, got lower={self.lower}, upper={self.upper}")
 
     def value(self, x: Tensor) -> Tensor:
@@ -215,5 +215,6 @@ def _like(x: Tensor, value: Tensor | float) -> Tensor:
 
 def _check_not_negative(regularizer: Regularizer) -> None:
     for name, value in vars(regularizer).items():
-        if torch.any(torch.as_tensor(value) < 0):
-            raise InputError(f"{type(regularizer).__name__} needs {name} >= 0, got {value}")
+        number = torch.as_tensor(value)
+        if not bool((number.isfinite() & (number >= 0)).all()):
+            raise InputError(f"{type(regularizer).__name__} needs a finite {name} >= 0, got {value}")

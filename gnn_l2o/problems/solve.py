@@ -11,6 +11,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.problem import Problem
 
 TOLERANCE = 1e-12  # of the certificate
+_ACCURACY = 1e-12  # relative, of F*
 
 _FIRST_ROUND, _LONGEST_ROUND, _ROUNDS = 200, 2000, 20  # proximal gradient steps in a round; rounds
 _NEWTON_STEPS = 50  # in a round
@@ -73,6 +74,17 @@ def solve(problem: Problem) -> Solution:
         length = min(2 * length, _LONGEST_ROUND)
     solver.check(point)
     return Solution(point.x, point.value, point.certificate)
+
+
+def starts_optimal(initial: Tensor, optimum: Tensor) -> Tensor:
+    """Tell where the initial point is optimal already, up to the accuracy of F*: ``(B,)``, boolean.
+
+    Args:
+        initial: :math:`F(x^0)`, ``(B,)``; it may be infinite.
+        optimum: :math:`F^*`, ``(B,)``.
+    """
+    magnitude = torch.maximum(initial.abs(), optimum.abs())
+    return initial.isfinite() & (initial - optimum <= _ACCURACY * magnitude)
 
 
 @dataclass(frozen=True, eq=False)

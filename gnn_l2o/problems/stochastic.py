@@ -42,8 +42,8 @@ class Stochastic(Problem):
 
     with :math:`S_i` a new subset of node i's samples in every draw. All subsets of one size are equally likely, so that
     the expectations of loss and gradient are those of f_i. Loss and gradient of a draw are of the same samples. An
-    object that :meth:`draw` did not return has loss and gradient of the full problem; smoothness and everything else
-    are always those of the full problem.
+    object that :meth:`draw` did not return has loss and gradient of the full problem; smoothness and all else, but
+    for the bound of the Hessians that local solves use, are always those of the full problem.
 
     A draw depends on the seed and its number only, so a run can be repeated or resumed at any iteration. Copies of a
     problem draw the same samples, and a problem draws the same samples alone and in a batch. The local steps of an
@@ -142,6 +142,10 @@ class Stochastic(Problem):
 
     def mean_curvature(self) -> Tensor:
         return self.full.mean_curvature()
+
+    def diagonal_bound(self) -> Tensor:
+        # A few samples may be more curved than all together; local solves of a draw need a bound of the draw.
+        return (self.drawn or self.full).diagonal_bound()
 
     def hessian(self, x: Tensor, problem: int, free: Tensor) -> Tensor:
         return self.full.hessian(x, problem, free)

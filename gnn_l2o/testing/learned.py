@@ -22,6 +22,7 @@ from gnn_l2o.testing.runs import (
     STEPS,
     Wrap,
     check_cost,
+    check_dual,
     check_locality,
     check_precision,
     check_purity,
@@ -30,6 +31,7 @@ from gnn_l2o.testing.runs import (
     iterates,
     runs_on,
     small_problem,
+    states,
 )
 
 SPREAD = 0.1  # of the noise added to initialized weights, so that no output is constant by its initialization
@@ -64,6 +66,7 @@ def check_learned_optimizer(architecture: Architecture[Any], *, network: Wrap = 
     problem, steps = small_problem(6, regularizer), min(STEPS, algorithm.depth or STEPS)
     check_purity(algorithm, problem, ring, network)
     check_cost(algorithm, problem, ring, network, steps)
+    check_dual(algorithm, states(algorithm, problem, network(ring), initial_points(problem), steps))
     second = ring if bound != architecture else star  # what is bound to a graph runs on no other
     problems = [problem, small_problem(second.num_nodes, regularizer, 1)]
     check_side_by_side(algorithm, [algorithm] * 2, problems, [ring, second])

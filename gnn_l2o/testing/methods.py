@@ -21,8 +21,10 @@ from gnn_l2o.problems.regularizers import L1, Regularizer, Zero
 from gnn_l2o.testing.expect import expect
 from gnn_l2o.testing.hidden_network import HiddenNetwork
 from gnn_l2o.testing.runs import (
+    STEPS,
     Wrap,
     check_cost,
+    check_dual,
     check_locality,
     check_precision,
     check_purity,
@@ -30,6 +32,7 @@ from gnn_l2o.testing.runs import (
     initial_points,
     small_graphs,
     small_problem,
+    states,
     tensors,
 )
 
@@ -45,6 +48,7 @@ def check_method(method: type[Tunable[Any]], *, network: Wrap = HiddenNetwork) -
     - a method for smooth problems refuses others;
     - ``init`` and ``step`` are functions: equal arguments give equal states, and no argument changes;
     - every tensor of a state has a row for each node, in the precision of ``x0``;
+    - what it declares as dual variables sums to zero over the nodes;
     - a run costs what ``cost`` and ``setup_cost`` declare, as Network and Problem count it;
     - settings and problems side by side run as each alone;
     - information travels no faster than one edge a counted round, and nothing is read that is not counted;
@@ -64,6 +68,7 @@ def check_method(method: type[Tunable[Any]], *, network: Wrap = HiddenNetwork) -
         algorithm = method.from_setting(problem, settings[0])
         check_purity(algorithm, problem, graph, network)
         check_cost(algorithm, problem, graph, network)
+        check_dual(algorithm, states(algorithm, problem, network(graph), initial_points(problem), STEPS))
         check_precision(method.from_setting(problem.to(dtype=torch.float32), settings[0]), algorithm, problem, graph)
         check_side_by_side_settings(method, settings)
         path = small_problem(10, _regularizer(method))
@@ -171,9 +176,9 @@ def _accuracies(
     many = LeastSquares.concatenate(problems).repeat(copies)
     x0 = initial_points(LeastSquares.concatenate(problems)).repeat(copies, 1)
     best = torch.ones(len(problems), dtype=torch.float64)
-    states = run(with_settings(method, settings, many), many, Network.concatenate(networks * copies), x0)
+    many_states = run(with_settings(method, settings, many), many, Network.concatenate(networks * copies), x0)
     with torch.no_grad():
-        for state in islice(states, 50, ITERATIONS + 1, 50):
+        for state in islice(many_states, 50, ITERATIONS + 1, 50):
             reached = (distance(state.x) / distance(x0)).nan_to_num(nan=math.inf)
             best = torch.minimum(best, reached.amin(dim=0))
             if bool((best <= ACCURACY).all()):

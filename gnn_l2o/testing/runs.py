@@ -19,6 +19,7 @@ from gnn_l2o.testing.expect import expect, expect_close
 
 DIM, SAMPLES = 4, 8
 STEPS = 10
+ROUNDING = 1e3  # in units of the machine's precision: how far sums over nodes drift from zero in a run
 
 Wrap = Callable[[Network], Any]
 """Makes of a network what the algorithm gets, such as a :class:`~gnn_l2o.testing.HiddenNetwork`."""
@@ -56,10 +57,15 @@ def runs_on(algorithm: Algorithm[Any], network: Network) -> Regularizer | None:
     return None
 
 
+def states(algorithm: Algorithm[Any], problem: Problem, network: Any, x0: Tensor, steps: int) -> list[Any]:
+    """Return the states after 0, 1, ... steps."""
+    with torch.no_grad():
+        return list(islice(run(algorithm, problem, network, x0), steps + 1))
+
+
 def iterates(algorithm: Algorithm[Any], problem: Problem, network: Any, x0: Tensor, steps: int) -> list[Tensor]:
     """Return the iterates after 0, 1, ... steps."""
-    with torch.no_grad():
-        return [state.x for state in islice(run(algorithm, problem, network, x0), steps + 1)]
+    return [state.x for state in states(algorithm, problem, network, x0, steps)]
 
 
 def tensors(value: Any) -> list[Tensor]:
@@ -76,7 +82,7 @@ def tensors(value: Any) -> list[Tensor]:
 
 def check_purity(algorithm: Algorithm[Any], problem: Problem, network: Network, wrap: Wrap) -> None:
     """Check that init and step are functions: equal arguments give equal results, and arguments stay as they are."""
-    x0, hidden = initial_points(problem), wrap(network)
+    x0, hidden = initial_points(problem).to(network.weight), wrap(network)
     arguments = [x0, *_fields(problem), *_fields(network)]
     before = [t.clone() for t in arguments]
     with torch.no_grad():
@@ -106,7 +112,7 @@ def check_cost(algorithm: Algorithm[Any], problem: Problem, network: Network, wr
     for count in sorted({1, 2, steps}):
         own, graph = problem.to(), network.to()  # copies, which have counted nothing yet
         hidden = wrap(graph)
-        iterates(algorithm, own, hidden, initial_points(problem), count)
+        iterates(algorithm, own, hidden, initial_points(problem).to(network.weight), count)
         declared = algorithm.total_cost(count, problem.shapes).on(int(graph.diameter.max()))
         counted = spent(own, graph).declarable
         expect(
@@ -122,6 +128,25 @@ def check_cost(algorithm: Algorithm[Any], problem: Problem, network: Network, wr
         )
 
 
+def check_dual(algorithm: Algorithm[Any], found: Sequence[Any]) -> None:
+    """Check that what the algorithm declares as its dual variables sums to zero over the nodes, up to rounding.
+
+    Args:
+        algorithm: what ran.
+        found: the states of its run on one problem; the largest dual variables among them are the measure of rounding.
+    """
+    if algorithm.dual is None:
+        return
+    duals: list[Tensor] = [getattr(state, algorithm.dual) for state in found]
+    size = max(float(dual.abs().sum(dim=0).max()) for dual in duals)
+    total = max(float(dual.sum(dim=0).abs().max()) for dual in duals)
+    expect(
+        total <= ROUNDING * torch.finfo(duals[0].dtype).eps * size,
+        f"{algorithm.name}: declares that {algorithm.dual} sums to zero over the nodes, but got {total:.3g}, of "
+        f"numbers whose magnitudes sum to {size:.3g}",
+    )
+
+
 def check_precision(single: Algorithm[Any], double: Algorithm[Any], problem: Problem, network: Network) -> None:
     """Check that a run in single precision stays in it and is near the run in double precision."""
     x0, steps = initial_points(problem), min(5, double.depth or 5)
@@ -129,13 +154,12 @@ def check_precision(single: Algorithm[Any], double: Algorithm[Any], problem: Pro
     expect(expected.dtype == torch.float64, f"{double.name}: a run in float64 must stay in it, got {expected.dtype}")
     narrow, graph = problem.to(dtype=torch.float32), network.to(dtype=torch.float32)
     try:
-        with torch.no_grad():
-            states = list(islice(run(single, narrow, graph, x0.float()), steps + 1))
+        found = states(single, narrow, graph, x0.float(), steps)
     except RuntimeError as error:  # torch's, where precisions meet
         raise AssertionError(f"{single.name}: a run in float32 must stay in it, got the error {error}") from error
-    kinds = {t.dtype for t in tensors(states[-1]) if t.is_floating_point()}
+    kinds = {t.dtype for t in tensors(found[-1]) if t.is_floating_point()}
     expect(kinds == {torch.float32}, f"{single.name}: a run in float32 must stay in it, got {sorted(map(str, kinds))}")
-    expect_close(states[-1].x.double(), expected, 1e-3, f"{single.name}: x in float32 and float64 after {steps} steps")
+    expect_close(found[-1].x.double(), expected, 1e-3, f"{single.name}: x in float32 and float64 after {steps} steps")
 
 
 def check_side_by_side(
@@ -179,10 +203,10 @@ def check_locality(algorithm: Algorithm[Any], network: Network, regularizer: Reg
     changed = LeastSquares.from_nodes(list(problem.features), list(targets), regularizer)
     graphs = network.to(), network.to()
     x0 = initial_points(problem)
-    states = [iter(run(algorithm, p, wrap(g), x0)) for p, g in zip((problem, changed), graphs, strict=True)]
+    runs = [iter(run(algorithm, p, wrap(g), x0)) for p, g in zip((problem, changed), graphs, strict=True)]
     with torch.no_grad():
         for k in range(min(nodes, (algorithm.depth or nodes) + 1)):
-            before, after = (next(s).x for s in states)
+            before, after = (next(r).x for r in runs)
             rounds = graphs[0].traffic.rounds + graphs[0].traffic.setup_rounds
             different = (before != after).any(dim=1).nonzero()
             reached = nodes - 1 - int(different.min()) if different.numel() else 0

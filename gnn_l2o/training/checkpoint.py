@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import math
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,10 +93,13 @@ class Checkpoint:
             device: where its tensors go.
 
         Raises:
-            InputError: the file cannot be read, or is of another configuration or version.
+            InputError: the file is damaged or cannot be read, or is of another configuration or version.
         """
         try:
+            _check_sums(path)
             content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        except InputError:
+            raise
         except Exception as error:  # torch raises errors of many kinds for files that are not its own
             # What torch says then is how to load the file all the same, which may execute code in it.
             raise InputError(
@@ -106,6 +110,18 @@ class Checkpoint:
             return cls(**{**content, "progress": Progress.from_dict(content["progress"])})
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"the checkpoint {path} is of another version of gnn-l2o: {error}") from None
+
+
+def _check_sums(path: Path) -> None:
+    """Compare the records of a checkpoint with the checksums that were written with them, which torch does not read.
+
+    Raises:
+        InputError: one differs.
+    """
+    with zipfile.ZipFile(path) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise InputError(f"the checkpoint {path} is damaged: its record {damaged} does not have its checksum")
 
 
 def _today(values: Mapping[str, Any]) -> dict[str, Any]:

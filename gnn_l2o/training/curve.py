@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import functools
 import io
 import itertools
 import textwrap
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gnn_l2o._utils.files import write_atomically, write_text
+from gnn_l2o._utils.figures import save_figure
+from gnn_l2o._utils.files import write_text
 from gnn_l2o._utils.optional import optional
 
 if TYPE_CHECKING:
@@ -52,7 +54,7 @@ def write_curve(folder: Path, curve: Sequence[CurvePoint], label: str) -> None:
     writer.writerow([f.name for f in dataclasses.fields(CurvePoint)])
     writer.writerows([f"{v:.6g}" if isinstance(v, float) else v for v in dataclasses.astuple(p)] for p in curve)
     write_text(folder / "curve.csv", table.getvalue())
-    write_atomically(folder / "curve.png", _draw(curve, label).savefig)
+    save_figure(folder / "curve", functools.partial(_draw, curve, label), dpi=100)
 
 
 def _draw(curve: Sequence[CurvePoint], label: str) -> Figure:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 
 from gnn_l2o import plugins
+from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o.data.build import build_problem
 from gnn_l2o.graph.build import build_network, expand
-from gnn_l2o.problems import Problem, Stochastic, solve
+from gnn_l2o.problems import Problem, Stochastic, solve, starts_optimal
 from gnn_l2o.problems.regularizers import Regularizer
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.config import TrainingConfig
 
 _SIDE_BY_SIDE = 32  # problems that are solved or tried together
+_DRAWS = 10  # of a problem, until its initial point is not optimal already
 Purpose = Literal["training", "validation"]
 _STREAM = {"training": 1, "validation": 2}
 
@@ -29,23 +32,29 @@ class Pool:
         purpose: problems for training and for validation have different seeds.
         count: how many problems.
         dtype: of the problems; they are solved in double precision all the same.
+
+    Raises:
+        InputError: the initial point is optimal in all draws of a problem.
     """
 
     def __init__(self, config: TrainingConfig, purpose: Purpose, count: int, dtype: torch.dtype) -> None:
         random = np.random.default_rng([config.seed, _STREAM[purpose]])
         cases = expand(config.topology, config.nodes)
         datasets = [plugins.load("dataset", spec) for spec in config.dataset]
-        groups: dict[tuple[type[Problem], type[Regularizer], int], list[Batch]] = {}
+        groups: dict[tuple[type[Problem], type[Regularizer], int], tuple[list[_Source], list[Batch]]] = {}
         for _ in range(count):
             dataset = datasets[random.integers(len(datasets))]
             topology, nodes = cases[random.integers(len(cases))]
-            seed = int(random.integers(2**31))
-            network = build_network(topology, nodes, seed=seed, mixing=config.mixing)
-            problem = build_problem(dataset, network, seed=seed)
-            kind = (type(problem), type(problem.regularizer), problem.dim)
-            unsolved = torch.zeros(1, dtype=torch.float64)
-            groups.setdefault(kind, []).append(Batch(problem, network, unsolved, unsolved))
-        solved = [[b.to(dtype=dtype) for b in _solved(members)] for members in groups.values()]
+            source = _Source(dataset, topology, nodes, config.mixing, int(random.integers(2**31)))
+            batch = source.draw()
+            kind = (type(batch.problem), type(batch.problem.regularizer), batch.problem.dim)
+            sources, members = groups.setdefault(kind, ([], []))
+            sources.append(source)
+            members.append(batch)
+        solved = [
+            [source.unless_trivial(b).to(dtype=dtype) for source, b in zip(sources, _solved(members), strict=True)]
+            for sources, members in groups.values()
+        ]
         self.groups = [
             [dataclasses.replace(b, problem=drawn(b.problem, config, seed)) for seed, b in enumerate(members)]
             for members in solved
@@ -68,6 +77,49 @@ class Pool:
             chosen = members[::every]
             batches += [Batch.join(chosen[k : k + _SIDE_BY_SIDE]) for k in range(0, len(chosen), _SIDE_BY_SIDE)]
         return batches
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a training problem is drawn from.
+
+    Attributes:
+        dataset: samples the losses.
+        topology: the spec of the graph.
+        nodes: its size.
+        mixing: the name of the mixing weights.
+        seed: of the first draw; later ones have the numbers after it.
+    """
+
+    dataset: plugins.Plugin
+    topology: str
+    nodes: int | None
+    mixing: str
+    seed: int
+
+    def draw(self, attempt: int = 0) -> Batch:
+        """Return the problem, not yet solved."""
+        seed = (self.seed + attempt) % 2**31
+        network = build_network(self.topology, self.nodes, seed=seed, mixing=self.mixing)
+        unsolved = torch.zeros(1, dtype=torch.float64)
+        return Batch(build_problem(self.dataset, network, seed=seed), network, unsolved, unsolved)
+
+    def unless_trivial(self, batch: Batch) -> Batch:
+        """Return the first draw, solved, or a later one if its initial point is optimal already.
+
+        Raises:
+            InputError: that of all draws is.
+        """
+        for attempt in range(_DRAWS):
+            if attempt:
+                (batch,) = _solved([self.draw(attempt)])
+            if not bool(starts_optimal(batch.initial_objective, batch.optimum)):
+                return batch
+        with about(dataset=self.dataset.spec):
+            raise InputError(
+                f"the initial point is optimal in {_DRAWS} of {_DRAWS} draws on {self.topology},"
+                f" {batch.problem.num_nodes} nodes, so there is nothing to learn from; a smaller l1_weight may help"
+            )
 
 
 def drawn(problem: Problem, config: TrainingConfig, seed: int) -> Problem:

@@ -22,7 +22,7 @@ def own_module(module: nn.Module | Callable[[], nn.Module], seed: int) -> nn.Mod
     if not isinstance(made, nn.Module):
         got = f"a function that returns a {type(made).__name__}" if callable(module) else f"a {type(made).__name__}"
         raise InputError(f"expected a torch.nn.Module or a function that returns one, got {got}")
-    return copy.deepcopy(made)
+    return copy.deepcopy(made)  # it will be moved to another device, which changes a module
 
 
 def device_of(module: nn.Module, device: torch.device | str | None) -> torch.device:

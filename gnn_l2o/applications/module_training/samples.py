@@ -39,7 +39,7 @@ def as_arrays(whose: str, samples: NodeSamples, seed: int) -> Samples:
         seed: of what a loader or a dataset draws from torch's generator, whose state does not change.
 
     Raises:
-        InputError: a dataset has no length or no samples, or gives something else than features with a target.
+        InputError: a dataset has no length or no samples, or gives something else than pairs of features and a target.
     """
     if isinstance(samples, TensorDataset) and len(samples.tensors) == 2:
         return samples.tensors
@@ -49,13 +49,15 @@ def as_arrays(whose: str, samples: NodeSamples, seed: int) -> Samples:
     kind = type(dataset).__name__
     if isinstance(dataset, IterableDataset) or not hasattr(dataset, "__len__"):
         raise InputError(f"{whose} has a {kind}, which may never end; expected a dataset that has a length")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        batches = list(samples if isinstance(samples, DataLoader) else DataLoader(samples, batch_size=256))
-    if not batches:
-        raise InputError(f"{whose} has a {kind} without samples; expected at least one")
-    for batch in batches:
-        if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(isinstance(b, Tensor) for b in batch):
-            raise InputError(f"{whose} has a {kind} whose samples are not features with a target")
-    features, targets = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            batches = list(samples if isinstance(samples, DataLoader) else DataLoader(samples, batch_size=256))
+        pairs = [(features, targets) for features, targets in batches]
+        features, targets = (torch.cat(parts) for parts in zip(*pairs, strict=True))
+    except (TypeError, ValueError, RuntimeError) as error:  # what torch raises for samples that are no pairs of arrays
+        line = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"expected of the {kind} of {whose} pairs of features and a target, as arrays; {line}"
+        ) from error
     return features, targets
