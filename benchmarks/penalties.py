@@ -167,11 +167,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         description=__doc__, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument
-    add("--epochs_scale", type=float, default=0.5, help="share of the recipe's epochs (default: %(default)s)")
+    add("--epochs_scale", type=float, default=1.0, help="share of the recipe's epochs (default: %(default)s)")
     add("--problems", type=int, help="to train on (default: as many as the recipe has)")
     add("--seeds", type=int, nargs="+", default=[0], help="of training (default: 0)")
-    add("--iterations", type=int, default=300, help="of the runs that are judged (default: %(default)s)")
-    add("--recipe", type=Path, default=PROJECT / "models/milodo_local/recipe.toml", help="the base of all trainings")
+    add("--iterations", type=int, default=200, help="of the runs that are judged (default: %(default)s)")
+    add("--recipe", type=Path, default=PROJECT / "benchmarks/penalties.toml", help="the base of all trainings")
     add("--model", default="milodo_local", help="a trained model to judge as well (default: %(default)s)")
     add("--output", type=Path, default=Path("out/penalties"), help="folder (default: %(default)s)")
     args = parser.parse_args(argv)

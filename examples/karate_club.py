@@ -1,6 +1,9 @@
 """
 The layer in a PyTorch Geometric model
-===============================
+======================================
+
+``MiLoDoBlock`` inside an ordinary model: who goes with whom in Zachary's karate club.
+
 The graph is real, small and ships with torch_geometric. Each of its 34 members has a very noisy observation of its
 group, and half of the members are labelled. The model encodes the observations, then runs a few iterations of a learned
 decentralized optimizer, in which every member averages its estimate with those of its neighbours and corrects the

@@ -173,3 +173,14 @@ def _tried(training, batch):
     for constants in training.weights.trials:
         training.weights.emit(**constants)
         yield module._log_area(training.algorithm, batch, 30)
+
+
+def test_training_reaches_what_networks_emit_before_the_first_iteration(tmp_path):
+    few = dataclasses.replace(CONFIG, architecture=ARCHITECTURES["local solves"], stages=(Stage(1e-4, 4, 4, 1),))
+    training = TrainingRun(few, tmp_path)
+    before = {name: weight.clone() for name, weight in training.weights.named_parameters()}
+    training.run()
+    after = dict(training.weights.named_parameters())
+    # The grid search sets none but first_linear.
+    for name in ("power.bias", "relaxation.bias", "first_outer.bias"):
+        assert not torch.equal(after[name], before[name]), name

@@ -473,7 +473,7 @@ def test_weights_of_another_kind_are_refused(tmp_path: Any) -> None:
     [
         ({"kind": "per_nodes"}, r"unknown learned optimizer 'per_nodes'; did you mean 'per_node'\?"),
         ({"kind": "lpg_extra", "dept": 3}, r"unknown lpg_extra architecture setting 'dept'; did you mean 'depth'\?"),
-        ({"kind": "lpg_extra", "depth": 0}, "depth of a lpg_extra is at least 1, got 0"),
+        ({"kind": "lpg_extra", "depth": 0}, "depth of a lpg_extra lies between 1 and 1000000000, got 0"),
         ({"kind": "lpg_extra", "depth": "many"}, "depth of a lpg_extra is of type int, got 'many'"),
         ({"kind": "learned_scalars", "warmup": True}, "warmup of a learned_scalars is of type int, got True"),
         ({"parametrization": "papers"}, r"unknown parametrization 'papers'; did you mean 'paper'\?"),

@@ -183,9 +183,9 @@ class TrainingRun:
         length = stage.truncation_length
         for done in range(0, stage.iterations, length):
             steps = range(done + 1, done + length + 1)
-            segment = run_segment(self.algorithm, batch, detach(state), steps, self.loss, measured)
+            segment = run_segment(self.algorithm, batch, state, steps, self.loss, measured)
             losses.append(segment.loss.item())
-            state = segment.state
+            state = detach(segment.state)  # but not that of init: what the networks emit there is trained as well
             if not segment.loss.requires_grad:
                 continue  # the preconditioners were frozen throughout: the loss does not depend on the weights
             updated = self._update(segment.loss, stage)
