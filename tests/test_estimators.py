@@ -103,7 +103,7 @@ def test_a_fit_that_ends_early_warns() -> None:
         (DecentralizedLasso(), 7, "at least one row for each of the 7 nodes, got n_samples = 6"),
         (DecentralizedLasso(), 2, "a ring needs at least 3 nodes, got 2"),
         (DecentralizedLasso(network=nx.path_graph(3)), 4, "the network has 3 nodes, but there is data of 4"),
-        (DecentralizedLasso(alpha=-1.0), None, "L1 needs weight >= 0"),
+        (DecentralizedLasso(alpha=-1.0), None, "L1 needs a finite weight >= 0"),
         (DecentralizedLogisticRegression(C=0.0), None, "C must be positive, got 0"),
     ],
 )
