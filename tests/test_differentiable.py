@@ -119,6 +119,18 @@ def test_local_solves_of_curved_and_of_nonconvex_losses_are_those_of_scipy() -> 
         np.testing.assert_allclose(x[0].numpy(), found, atol=1e-6)
 
 
+def test_negative_curvature_below_the_weight_costs_a_solve_no_steps() -> None:
+    def saddle(x: Tensor, a: Tensor) -> Tensor:
+        return 0.5 * (a * x.square()).sum()
+
+    curvature, weight = torch.tensor([[-0.95, 1.0]]), torch.tensor([[1.0, 0.1]])
+    own = Differentiable.from_nodes(saddle, list(curvature), regularizer=L1(0.1))
+    center = torch.tensor([[0.5, 30.0]])
+    x = own.local_solve(center, weight, torch.zeros(1, 2))
+    torch.testing.assert_close(x, (weight * center - 0.1) / (curvature + weight))
+    assert own.calls.solve_gradients <= 2 * (1 + own.dim)
+
+
 def test_solves_of_a_run_that_diverges_are_no_numbers() -> None:
     own, _ = both("least squares")
     nowhere = torch.full((len(COUNTS), DIM), torch.nan)
