@@ -12,7 +12,7 @@ from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.graph import Network, build_network
 from gnn_l2o.learned import available_models, load_model
 from gnn_l2o.learned.network_facts import network_facts
-from gnn_l2o.problems import L1, LeastSquares, Logistic, Problem, Regularizer, Zero, solve
+from gnn_l2o.problems import L1, LeastSquares, Logistic, Problem, Regularizer, Zero, solve, starts_optimal
 from gnn_l2o.testing import HiddenNetwork
 
 NODES, DIM = 10, 12
@@ -42,7 +42,7 @@ PROBLEMS: dict[str, LeastSquares] = {
     "data at one node only": scaled(*[with_nodes(0 * ONES, {3: 1.0})] * 2, L1(0.05)),
     "features of one node times 1e-4": scaled(with_nodes(ONES, {3: 1e-4}), ONES, L1(0.05)),
     "one node times 1e6, one empty": scaled(*[with_nodes(ONES, {3: 1e6, 7: 0.0})] * 2, L1(0.005e12)),
-    "nodes from 1e-6 to 1e6, two empty": scaled(*[with_nodes(SPREAD, {2: 0.0, 5: 0.0})] * 2, L1(0.005e12)),
+    "nodes from 1e-6 to 1e6, two empty": scaled(*[with_nodes(SPREAD, {0: 0.0, 8: 0.0})] * 2, L1(0.005e12)),
 }
 CONVEX = [name for name in available_models() if name != "milodo_mlp"]
 CONVERGENT = [
@@ -97,11 +97,12 @@ def test_no_released_model_gives_nan(name: str, label: str) -> None:
     assert bool(run.state.x.isfinite().all())
 
 
-# Rounds that all of them need there are a third of these; the horizon of the promise is 20,000.
+# All of them need less than two thirds of these rounds there. On all problems, over rings, stars and random graphs, the
+# largest number was 10,870 in a run to 20,000.
 HORIZONS = {
-    "a node without data": 1000,
-    "neighbours without data, no regularizer": 1000,
-    "nodes from 1e-6 to 1e6, two empty": 6000,
+    "a node without data": 500,
+    "neighbours without data, no regularizer": 500,
+    "nodes from 1e-6 to 1e6, two empty": 10_000,
 }
 
 
@@ -191,3 +192,10 @@ def test_every_setting_of_a_method_takes_a_finite_step(name: str, label: str) ->
                 run = Driver(algorithm, problems, networks, torch.zeros(copies * NODES, DIM))
                 run.advance(2)
                 assert bool(run.state.x.isfinite().all()), setting
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1.0, 1e20])
+def test_no_scale_makes_the_initial_point_optimal(scale: float) -> None:
+    initial = scale * torch.tensor([1.0, 1.0, 1 + 1e-9, 0.0, torch.inf])
+    optimum = scale * torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0])
+    assert starts_optimal(initial, optimum).tolist() == [True, False, False, True, False]
