@@ -212,7 +212,7 @@ def _largest(problem: Problem, local: Tensor) -> float | Tensor:
 
     Where all are zero, as where all features are, it is 1: parameters have units on every problem.
     """
+    largest = problem.maximum(local)
     if problem.num_problems == 1:
-        return float(local.max()) or 1.0
-    largest = local.new_zeros(problem.num_problems).scatter_reduce_(0, problem.batch, local.squeeze(1), "amax")
-    return problem.spread(torch.where(largest > 0, largest, 1.0).unsqueeze(1))
+        return float(largest) or 1.0
+    return problem.spread(torch.where(largest > 0, largest, 1.0))

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-
-@dataclass
-class Traffic:
-    """What was sent over a network.
-
-    Attributes:
-        rounds: exchanges between all neighbours.
-        vectors: vectors sent along every edge in each direction; where edges differ, the mean over them, rounded up.
-        numbers: single numbers sent along every edge in each direction, beside vectors or by themselves.
-        minima: minima over the graph, whose exchanges are among the rounds and numbers.
-        setup_rounds: exchanges before the first iteration by which nodes learn facts about neighbours and graph.
-        setup_numbers: numbers sent in these.
-    """
-
-    rounds: int = 0
-    vectors: int = 0
-    numbers: int = 0
-    minima: int = 0
-    setup_rounds: int = 0
-    setup_numbers: int = 0
+from gnn_l2o.graph.traffic import Traffic
 
 
 class Ends(NamedTuple):
@@ -56,7 +36,8 @@ class Communication:
     with ``directed=True``, the E directed edges (node i is the receiver).
 
     Shape:
-        N nodes, E directed edges, U = E/2 links, R rows of edges (U or E), G graphs side by side, d coordinates.
+        N nodes, E directed edges, U = E/2 links, R rows of edges (U or E), G graphs side by side, d coordinates, M ends
+        of edges: the N nodes, unless some belong to other processes.
     """
 
     edge_index: Tensor  # (2, E)
@@ -108,6 +89,7 @@ class Communication:
         values = vectors if numbers is None else (*vectors, numbers)
         self._count(len(vectors), 0 if numbers is None else numbers.size(1), setup=setup)
         i, j = self._ends(directed)
+        values = self._with_neighbours(*values)
         return tuple(Ends(value.index_select(0, i), value.index_select(0, j)) for value in values)
 
     def differences(self, z: Tensor, *, directed: bool = False) -> Tensor:
@@ -123,11 +105,11 @@ class Communication:
                 and subtracts from j.
             directed: which rows of edges.
         """
-        total = message.new_zeros(self.num_nodes, message.size(1))
+        total = message.new_zeros(self.num_ends, message.size(1))
         if directed:
-            return total.index_add_(0, self.edge_index[1], message)
+            return self._own(total.index_add_(0, self.edge_index[1], message))
         i, j = self.link_index
-        return total.index_add_(0, i, message).index_add_(0, j, message, alpha=-1)
+        return self._own(total.index_add_(0, i, message).index_add_(0, j, message, alpha=-1))
 
     def reduce(
         self, value: Tensor, how: Literal["sum", "amin", "amax"], *, empty: float, directed: bool = False
@@ -144,8 +126,8 @@ class Communication:
             rows = self.edge_index[1]
         else:
             rows, value = self.link_index.flatten(), torch.cat([value, value])
-        like = value.new_full((self.num_nodes, value.size(1)), empty)
-        return like.scatter_reduce(0, rows.unsqueeze(1).expand_as(value), value, how, include_self=False)
+        like = value.new_full((self.num_ends, value.size(1)), empty)
+        return self._own(like.scatter_reduce(0, rows.unsqueeze(1).expand_as(value), value, how, include_self=False))
 
     def swap(self, value: Tensor) -> Tensor:
         """Exchange a vector for each directed edge: ``(E, d)`` to ``(E, d)``; (j, i) gets what (i, j) had."""
@@ -165,8 +147,7 @@ class Communication:
         exchanges = int(self.diameter.max())
         self._count(numbers=exchanges, rounds=exchanges, setup=setup)
         self.traffic.minima += not setup
-        smallest = value.new_full((self.num_graphs, 1), torch.inf)
-        return self.at_nodes(smallest.scatter_reduce(0, self.batch.unsqueeze(1), value, "amin"))
+        return self.at_nodes(-self._largest(-value))
 
     def graph_max(self, value: Tensor) -> Tensor:
         """Return at every node the largest number of its graph: ``(N, 1)`` to ``(N, 1)``.
@@ -177,8 +158,7 @@ class Communication:
         Args:
             value: a number of every node, the same whenever this is called in a run.
         """
-        largest = value.new_full((self.num_graphs, 1), -torch.inf)
-        return self.at_nodes(largest.scatter_reduce(0, self.batch.unsqueeze(1), value, "amax"))
+        return self.at_nodes(self._largest(value))
 
     def graph_mean(self, value: Tensor, *, more: int = 0) -> Tensor:
         """Return at every node the exact average over its graph: ``(N, d)`` to ``(N, d)``.
@@ -192,8 +172,7 @@ class Communication:
             more: how many further vectors are averaged with it, by whoever calls; they are counted.
         """
         self._count(vectors=1 + more, rounds=2 * int(self.radius.max()) + more)
-        total = value.new_zeros(self.num_graphs, value.size(1)).index_add(0, self.batch, value)
-        return self.at_nodes(total / torch.bincount(self.batch).unsqueeze(1))
+        return self.at_nodes(self._total(value) / self._graph_sizes)
 
     def wait(self, *, vectors: int = 0) -> None:
         """Let a round pass whose exchanges are simulated elsewhere.
@@ -225,11 +204,12 @@ class Communication:
             ``(N, d)`` for each.
         """
         self._count(vectors=1)
+        (values,) = self._with_neighbours(z)
         origin = z[:1] if self.num_graphs == 1 else z.index_select(0, self._first_nodes)
-        return torch.split(laplacians @ (z - origin), self.num_nodes)
+        return torch.split(laplacians @ (values - origin), self.num_nodes)
 
     def laplacians(self, *weights: Tensor) -> Tensor:
-        """Return the graph Laplacians for k weights ``(U, 1)`` of the links, one over the other: ``(k N, N)``, sparse.
+        """Return the graph Laplacians for k weights ``(U, 1)`` of the links, one over the other: ``(k N, M)``, sparse.
 
         Applying them is twice as fast as summing over links, and more on dense graphs. No communication.
         """
@@ -238,7 +218,7 @@ class Communication:
         values = torch.cat([torch.cat([-w[self.edge_link, 0], self._degree(w)]) for w in weights])
         rows = torch.cat([torch.cat([target, nodes]) + k * self.num_nodes for k in range(len(weights))])
         columns = torch.cat([source, nodes]).repeat(len(weights))
-        index, shape = torch.stack([rows, columns]), (len(weights) * self.num_nodes, self.num_nodes)
+        index, shape = torch.stack([rows, columns]), (len(weights) * self.num_nodes, self.num_ends)
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
             return torch.sparse_coo_tensor(index, values, shape, check_invariants=False).to_sparse_csr()
@@ -268,14 +248,43 @@ class Communication:
     @property
     def graph_sizes(self) -> Tensor:
         """``(N, 1)``, how many nodes every node's graph has, in the precision of the weights."""
-        return self.at_nodes(torch.bincount(self.batch).unsqueeze(1)).to(self.weight)
+        return self.at_nodes(self._graph_sizes).to(self.weight)
 
     def _degree(self, weight: Tensor) -> Tensor:
         """Sum weights of the links, ``(U, 1)``, at their ends, ``(N,)``."""
-        total = weight.new_zeros(self.num_nodes)
+        total = weight.new_zeros(self.num_ends)
         for end in self.link_index:
             total = total.index_add(0, end, weight[:, 0])
-        return total
+        return self._own(total)
+
+    # The rest is what an object that holds the nodes of one process only does in another way.
+
+    @property
+    def num_ends(self) -> int:
+        """M, the nodes that edges of this object end in: its own, first, and those of other processes."""
+        return self.num_nodes
+
+    def _with_neighbours(self, *values: Tensor) -> tuple[Tensor, ...]:
+        """Return the values at all ends of edges: each ``(N, k)`` to ``(M, k)``."""
+        return values
+
+    def _own(self, values: Tensor) -> Tensor:
+        """Return those of the own nodes: ``(M, ...)`` to ``(N, ...)``."""
+        return values
+
+    def _largest(self, value: Tensor) -> Tensor:
+        """Return the largest number of every graph: ``(N, 1)`` to ``(G, 1)``."""
+        largest = value.new_full((self.num_graphs, 1), -torch.inf)
+        return largest.scatter_reduce(0, self.batch.unsqueeze(1), value, "amax")
+
+    def _total(self, value: Tensor) -> Tensor:
+        """Return the sum over the nodes of every graph: ``(N, d)`` to ``(G, d)``."""
+        return value.new_zeros(self.num_graphs, value.size(1)).index_add(0, self.batch, value)
+
+    @property
+    def _graph_sizes(self) -> Tensor:
+        """How many nodes every graph has, ``(G, 1)``."""
+        return torch.bincount(self.batch).unsqueeze(1)
 
     @cached_property
     def _laplacian(self) -> Tensor:

@@ -14,6 +14,7 @@ from torch.func import grad, jacrev, jvp
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.finite_sum import cast, shape_of
+from gnn_l2o.problems.holders import Holders
 from gnn_l2o.problems.layout import Layout
 from gnn_l2o.problems.local_solve.proximal_newton import KeptModel, proximal_newton
 from gnn_l2o.problems.node_data import Group, NodeData, as_node_data, as_tensor, described, grouped
@@ -262,6 +263,15 @@ class Differentiable(Problem):
 
     def repeat(self, copies: int) -> Self:
         return type(self).concatenate([self] * copies)
+
+    def part(self, holders: Holders) -> Self:
+        return dataclasses.replace(
+            self,
+            batch=self.batch[holders.nodes],
+            data=tuple(self.data[node] for node in holders.nodes.tolist()),
+            initial=self.initial[holders.nodes],
+            holders=holders,
+        )
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         return dataclasses.replace(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o.problems.holders import Holders
 from gnn_l2o.problems.problem import Problem
 from gnn_l2o.problems.regularizer import Regularizer
 
@@ -100,6 +101,19 @@ class FiniteSum(Problem):
             batch=(shift + self.batch).flatten(),
             copies=copies * self.copies,
         )
+
+    def part(self, holders: Holders) -> Self:
+        return dataclasses.replace(self, **self._of_nodes(holders.nodes), holders=holders)
+
+    def _of_nodes(self, nodes: Tensor) -> dict[str, Any]:
+        """Return the attributes that differ where only these nodes of one problem, ``(n,)``, are kept."""
+        assert self.copies == 1 and self.num_problems == 1
+        return {
+            "batch": self.batch[nodes],
+            "features": self.features[nodes],
+            "targets": self.targets[nodes],
+            "count": self.count[nodes],
+        }
 
     def first_rows(self, samples: int) -> Tensor:
         """Return the first rows of every node, repeated where the node has fewer samples: ``(M, samples)``."""

@@ -106,15 +106,24 @@ class LinearModel(FiniteSum):
         return (self.weight.unsqueeze(1) * value).sum(dim=2).t().reshape(-1, 1)
 
     def objective_at_nodes(self, x: Tensor) -> Tensor:
+        if self.holders is not None:
+            return super().objective_at_nodes(x)
         stored = self.features.size(0)
         means, first = [], 0
         for points in torch.split(x, self._sizes.squeeze(1).tolist()):  # the nodes of a problem are contiguous rows
             own = slice(first % stored, first % stored + len(points))
             first += len(points)
-            predicted = points @ self.features[own].flatten(0, 1).t()  # (n, n m), n the nodes of the problem
-            losses = self.sample_loss(predicted, self.targets[own].flatten())
-            means.append(losses @ self.weight[own].flatten() / len(points))
+            means.append(self._total_loss(points, own) / len(points))
         return torch.cat(means) + self.node_regularizer.value(x)
+
+    def total_loss(self, points: Tensor) -> Tensor:
+        return self._total_loss(points, slice(None))
+
+    def _total_loss(self, points: Tensor, own: slice) -> Tensor:
+        """Return the sum of f_i over some of the stored nodes, n, at each point: ``(k, d)`` to ``(k,)``."""
+        predicted = points @ self.features[own].flatten(0, 1).t()  # (k, n m)
+        losses = self.sample_loss(predicted, self.targets[own].flatten())
+        return losses @ self.weight[own].flatten()
 
     def local_gradient(self, x: Tensor) -> Tensor:
         slope = self.sample_slope(self._predict(x), self.targets.unsqueeze(1))  # (M, copies, m)

@@ -283,6 +283,9 @@ class NeuralNetwork(FiniteSum):
             "curvature": curvature,
         }
 
+    def _of_nodes(self, nodes: Tensor) -> dict[str, Any]:
+        return {**super()._of_nodes(nodes), "initial": self.initial[nodes], "curvature": _Curvature()}
+
     def _moved(self, device: torch.device | str | None, dtype: torch.dtype | None) -> dict[str, Any]:
         return {
             **super()._moved(device, dtype),

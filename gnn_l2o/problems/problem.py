@@ -11,7 +11,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.calls import Calls
+from gnn_l2o.problems.holders import Holders
 from gnn_l2o.problems.local_work import LocalWork
 from gnn_l2o.problems.regularizer import Regularizer
 
@@ -29,6 +31,8 @@ class Problem(LocalWork):
         batch: ``(N,)``, the problem of every node, ascending.
         source: the origin of real data, in words; empty for synthetic data. For problems side by side, that of the
             first.
+        holders: where this object is a part of one problem (:meth:`part`), the processes that hold the others. Its rows
+            are then those of this process's nodes, and averages run over all nodes.
 
     Shape:
         N nodes (of all problems together), B problems, d coordinates.
@@ -37,6 +41,7 @@ class Problem(LocalWork):
     regularizer: Regularizer
     batch: Tensor
     source: str = ""
+    holders: Holders | None = None
 
     @property
     @abstractmethod
@@ -120,6 +125,17 @@ class Problem(LocalWork):
     def repeat(self, copies: int) -> Self:
         """Return ``copies`` copies of this problem side by side, copy after copy, that share their data in memory."""
 
+    def part(self, holders: Holders) -> Self:
+        """Return the part of one problem that this process holds: with the data of its nodes only.
+
+        Args:
+            holders: the processes among which the nodes are divided.
+
+        Raises:
+            InputError: problems of this kind cannot be divided.
+        """
+        raise InputError(f"a {type(self).__name__} cannot be divided among processes")
+
     @abstractmethod
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Self:
         """Return a copy on ``device``, with its real numbers in ``dtype``."""
@@ -162,10 +178,18 @@ class Problem(LocalWork):
 
     def average(self, x: Tensor) -> Tensor:
         """Average over the nodes of each problem: ``(N, k)`` to ``(B, k)``. For measuring; no node can compute it."""
+        if self.holders is not None:
+            return self.holders.sum(x.sum(dim=0, keepdim=True)) / self.holders.num_nodes
         if self.num_problems == 1:
             return x.mean(dim=0, keepdim=True)
         total = x.new_zeros(self.num_problems, x.size(1)).index_add(0, self.batch, x)
         return total / self._sizes
+
+    def maximum(self, x: Tensor) -> Tensor:
+        """Return the largest number of the nodes of each problem: ``(N, 1)`` to ``(B, 1)``. For measuring, as above."""
+        largest = x.new_full((self.num_problems, 1), -torch.inf)
+        largest = largest.scatter_reduce(0, self.batch.unsqueeze(1), x, "amax")
+        return largest if self.holders is None else self.holders.max(largest)
 
     def spread(self, value: Tensor) -> Tensor:
         """Give every node the row of its problem: ``(B, k)`` to ``(N, k)``."""
@@ -181,6 +205,9 @@ class Problem(LocalWork):
         The mean is over the nodes of the problem that node i belongs to. For measuring; no node can compute it. Here by
         one evaluation of all losses for each node of the largest problem.
         """
+        if self.holders is not None:
+            total = self.holders.sum(self.total_loss(self.holders.gather(x)))
+            return total[self.holders.nodes] / self.holders.num_nodes + self.node_regularizer.value(x)
         sizes = self._sizes.squeeze(1)
         first = sizes.cumsum(0) - sizes
         values = self.node_regularizer.value(x)
@@ -190,6 +217,10 @@ class Problem(LocalWork):
             mean = self.average(self.loss(self.spread(x[rows]))).squeeze(1)
             values = values.index_add(0, rows[there], mean[there])
         return values
+
+    def total_loss(self, points: Tensor) -> Tensor:
+        r"""Return :math:`\sum_i f_i(x)` over the nodes of this object, of one problem, at each point: ``(k, d)`` to ``(k,)``."""
+        return torch.stack([self.loss(point.expand(self.num_nodes, -1)).sum() for point in points])
 
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:
         r"""Return :math:`\operatorname{prox}_{r, \mathrm{Diag}(p)}(v)` at every node: ``(N, d)``.

@@ -15,6 +15,7 @@ from torch import Tensor
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.calls import Calls
 from gnn_l2o.problems.finite_sum import FiniteSum
+from gnn_l2o.problems.holders import Holders
 from gnn_l2o.problems.problem import Problem
 from gnn_l2o.problems.regularizer import Regularizer
 
@@ -55,6 +56,7 @@ class Stochastic(Problem):
         seed: of the draws, at least 0; of problems side by side, the streams of their nodes, in order.
         drawn: the problem with the samples of this draw; ``None`` for the full problem.
         number: of this draw; ``None`` for the full problem.
+        rows: of a part of a problem, the numbers of its nodes among those of the streams; ``None`` for all.
         calls: the evaluations of this object and of all draws from it.
 
     Raises:
@@ -66,10 +68,12 @@ class Stochastic(Problem):
     seed: int | tuple[Stream, ...] = field(kw_only=True)
     drawn: FiniteSum | None = field(default=None, kw_only=True)
     number: int | None = field(default=None, kw_only=True, compare=False)
+    rows: Tensor | None = field(default=None, kw_only=True)
     calls: Calls = field(default_factory=Calls, kw_only=True, compare=False)
     regularizer: Regularizer = field(init=False)
     batch: Tensor = field(init=False)
     source: str = field(init=False)
+    holders: Holders | None = field(init=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.full, FiniteSum):
@@ -81,6 +85,7 @@ class Stochastic(Problem):
         object.__setattr__(self, "regularizer", self.full.regularizer)
         object.__setattr__(self, "batch", self.full.batch)
         object.__setattr__(self, "source", self.full.source)
+        object.__setattr__(self, "holders", self.full.holders)
 
     def draw(self, number: int) -> Self:
         return dataclasses.replace(self, drawn=self._sum.subsample(self._rows(number)), number=number)
@@ -101,12 +106,14 @@ class Stochastic(Problem):
 
     def _rows(self, *numbers: int) -> Tensor:
         """Return the samples of every node in this draw, ``(M, batch_size)``, or all if that is fewer."""
-        counts, (nodes, samples) = self._sum.count, self._sum.sizes
-        keys = np.empty((nodes, samples))  # the samples with the smallest keys are drawn
+        counts, samples = self._sum.count, self._sum.sizes[1]
+        keys = np.empty((sum(s.nodes for s in self._streams), samples))  # the samples with the smallest keys are drawn
         first = 0
         for seed, size, width in self._streams:
             keys[first : first + size, :width] = np.random.default_rng([seed, *numbers]).random((size, width))
             first += size
+        if self.rows is not None:
+            keys = keys[self.rows.numpy()]
         padding = torch.arange(samples, device=counts.device) >= counts
         order = torch.from_numpy(keys).to(counts.device).masked_fill(padding, torch.inf)
         return order.topk(min(self.batch_size, samples), dim=1, largest=False).indices
@@ -162,6 +169,11 @@ class Stochastic(Problem):
             batch_size=sizes[0],
             seed=tuple(stream for p in problems for stream in p._streams * p._sum.copies),
         )
+
+    def part(self, holders: Holders) -> Self:
+        # The streams stay those of all nodes, so that a node draws the same samples wherever it is held.
+        own = self._over(self.full.part(holders))
+        return dataclasses.replace(own, seed=self._streams, rows=holders.nodes)
 
     def repeat(self, copies: int) -> Self:
         return self._over(self.full.repeat(copies))

@@ -1,0 +1,69 @@
+"""Compares, in each process, runs over several processes with runs in one, and prints how far they are apart."""
+
+import json
+import sys
+
+import torch
+
+from gnn_l2o.algorithms.driver import Driver
+from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.distributed import DistributedNetwork, Division, partition, started
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.learned import available_models, load_model
+from gnn_l2o.problems import Stochastic
+from gnn_l2o.problems.regularizers import L1, Zero
+from gnn_l2o.testing.runs import small_problem
+
+STEPS = 8
+NODES = 9
+
+
+def algorithms(problem):
+    """Every method with two settings in units of the problem, and every released model."""
+    for name in METHODS.names():
+        method = METHODS[name]
+        for setting in method.settings(2):
+            yield method.from_setting(problem, setting)
+    for name in available_models():
+        yield load_model(name).to(dtype=torch.float64)
+
+
+def compare(algorithm, problem, network, part, local, division):
+    if getattr(algorithm, "stochastic", False):
+        problem = Stochastic(problem, batch_size=2, seed=3)
+        part = problem.part(division)
+    x0 = torch.randn(NODES, problem.dim, generator=torch.Generator().manual_seed(1)).double()
+    whole = Driver(algorithm, problem, network, x0)
+    mine, again = (Driver(algorithm, part, each, x0[division.nodes]) for each in (local, local.to()))
+    for driver in (whole, mine, again):
+        driver.advance(STEPS)
+    rows = whole.x[division.nodes]
+    return {
+        "apart": float((rows - mine.x).abs().max() / whole.x.abs().max().clamp(min=1)),
+        "counted": vars(network.traffic) == vars(local.traffic),
+        "repeated": torch.equal(again.x, mine.x),
+    }
+
+
+@torch.no_grad()
+def main(topologies):
+    results = {}
+    with started() as processes:
+        for topology in topologies:
+            network = build_network(topology, NODES, seed=0)
+            scattered = torch.arange(NODES) % processes.count  # cuts through hubs, and almost every link
+            for cut, owner in (("in parts", partition(network, processes.count)), ("scattered", scattered)):
+                division = Division(processes, owner)
+                problems = [small_problem(NODES, r) for r in (L1(0.2), Zero())]
+                parts = [problem.part(division) for problem in problems]
+                for algorithms_of_both in zip(*map(algorithms, parts), strict=True):
+                    for algorithm, problem, part in zip(algorithms_of_both, problems, parts, strict=True):
+                        networks = network.to(), DistributedNetwork.part_of(network, division)
+                        if algorithm.refusal(part, networks[1]) is None:
+                            key = f"{algorithm.name}, {topology} {cut}, {part.regularizer}"
+                            results[key] = compare(algorithm, problem, networks[0], part, networks[1], division)
+                            break
+    print(json.dumps(results))
+
+
+main(sys.argv[1:])
