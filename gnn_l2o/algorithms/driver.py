@@ -35,24 +35,44 @@ class Driver(Generic[State]):
         iteration: steps taken.
         cost: see :class:`Standing`.
         seconds: see :class:`Standing`.
+        told: what neighbours told each other in :meth:`.Algorithm.init`.
     """
-
-    _told = SetupCost()  # what neighbours told each other in init
 
     def __init__(self, algorithm: Algorithm[State], problem: Problem, network: Network, x0: Tensor) -> None:
         before, told = spent(problem, network), _setup(network)
         self._set(algorithm, problem, network, algorithm.init(problem.draw(0), network, x0), iteration=0)
         self.cost = spent(problem, network) - before
         now = _setup(network)
-        self._told = SetupCost(now.rounds - told.rounds, now.numbers - told.numbers)
+        self.told = SetupCost(now.rounds - told.rounds, now.numbers - told.numbers)
 
     @classmethod
     def resume(
-        cls, algorithm: Algorithm[State], problem: Problem, network: Network, state: State, iteration: int
+        cls,
+        algorithm: Algorithm[State],
+        problem: Problem,
+        network: Network,
+        state: State,
+        iteration: int,
+        *,
+        cost: Cost = Cost(),  # noqa: B008  # frozen
+        seconds: float = 0.0,
+        told: SetupCost = SetupCost(),  # noqa: B008  # immutable
     ) -> Self:
-        """Return a driver that goes on from a state after ``iteration`` steps; cost and seconds begin at zero."""
+        """Return a driver that goes on from a state after ``iteration`` steps.
+
+        Args:
+            algorithm: as of the driver before, as the next two.
+            problem: what it minimizes.
+            network: over which.
+            state: its state.
+            iteration: steps taken.
+            cost: of the steps so far, which the driver goes on to count; likewise ``seconds`` and ``told``.
+            seconds: that they took.
+            told: what neighbours told each other before the first.
+        """
         driver = cls.__new__(cls)
         driver._set(algorithm, problem, network, state, iteration)
+        driver.cost, driver.seconds, driver.told = cost, seconds, told
         return driver
 
     def _set(
@@ -60,7 +80,7 @@ class Driver(Generic[State]):
     ) -> None:
         self.algorithm, self.problem, self.network = algorithm, problem, network
         self.state, self.iteration = state, iteration
-        self.cost, self.seconds = Cost(), 0.0
+        self.cost, self.seconds, self.told = Cost(), 0.0, SetupCost()
 
     @property
     def setup(self) -> SetupCost:
@@ -71,7 +91,7 @@ class Driver(Generic[State]):
         """
         facts = len(self.algorithm.flooded)
         rounds = int(self.network.diameter.max()) if facts else 0
-        return SetupCost(self._told.rounds + rounds, self._told.numbers + facts * rounds)
+        return SetupCost(self.told.rounds + rounds, self.told.numbers + facts * rounds)
 
     def step(self) -> None:
         """Take one step; neither cost nor seconds are counted."""

@@ -35,24 +35,24 @@ class Measures:
 
     def __init__(self, problem: Problem, x0: Tensor, optimum: float | None = None) -> None:
         self.problem, self.optimum = problem, optimum
-        self.smoothness = problem.smoothness().mean()
-        slope = problem.local_gradient(x0).norm(dim=1).mean()
+        self.smoothness = problem.average(problem.smoothness()).squeeze()
+        slope = problem.average(problem.local_gradient(x0).norm(dim=1, keepdim=True)).squeeze()
         self.slope = slope if slope > 0 else slope.new_ones(())
-        start = x0.mean(dim=0, keepdim=True)
+        start = problem.average(x0)
         self.length = max(start.norm(), self.slope / self.smoothness)
         self.start = problem.objective(start)
 
     def __call__(self, x: Tensor) -> dict[str, Tensor]:
         """Return the measures of iterates ``(N, d)`` by name, ``(1,)`` each."""
-        problem, mean = self.problem, x.mean(dim=0, keepdim=True)
-        gradient = problem.local_gradient(mean.expand_as(x)).mean(dim=0, keepdim=True)
+        problem, mean = self.problem, self.problem.average(x)
+        gradient = problem.average(problem.local_gradient(mean.expand_as(x)))
         step = 1 / self.smoothness
         residual = (mean - problem.regularizer.prox(mean - step * gradient, step)).norm(dim=1) / step
-        scale = max(mean.norm(), self.length) * len(x) ** 0.5
+        apart = problem.average((x - mean).square().sum(dim=1, keepdim=True)).squeeze(1).sqrt()
         measures = {
             "objective": problem.objective(mean),
             "residual": residual / self.slope,
-            "consensus_error": ((x - mean).norm() / scale).reshape(1),
+            "consensus_error": apart / max(mean.norm(), self.length),
         }
         if self.optimum is not None:
             excess = (self.start - self.optimum).clamp(min=_TINY)
@@ -65,4 +65,4 @@ class Diverged(StoppingRule):
 
     def holds(self, standing: Standing) -> bool:
         residual = standing.measures["residual"]
-        return not bool((residual <= DIVERGED).all() and standing.state.x.isfinite().all())
+        return not bool((residual <= DIVERGED).all())  # if a node's iterate is not finite, this is no number

@@ -14,6 +14,7 @@ from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import MaxRounds, Stationary, StoppingRule
+from gnn_l2o.applications.checkpoints import Checkpoints
 from gnn_l2o.applications.measures import Diverged, Measures
 from gnn_l2o.applications.optimizers import choose_optimizer
 from gnn_l2o.graph.convert import as_network
@@ -60,6 +61,7 @@ def minimize(
     stop: StoppingRule = STOP,
     certify: bool = False,
     optimum: float | None = None,
+    checkpoints: Checkpoints | str | Path | None = None,
 ) -> MinimizeResult:
     r"""Minimize :math:`F(x) = \frac1N \sum_i f(x, D_i) + r(x)`, the data :math:`D_i` private to node i of a network.
 
@@ -83,6 +85,8 @@ def minimize(
         stop: when the run ends: a rule, or several joined by ``|`` (:mod:`gnn_l2o.algorithms.stopping`).
         certify: find the minimum first, by a centralized solver, so that the optimality gap is measured.
         optimum: the minimum of F, if it is known already.
+        checkpoints: a folder for files of the run, atomically written; a run that finds such files goes on from the
+            last, to the same numbers as without an interruption, wall times apart.
 
     Raises:
         InputError: an argument is wrong, or the optimizer cannot run there.
@@ -97,7 +101,9 @@ def minimize(
         (True, 3.0)
     """
     problem = Differentiable.from_nodes(f, data_per_node, x0=x0, regularizer=regularizer)
-    result = minimize_problem(problem, network, optimizer=optimizer, stop=stop, certify=certify, optimum=optimum)
+    result = minimize_problem(
+        problem, network, optimizer=optimizer, stop=stop, certify=certify, optimum=optimum, checkpoints=checkpoints
+    )
     result.x, result.nodes = problem.layout.unflatten(result.x), problem.layout.unflatten(result.nodes)
     return result
 
@@ -111,6 +117,7 @@ def minimize_problem(
     stop: StoppingRule = STOP,
     certify: bool = False,
     optimum: float | None = None,
+    checkpoints: Checkpoints | str | Path | None = None,
 ) -> MinimizeResult:
     """Minimize a problem of any kind, as :func:`minimize` does one that a function defines.
 
@@ -121,6 +128,7 @@ def minimize_problem(
         stop: when the run ends.
         certify: whether the minimum is found first.
         optimum: the minimum, if it is known.
+        checkpoints: where files of the run are kept.
 
     Returns:
         The result, with x as ``(d,)`` and those of the nodes as ``(N, d)``.
@@ -131,6 +139,8 @@ def minimize_problem(
     """
     if not isinstance(stop, StoppingRule):
         raise InputError(f"stop must be a stopping rule, such as MaxRounds(100) | Stationary(1e-6); got {stop!r}")
+    if isinstance(checkpoints, str | Path):
+        checkpoints = Checkpoints(checkpoints)
     if certify and optimum is not None:
         raise InputError("certify finds the optimum; expected no other one beside it")
     network = as_network(network, problem.num_nodes).to(dtype=torch.float64)
@@ -142,18 +152,21 @@ def minimize_problem(
     if certify:
         optimum = float(solve(problem).value)
     x0 = problem.prox(problem.initial_point().to(torch.float64), 0.0)  # into the domain of r
-    driver = Driver(algorithm, problem, network, x0)
+    driver, rows = Driver(algorithm, problem, network, x0), list[dict[str, float]]()
+    if checkpoints is not None:
+        driver, rows = checkpoints.resume(driver)
     diverged = Diverged()
-    trace = list(
-        driver.halts(checkpoints(algorithm.depth), measure=Measures(problem, x0, optimum), stop=(diverged, stop))
-    )
-    last = trace[-1]
+    halts = (k for k in measured_iterations(algorithm.depth) if k >= driver.iteration)
+    for last in driver.halts(halts, measure=Measures(problem, x0, optimum), stop=(diverged, stop)):
+        rows.append(_row(last))
+        if checkpoints is not None:
+            checkpoints.save(driver, rows)
     success = stop.converged(last) and not diverged.holds(last)
     measured = {name: float(values) for name, values in last.measures.items()}
     x = last.state.x
     numbers = last.cost.numbers + driver.setup.numbers
     return MinimizeResult(
-        x=x.mean(dim=0),
+        x=problem.average(x)[0],
         nodes=x,
         fun=measured["objective"],
         success=success,
@@ -170,11 +183,11 @@ def minimize_problem(
         gradients=last.cost.gradients + last.cost.solve_gradients,
         seconds=last.seconds,
         optimizer=algorithm,
-        trace=_columns(trace),
+        trace={name: torch.tensor([row[name] for row in rows]).numpy() for name in rows[0]},
     )
 
 
-def checkpoints(depth: int | None) -> Iterator[int]:
+def measured_iterations(depth: int | None) -> Iterator[int]:
     """Yield the iterations that are measured: every one up to 200, then each about 1 % after the last.
 
     Args:
@@ -203,11 +216,7 @@ def _message(
     return "; ".join(parts)
 
 
-def _columns(trace: list[Standing]) -> dict[str, Any]:
-    columns = {
-        "iteration": [s.iteration for s in trace],
-        "rounds": [s.cost.rounds for s in trace],
-        "seconds": [s.seconds for s in trace],
-        **{name: [float(s.measures[name]) for s in trace] for name in trace[0].measures},
-    }
-    return {name: torch.tensor(values).numpy() for name, values in columns.items()}
+def _row(standing: Standing) -> dict[str, float]:
+    measures = {name: float(values) for name, values in standing.measures.items()}
+    counted = {"iteration": standing.iteration, "rounds": standing.cost.rounds, "seconds": standing.seconds}
+    return {**counted, **measures}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from gnn_l2o.cli.listing import listing
 from gnn_l2o.cli.parser import Parser
 from gnn_l2o.cli.progress import logging_to_stderr, progress
 from gnn_l2o.cli.start import invocation
+from gnn_l2o.distributed import Processes, start
 from gnn_l2o.evaluation import Plan, Results, evaluate, overview
 from gnn_l2o.evaluation.presets import load_preset
 from gnn_l2o.limits import LIMITS
@@ -44,6 +46,8 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
     argv = sys.argv[1:] if argv is None else argv
     parser = build_parser(program)
     args = parser.parse_args(argv)
+    if args.distributed and int(os.environ.get("RANK", 0)):
+        parser.prog += f", process {os.environ['RANK']}"  # the first one has the plain name
     command = shlex.join([*invocation(program), *argv])
     is_given = args.output is not None
     try:
@@ -53,8 +57,10 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
         if args.output is None and not (args.resume or args.overwrite):  # these need a folder that is there
             args.output = output.default_folder()
             argv = [*argv, "--output", str(args.output)]
-        with logging_to_stderr(quiet=args.quiet, verbose=args.verbose):
-            evaluate_all(parser, args, argv, command)
+        processes = team(distributed=args.distributed)
+        is_quiet = args.quiet or not _is_first(processes)
+        with logging_to_stderr(quiet=is_quiet, verbose=args.verbose and not is_quiet):
+            evaluate_all(parser, args, argv, command, processes)
     except KeyboardInterrupt as error:
         return stopped(error, program, args, is_given=is_given)
     except (Exception, SystemExit) as error:  # a plug-in may try to end the process
@@ -64,8 +70,26 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
     return 0
 
 
-def evaluate_all(parser: Parser, args: argparse.Namespace, argv: list[str], command: str) -> None:
-    """Run all evaluations that the arguments stand for, and show what they found.
+def team(*, distributed: bool) -> Processes | None:
+    """Return the processes that make the runs together; ``None`` for this one alone.
+
+    Raises:
+        InputError: the processes cannot find each other.
+    """
+    if not distributed:
+        return None
+    with about(distributed=True):
+        return start()
+
+
+def _is_first(processes: Processes | None) -> bool:
+    return processes is None or processes.is_first
+
+
+def evaluate_all(
+    parser: Parser, args: argparse.Namespace, argv: list[str], command: str, processes: Processes | None
+) -> None:
+    """Run all evaluations that the arguments stand for; the first process shows what they found.
 
     Raises:
         InputError: an argument is wrong.
@@ -75,16 +99,18 @@ def evaluate_all(parser: Parser, args: argparse.Namespace, argv: list[str], comm
     calls = expand(parser, args, argv)
     if len(calls) > 1:  # so that a mistake in the last is found before the first has run
         for call in calls:
-            run(call.args, command, check_only=True)
+            run(call.args, command, processes, check_only=True)
     console = Console()
     if not console.is_terminal:
         console.width = 160  # into a file or a pipe, where nothing says how wide a line may be
     runs, found = {}, []
     for call in calls:
-        runs[call.name] = results = run(call.args, command)
+        runs[call.name] = results = run(call.args, command, processes)
         found += overview.entries(results, call.name)
-        if args.format == "table":
+        if args.format == "table" and _is_first(processes):
             output.show(console, results, call.args, call.heading)
+    if not _is_first(processes):
+        return
     output.save_overview(runs, found, args)
     if args.format != "table":
         print(output.rows(runs, args.format))
@@ -117,7 +143,7 @@ def expand(parser: Parser, args: argparse.Namespace, argv: list[str]) -> list[Ca
     return calls
 
 
-def run(args: argparse.Namespace, command: str, *, check_only: bool = False) -> Results:
+def run(args: argparse.Namespace, command: str, processes: Processes | None, *, check_only: bool = False) -> Results:
     """Run the evaluation that the arguments describe, showing progress on stderr."""
     if args.threads is not None:
         torch.set_num_threads(args.threads)
@@ -130,6 +156,7 @@ def run(args: argparse.Namespace, command: str, *, check_only: bool = False) -> 
             command=command,
             check_only=check_only,
             report=report,
+            processes=processes,
         )
 
 

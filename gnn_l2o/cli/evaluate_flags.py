@@ -15,7 +15,7 @@ from gnn_l2o.limits import LIMITS
 
 SHOWING = ("open", "format", "quiet", "verbose")
 SPEC = "NAME[:KEY=VALUE,...]"
-NOT_IN_PRESETS = {"list", "preset", "quick", "full", "output", "overwrite", "resume", *SHOWING}
+NOT_IN_PRESETS = {"list", "preset", "quick", "full", "output", "overwrite", "resume", "distributed", *SHOWING}
 
 
 def build_parser(program: str = "evaluate.py") -> Parser:
@@ -79,6 +79,8 @@ def build_parser(program: str = "evaluate.py") -> Parser:
     )
     threads = whole_number(1, MAX_THREADS)
     add("--threads", type=threads, default=None, metavar="N", help="CPU threads; default: the choice of PyTorch")
+    several = "divide the nodes of every run among the processes that torchrun started"
+    add("--distributed", action="store_true", help=several)
     output = "folder for results, tables, reports, figures/ and the overview; default: out/ and the time"
     add("--output", type=folder, metavar="DIR", help=output)
     add("--overwrite", action="store_true", help="replace the results in the output folder")

@@ -76,9 +76,7 @@ class Halo:
             result: where to write, likewise.
         """
         arrived = {rank: value.new_empty(len(rows), value.size(1)) for rank, rows in self.send_edges.items()}
-        self.processes.exchange(
-            {rank: value.index_select(0, rows) for rank, rows in self.send_edges.items()}, arrived
-        )
+        self.processes.exchange({rank: value.index_select(0, rows) for rank, rows in self.send_edges.items()}, arrived)
         for rank, rows in self.send_edges.items():
             result[rows] = arrived[rank]
         return result

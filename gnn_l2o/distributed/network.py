@@ -28,7 +28,7 @@ class DistributedNetwork(Network):
     Attributes:
         division: which process holds which nodes.
         halo: the neighbours of the own nodes that other processes hold.
-        whole: the whole graph, which tells its size, spectrum and diameter.
+        whole: what is known of the whole graph: the graph itself, or what nodes have found out (:class:`.GraphFacts`).
 
     Shape:
         As in :class:`~gnn_l2o.Network`, with N the own nodes, E the directed edges to them, U the links that end in
@@ -63,7 +63,6 @@ class DistributedNetwork(Network):
             edge_link=link_position[network.edge_link[kept_edges]],
             weight=network.weight[kept_links],
             batch=torch.zeros(len(nodes), dtype=torch.long),
-            spectra=network.spectra,
             num_nodes=len(nodes),
             division=division,
             halo=halo,
@@ -94,9 +93,17 @@ class DistributedNetwork(Network):
         return self.division.sum(super()._total(value))
 
     @property
+    def num_graphs(self) -> int:  # type: ignore[override]  # an attribute of Communication
+        return 1
+
+    @property
     def _graph_sizes(self) -> Tensor:
         return torch.tensor([[self.division.num_nodes]])
 
     @property
+    def _eigenvalues(self) -> Tensor:
+        return torch.cat([self.whole.spectral_gap, self.whole.min_eigenvalue], dim=1).to(self.weight)
+
+    @property
     def _extents(self) -> Tensor:
-        return self.whole._extents
+        return torch.cat([self.whole.diameter, self.whole.radius], dim=1)

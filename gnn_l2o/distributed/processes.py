@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import socket
@@ -27,6 +28,9 @@ class Processes:
 
     Only tensors and the bytes of JSON travel; nothing is pickled.
 
+    Args:
+        timeout: seconds for which a process waits for a message.
+
     Attributes:
         rank: the number of this process, from 0.
         count: how many there are.
@@ -34,10 +38,10 @@ class Processes:
         messages: how many messages these were.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
         self.rank, self.count = dist.get_rank(), dist.get_world_size()
         self.bytes_sent = self.messages = 0
-        self._patient = dist.new_group(timeout=_LONG)
+        self._group, self._patient = (dist.new_group(timeout=t) for t in (timedelta(seconds=timeout), _LONG))
 
     @property
     def is_first(self) -> bool:
@@ -57,7 +61,7 @@ class Processes:
             return value
         total = value.clone().contiguous()
         with connection_errors():
-            dist.all_reduce(total, operation)
+            dist.all_reduce(total, operation, group=self._group)
         return total
 
     def concatenate(self, rows: Tensor, counts: list[int]) -> Tensor:
@@ -74,7 +78,7 @@ class Processes:
         padded[: len(rows)] = rows
         parts = [torch.empty_like(padded) for _ in counts]
         with connection_errors():
-            dist.all_gather(parts, padded)
+            dist.all_gather(parts, padded, group=self._group)
         return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
     def from_first(self, make: Callable[[], Any]) -> Any:
@@ -87,7 +91,9 @@ class Processes:
             try:
                 content = json.dumps({"value": make()}).encode()
             except InputError as error:
-                content = json.dumps({"error": str(error), "given": {k: str(v) for k, v in error.given.items()}}).encode()
+                content = json.dumps(
+                    {"error": str(error), "given": {k: str(v) for k, v in error.given.items()}}
+                ).encode()
         received = json.loads(self._broadcast(content))
         if "error" in received:
             problem = InputError(received["error"])
@@ -138,8 +144,8 @@ class Processes:
             incoming: by the sender, the tensors to fill.
         """
         # Receives first: a large message is not taken in before its receiver is ready for it.
-        calls = [dist.P2POp(dist.irecv, tensor, rank) for rank, tensor in incoming.items()]
-        calls += [dist.P2POp(dist.isend, tensor, rank) for rank, tensor in outgoing.items()]
+        calls = [dist.P2POp(dist.irecv, tensor, rank, self._group) for rank, tensor in incoming.items()]
+        calls += [dist.P2POp(dist.isend, tensor, rank, self._group) for rank, tensor in outgoing.items()]
         if not calls:
             return
         with connection_errors():
@@ -149,9 +155,8 @@ class Processes:
         self.bytes_sent += sum(tensor.numel() * tensor.element_size() for tensor in outgoing.values())
 
 
-@contextmanager
-def started(timeout: float = TIMEOUT) -> Iterator[Processes]:
-    """Join the processes that ``torchrun`` started, and leave them at the end.
+def start(timeout: float = TIMEOUT) -> Processes:
+    """Join the processes that ``torchrun`` started; again and again, if need be.
 
     Messages go over the loopback device where all processes are on one machine. Otherwise
     ``GLOO_SOCKET_IFNAME`` names the network device; they are not encrypted.
@@ -170,16 +175,15 @@ def started(timeout: float = TIMEOUT) -> Iterator[Processes]:
             os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
     where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     try:
-        dist.init_process_group("gloo", timeout=timedelta(seconds=timeout))
+        if not dist.is_initialized():  # once in the life of a process; torch cannot join the same processes twice
+            dist.init_process_group("gloo", timeout=timedelta(seconds=timeout))
+            atexit.register(dist.destroy_process_group)
+        return Processes(timeout)
     except (RuntimeError, ValueError) as error:  # among them torch's DistNetworkError and DistStoreError
         raise InputError(
             f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} cannot join the others at {where} within "
             f"{timeout:g} s: {_line(error)}"
         ) from error
-    try:
-        yield Processes()
-    finally:
-        dist.destroy_process_group()
 
 
 class LostProcessError(InputError):

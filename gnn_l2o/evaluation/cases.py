@@ -16,9 +16,10 @@ from gnn_l2o.evaluation.plan import Plan
 from gnn_l2o.evaluation.record import Case
 from gnn_l2o.evaluation.seeds import DRAWS, Purpose, draws
 from gnn_l2o.evaluation.selection import why_not
+from gnn_l2o.evaluation.team import ALONE, Team
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.graph.network import Network
-from gnn_l2o.problems import Solution, Stochastic, solve
+from gnn_l2o.problems import Solution, Stochastic
 
 ON_FIXED_GRAPHS, ON_RANDOM_GRAPHS = 3, 5  # instances that settings are tried on, unless the plan says how many
 
@@ -32,6 +33,7 @@ class PlannedCase:
         dataset: samples the problems.
         case: the name.
         is_random: whether graphs of different seeds differ.
+        team: solves the problems.
         networks: those built so far, by seed.
         solutions: those found so far, by seed. Solutions are small; data is sampled anew more quickly than solved.
         redrawn: how many draws were trivial, by purpose and number of the instance, where any was.
@@ -41,6 +43,7 @@ class PlannedCase:
     dataset: plugins.Plugin
     case: Case
     is_random: bool
+    team: Team
     networks: dict[int, Network] = field(default_factory=dict)
     solutions: dict[int, Solution] = field(default_factory=dict)
     redrawn: dict[tuple[Purpose, int], int] = field(default_factory=dict)
@@ -59,10 +62,11 @@ class PlannedCase:
         problem = self.instance(0).problem
         found = {}
         for name, algorithm in self.plan.participants.items():
-            reasons = (
-                why_not(algorithm, problem, network, stochastic=self.plan.batch_size is not None)
-                for network in self.networks.values()
-            )
+            networks = self.networks.values()
+            held = networks if name in self.plan.chosen_limits else map(self.team.held, networks)
+            reasons = [
+                why_not(algorithm, problem, network, stochastic=self.plan.batch_size is not None) for network in held
+            ]
             reason = next((r for r in reasons if r is not None), None)
             if reason is not None:
                 found[name] = reason
@@ -140,15 +144,15 @@ class PlannedCase:
                 with about(measure=self.plan.measure):
                     raise InputError("the minimum is unknown; expected measure 'average'")
             if seed not in self.solutions:
-                self.solutions[seed] = solve(problem)
+                self.solutions[seed] = self.team.solve(problem)
             if self.plan.batch_size is not None:
                 with about(batch_size=self.plan.batch_size):
                     problem = Stochastic(problem, batch_size=self.plan.batch_size, seed=seed)
         return Instance(problem, network, self.solutions[seed].x, self.solutions[seed].value)
 
 
-def plan_cases(plan: Plan) -> list[PlannedCase]:
-    """Return the cases of a plan, after building all networks and solving a problem of each case.
+def plan_cases(plan: Plan, team: Team = ALONE) -> list[PlannedCase]:
+    """Return the cases of a plan, after building all networks and having the team solve a problem of each case.
 
     Raises:
         InputError: a topology or dataset cannot be had, or no algorithm applies to any case.
@@ -163,7 +167,7 @@ def plan_cases(plan: Plan) -> list[PlannedCase]:
             pairs += expand([topology], plan.nodes)
     random = {pair: _is_random(*pair) for pair in pairs}
     cases = [
-        PlannedCase(plan, dataset, Case(spec, *pair), random[pair])
+        PlannedCase(plan, dataset, Case(spec, *pair), random[pair], team)
         for spec, dataset in datasets.items()
         for pair in pairs
     ]

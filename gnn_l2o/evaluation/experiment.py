@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
-from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import require
 from gnn_l2o._utils.output_folder import OutputFolder, claimed
-from gnn_l2o._utils.writable import require_writable
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.stopping import Below, StoppingRule
+from gnn_l2o.algorithms.tunable import Method
+from gnn_l2o.distributed import Processes
 from gnn_l2o.evaluation.cases import PlannedCase, plan_cases
 from gnn_l2o.evaluation.figures import FOLDER, delete_figures, save_figures
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, WorstNodeGap
 from gnn_l2o.evaluation.node_distances import MAX_NODES, NodeDistances
+from gnn_l2o.evaluation.opening import announce, check_output, open_results
 from gnn_l2o.evaluation.plan import DTYPES, Models, Plan, make_plan
 from gnn_l2o.evaluation.record import Run
 from gnn_l2o.evaluation.report import save_report
 from gnn_l2o.evaluation.report_page.page import PAGE, missing, save_page
 from gnn_l2o.evaluation.results import Results
-from gnn_l2o.evaluation.results_file import RESULTS
 from gnn_l2o.evaluation.runner import measure
+from gnn_l2o.evaluation.team import ALONE, SeveralProcesses, Team
+from gnn_l2o.evaluation.tuning import Tuning
 from gnn_l2o.evaluation.tuning_cache import tune_or_recall
 from gnn_l2o.evaluation.tuning_check import MARGIN
 from gnn_l2o.problems import Problem
@@ -37,8 +38,6 @@ from gnn_l2o.problems import Problem
 SOLVED = 1e-10  # a hundredth of the tightest tolerance of the tables; some optimality gaps end at 1e-12 by rounding
 
 Report = Callable[[str, float], None]
-
-_logger = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -50,6 +49,7 @@ def evaluate(
     command: str = "gnn_l2o.evaluate",
     check_only: bool = False,
     report: Report | None = None,
+    processes: Processes | None = None,
     **settings: Any,
 ) -> Results:
     """Run learned and tuned optimizers on unseen problems and measure them.
@@ -69,6 +69,8 @@ def evaluate(
         command: what the results file says was called.
         check_only: check everything, then stop.
         report: is told what is being done, and which fraction of the whole is done.
+        processes: with which this one makes the runs together, each holding a part of the nodes
+            (:func:`gnn_l2o.distributed.start`). All of them call this function; the first one writes.
         **settings: the attributes of the :class:`~gnn_l2o.evaluation.Plan`, where ``plan`` is none.
 
     Raises:
@@ -83,13 +85,18 @@ def evaluate(
         []
     """
     plan = make_plan(plan, settings)
-    folder = None if output is None else Path(output)
+    team = ALONE if processes is None else SeveralProcesses(processes)
+    team.agree(plan.settings)
+    folder = None if output is None or not team.writes else Path(output)
     if folder is not None:
         require("report", "matplotlib")
-    _check_output(folder, overwrite=overwrite, resume=resume)
+    if team.writes:
+        check_output(folder, overwrite=overwrite, resume=resume)
     with nullcontext() if folder is None or check_only else claimed(folder, FOLDER) as claim:
-        results = _open(Results.begin(plan, command), folder, overwrite=overwrite, resume=resume)
-        cases = plan_cases(plan)
+        results = open_results(Results.begin(plan, command), folder, overwrite=overwrite, resume=resume)
+        if processes is not None:
+            results = Results.from_json(team.from_first(results.to_json))
+        cases = plan_cases(plan, team)
         results.sources = {case.case.dataset: case.source for case in cases if case.source}
         results.skipped = [
             {"algorithm": name, "case": case.case._asdict(), "reason": reason}
@@ -99,64 +106,21 @@ def evaluate(
         if check_only:
             return results
         if claim is not None:
-            _announce(claim.path, begins=resume and not results.runs)
+            announce(claim.path, begins=resume and not results.runs)
             if not resume:
                 delete_figures(claim.path)  # first: figures of results that are no longer there, nothing would delete
             results.save(claim.path)
-        _Evaluation(plan, results, claim, report).run(cases)
+        _Evaluation(plan, results, claim, report, team).run(cases)
     return results
-
-
-def _announce(folder: Path, *, begins: bool) -> None:
-    """Log where results go, and what is missing there: earlier results, or a package for the page."""
-    if begins:
-        _logger.info("%s holds no runs: the evaluation begins from the start", folder)
-    _logger.info("results go into %s", folder)
-    if missing():
-        _logger.warning("report.html needs %s; pip install 'gnn-l2o[report]' installs it", " and ".join(missing()))
-
-
-def _check_output(folder: Path | None, *, overwrite: bool, resume: bool) -> None:
-    """Check what can be told about the output folder before it is claimed.
-
-    Raises:
-        InputError: the folder cannot be used, or is missing.
-    """
-    if overwrite and resume:
-        with about(resume=True):
-            raise InputError("cannot be combined with overwrite")
-    if folder is None:
-        if overwrite or resume:
-            with about(**{"resume" if resume else "overwrite": True}):
-                raise InputError("needs an output folder")
-        return
-    with about(output=folder):
-        require_writable(folder)
-
-
-def _open(fresh: Results, folder: Path | None, *, overwrite: bool, resume: bool) -> Results:
-    """Return the results to go on with: those in the folder, or none yet.
-
-    Raises:
-        InputError: the results in the folder are neither to be continued nor to be replaced, or cannot be continued.
-    """
-    if folder is None or overwrite or not (folder / RESULTS).exists():
-        return fresh
-    with about(output=folder):
-        if not resume:
-            raise InputError("holds another run already; resume continues it, overwrite replaces it")
-        present = Results.load(folder)
-        for name, value in fresh.settings.items():
-            if present.settings.get(name) != value:
-                raise InputError(f"holds a run with {name} {present.settings.get(name)}, not {value}; cannot resume it")
-    return present
 
 
 class _Evaluation:
     """Adds the tunings and runs that results lack, saving them on the way."""
 
-    def __init__(self, plan: Plan, results: Results, output: OutputFolder | None, report: Report | None) -> None:
-        self._plan, self._results, self._output, self._report = plan, results, output, report
+    def __init__(
+        self, plan: Plan, results: Results, output: OutputFolder | None, report: Report | None, team: Team
+    ) -> None:
+        self._plan, self._results, self._output, self._report, self._team = plan, results, output, report, team
         self._dtype = DTYPES[plan.dtype]
         self._steps = self._done = 0
         self._saving, self._saved = 0.0, -math.inf
@@ -192,19 +156,24 @@ class _Evaluation:
         instances, stability = (case.tuning_instances(), case.stability_instances()) if missing else ([], [])
         for name in missing:
             self._tell(case, f"tuning {name}")
-            tuning = tune_or_recall(
-                self._plan.chosen_methods[name],
-                instances,
-                iterations=self._plan.iterations,
-                stability=stability,
-                margin=1.0 if self._plan.tuning == "oracle" else MARGIN,
-                budget=self._plan.tuning_budget,
-                tolerance=self._plan.tuning_tolerance,
-                dtype=self._dtype,
-                measure=self._plan.measure,
-            )
-            self._results.add_tuning(case.case, name, tuning)
+            method = self._plan.chosen_methods[name]
+            found = self._team.from_first(partial(self._tuning, method, instances, stability))
+            self._results.add_tuning(case.case, name, Tuning.from_json(found))
             self._save_unless_slow()
+
+    def _tuning(self, method: Method, instances: list[Instance], stability: list[Instance]) -> dict[str, Any]:
+        tuning = tune_or_recall(
+            method,
+            instances,
+            iterations=self._plan.iterations,
+            stability=stability,
+            margin=1.0 if self._plan.tuning == "oracle" else MARGIN,
+            budget=self._plan.tuning_budget,
+            tolerance=self._plan.tuning_tolerance,
+            dtype=self._dtype,
+            measure=self._plan.measure,
+        )
+        return tuning.to_json()
 
     def _run_instance(self, case: PlannedCase, number: int) -> None:
         names = case.select(self._plan.participants)
@@ -212,9 +181,14 @@ class _Evaluation:
         self._done += len(names) - len(missing)
         if not missing:
             return
-        instance = case.instance(number)
+        whole = case.instance(number)
+        if number == 0 and whole.network.num_nodes <= MAX_NODES:
+            self._results.note_network(case.case, whole.network)
+        part = self._team.part(whole)
         for name in missing:
             self._tell(case, f"{name}, instance {number + 1} of {self._plan.instances}")
+            # Limits are computed from the whole network; nodes do not run them.
+            instance = whole if name in self._plan.chosen_limits else part
             self._results.runs.append(self._measure(case, instance, number, name))
             self._save_unless_slow()
 
@@ -225,13 +199,11 @@ class _Evaluation:
         metrics = Metrics(instance.reference(self._dtype), list(self._plan.chosen_metrics.values()))
         stop = self._plan.stop if name in self._plan.chosen_models else (*self._plan.stop, self._solved(metrics))
         iterations = self._plan.iterations
-        distances = None
-        if number == 0 and network.num_nodes <= MAX_NODES:
-            distances = NodeDistances(metrics.reference)
-            self._results.note_network(case.case, network)
+        distances = NodeDistances(metrics.reference) if number == 0 and case.case.nodes <= MAX_NODES else None
         trace = measure(
             algorithm, problem, network, x0, metrics=metrics, iterations=iterations, stop=stop, distances=distances
         )
+        trace = self._team.slowest(trace)
         record = {"algorithm": name, "case": case.case, "instance": number, "distances": distances, **chosen}
         return Run.from_trace(trace, trace.iteration_cost, **record)
 

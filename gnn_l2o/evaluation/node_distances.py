@@ -38,4 +38,4 @@ class NodeDistances:
         problem, x = self.reference.problem, self.reference.convert(x)
         distance = (x - problem.spread(problem.average(x))).norm(dim=1) / self.reference.solution_norm
         self.iterations.append(iteration)
-        self.values.append(distance.tolist())
+        self.values.append(problem.gather(distance.unsqueeze(1)).squeeze(1).tolist())

@@ -269,23 +269,27 @@ class Results:
     def save(self, folder: Path) -> None:
         """Write ``results.json``, ``summary.csv`` and ``algorithms.csv``, each whole or not at all."""
         summary = self.summary()
-        content = {
-            "schema": SCHEMA,
-            **{f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init},
-            "runs": [vars(run) for run in self.runs],
-            "summary": summary,
-        }
+        content = {"schema": SCHEMA, **self.to_json(), "summary": summary}
         write_text(folder / RESULTS, json.dumps(content, allow_nan=False, separators=(",", ":")) + "\n")
         write_text(folder / SUMMARY, to_csv(summary))
         write_text(folder / ALGORITHMS, to_csv(algorithm_rows(self)))
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what :meth:`from_json` needs, as JSON can hold it."""
+        fields = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.init}
+        return {**fields, "runs": [vars(run) for run in self.runs]}
+
     @classmethod
-    def load(cls, folder: Path) -> Results:
+    def from_json(cls, content: Mapping[str, Any]) -> Self:
+        """Undo :meth:`to_json`."""
+        rest = {f.name: content[f.name] for f in dataclasses.fields(cls) if f.init and f.name != "runs"}
+        return cls(**rest, runs=[Run(**run) for run in content["runs"]])
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
         """Return the results that a folder holds, also those that releases up to 0.5 wrote.
 
         Raises:
             InputError: there are none, or they cannot be read.
         """
-        content = read_results(folder / RESULTS)
-        rest = {f.name: content[f.name] for f in dataclasses.fields(cls) if f.init and f.name != "runs"}
-        return cls(**rest, runs=[Run(**run) for run in content["runs"]])
+        return cls.from_json(read_results(folder / RESULTS))

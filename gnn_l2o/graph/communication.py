@@ -68,6 +68,10 @@ class Communication:
             self.traffic.vectors += vectors
             self.traffic.numbers += numbers
 
+    def count_setup(self, *, rounds: int, numbers: int) -> None:
+        """Count exchanges before the first iteration that are simulated elsewhere."""
+        self._count(numbers=numbers, rounds=rounds, setup=True)
+
     def _ends(self, directed: bool) -> Tensor:
         """Return the nodes i and j of every row of edges, ``(2, R)``."""
         return self.edge_index.flip(0) if directed else self.link_index
@@ -160,7 +164,7 @@ class Communication:
         """
         return self.at_nodes(self._largest(value))
 
-    def graph_mean(self, value: Tensor, *, more: int = 0) -> Tensor:
+    def graph_mean(self, value: Tensor, *, more: int = 0, setup: bool = False) -> Tensor:
         """Return at every node the exact average over its graph: ``(N, d)`` to ``(N, d)``.
 
         Sums go up a breadth-first spanning tree whose root is a centre of the graph, and the average comes down: twice
@@ -170,8 +174,13 @@ class Communication:
         Args:
             value: a vector of every node.
             more: how many further vectors are averaged with it, by whoever calls; they are counted.
+            setup: whether the values are numbers that are averaged before the first iteration, counted apart.
         """
-        self._count(vectors=1 + more, rounds=2 * int(self.radius.max()) + more)
+        rounds = 2 * int(self.radius.max())
+        if setup:
+            self._count(numbers=rounds * value.size(1), rounds=rounds, setup=True)
+        else:
+            self._count(vectors=1 + more, rounds=rounds + more)
         return self.at_nodes(self._total(value) / self._graph_sizes)
 
     def wait(self, *, vectors: int = 0) -> None:

@@ -90,7 +90,7 @@ class OwnGraph:
         nodes, links = network.num_nodes / network.num_graphs, network.weights().size(0) / network.num_graphs
         return (
             f"its networks are bound to their graph of {self.num_nodes} nodes and {len(self.links)} links; "
-            f"this is another one, of {nodes:g} nodes and {links:g} links"
+            f"this is another one, or a part of it, of {nodes:g} nodes and {links:g} links"
         )
 
     def of_nodes(self, value: Tensor) -> Tensor:

@@ -191,6 +191,10 @@ class Problem(LocalWork):
         largest = largest.scatter_reduce(0, self.batch.unsqueeze(1), x, "amax")
         return largest if self.holders is None else self.holders.max(largest)
 
+    def gather(self, x: Tensor) -> Tensor:
+        """Return the rows of all nodes, whichever process holds them: ``(N, k)``. For measuring, as above."""
+        return x if self.holders is None else self.holders.gather(x)
+
     def spread(self, value: Tensor) -> Tensor:
         """Give every node the row of its problem: ``(B, k)`` to ``(N, k)``."""
         return value.index_select(0, self.batch)
@@ -219,7 +223,7 @@ class Problem(LocalWork):
         return values
 
     def total_loss(self, points: Tensor) -> Tensor:
-        r"""Return :math:`\sum_i f_i(x)` over the nodes of this object, of one problem, at each point: ``(k, d)`` to ``(k,)``."""
+        r"""Return :math:`\sum_i f_i(x)` over the nodes of this object at each point: ``(k, d)`` to ``(k,)``."""
         return torch.stack([self.loss(point.expand(self.num_nodes, -1)).sum() for point in points])
 
     def prox(self, v: Tensor, step: Tensor | float) -> Tensor:

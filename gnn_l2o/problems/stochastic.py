@@ -107,13 +107,14 @@ class Stochastic(Problem):
     def _rows(self, *numbers: int) -> Tensor:
         """Return the samples of every node in this draw, ``(M, batch_size)``, or all if that is fewer."""
         counts, samples = self._sum.count, self._sum.sizes[1]
-        keys = np.empty((sum(s.nodes for s in self._streams), samples))  # the samples with the smallest keys are drawn
+        shape = sum(s.nodes for s in self._streams), max(s.samples for s in self._streams)
+        keys = np.empty(shape)  # the samples with the smallest keys are drawn
         first = 0
         for seed, size, width in self._streams:
             keys[first : first + size, :width] = np.random.default_rng([seed, *numbers]).random((size, width))
             first += size
         if self.rows is not None:
-            keys = keys[self.rows.numpy()]
+            keys = keys[self.rows.numpy(), :samples]
         padding = torch.arange(samples, device=counts.device) >= counts
         order = torch.from_numpy(keys).to(counts.device).masked_fill(padding, torch.inf)
         return order.topk(min(self.batch_size, samples), dim=1, largest=False).indices

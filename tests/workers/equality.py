@@ -7,7 +7,7 @@ import torch
 
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.registry import METHODS
-from gnn_l2o.distributed import DistributedNetwork, Division, partition, started
+from gnn_l2o.distributed import DistributedNetwork, Division, partition, start
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.learned import available_models, load_model
 from gnn_l2o.problems import Stochastic
@@ -48,21 +48,21 @@ def compare(algorithm, problem, network, part, local, division):
 @torch.no_grad()
 def main(topologies):
     results = {}
-    with started() as processes:
-        for topology in topologies:
-            network = build_network(topology, NODES, seed=0)
-            scattered = torch.arange(NODES) % processes.count  # cuts through hubs, and almost every link
-            for cut, owner in (("in parts", partition(network, processes.count)), ("scattered", scattered)):
-                division = Division(processes, owner)
-                problems = [small_problem(NODES, r) for r in (L1(0.2), Zero())]
-                parts = [problem.part(division) for problem in problems]
-                for algorithms_of_both in zip(*map(algorithms, parts), strict=True):
-                    for algorithm, problem, part in zip(algorithms_of_both, problems, parts, strict=True):
-                        networks = network.to(), DistributedNetwork.part_of(network, division)
-                        if algorithm.refusal(part, networks[1]) is None:
-                            key = f"{algorithm.name}, {topology} {cut}, {part.regularizer}"
-                            results[key] = compare(algorithm, problem, networks[0], part, networks[1], division)
-                            break
+    processes = start()
+    for topology in topologies:
+        network = build_network(topology, NODES, seed=0)
+        scattered = torch.arange(NODES) % processes.count  # cuts through hubs, and almost every link
+        for cut, owner in (("in parts", partition(network, processes.count)), ("scattered", scattered)):
+            division = Division(processes, owner)
+            problems = [small_problem(NODES, r) for r in (L1(0.2), Zero())]
+            parts = [problem.part(division) for problem in problems]
+            for algorithms_of_both in zip(*map(algorithms, parts), strict=True):
+                for algorithm, problem, part in zip(algorithms_of_both, problems, parts, strict=True):
+                    networks = network.to(), DistributedNetwork.part_of(network, division)
+                    if algorithm.refusal(part, networks[1]) is None:
+                        key = f"{algorithm.name}, {topology} {cut}, {part.regularizer}"
+                        results[key] = compare(algorithm, problem, networks[0], part, networks[1], division)
+                        break
     print(json.dumps(results))
 
 

@@ -47,7 +47,8 @@ def measure(problem: NeuralNetwork, x: Tensor, iteration: int, test: tuple[Tenso
         iteration: k.
         test: features ``(T, ...)`` and targets ``(T, ...)``.
     """
-    mean = x.mean(dim=0, keepdim=True)
+    mean = problem.average(x)
+    apart = problem.average((x - mean).square().sum(dim=1, keepdim=True)).sqrt()
     accuracy = test_loss = None
     if test is not None:
         outputs = predictions(problem.model(mean[0]), test[0])
@@ -56,7 +57,7 @@ def measure(problem: NeuralNetwork, x: Tensor, iteration: int, test: tuple[Tenso
     return Progress(
         iteration=iteration,
         loss=problem.objective(mean).item(),
-        consensus=((x - mean).norm() / (len(x) ** 0.5 * mean.norm())).item(),
+        consensus=(apart / mean.norm()).item(),
         accuracy=accuracy,
         test_loss=test_loss,
     )

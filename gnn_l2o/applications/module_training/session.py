@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,18 +16,20 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.driver import Driver
+from gnn_l2o.algorithms.plain_state import plain, restored
 from gnn_l2o.applications.module_training.mixed_precision import MixedPrecision
 from gnn_l2o.applications.module_training.module import device_of, own_module
 from gnn_l2o.applications.module_training.optimizer import choose_optimizer, moved
-from gnn_l2o.applications.module_training.plain_state import plain, restored
 from gnn_l2o.applications.module_training.progress import Progress, measure
 from gnn_l2o.applications.module_training.samples import NodeSamples, as_arrays, as_shards
 from gnn_l2o.graph.convert import as_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import NeuralNetwork, Problem, Stochastic
+from gnn_l2o.problems.holders import Holders
 from gnn_l2o.problems.network_loss import Criterion
 from gnn_l2o.problems.neural_samples import as_pair
 from gnn_l2o.problems.regularizer import Regularizer
+from gnn_l2o.problems.stochastic import Stream
 
 DTYPE = torch.float32
 
@@ -64,6 +67,8 @@ class ModuleSession:
         device: where to compute; by default where the module is.
         autocast: ``torch.bfloat16`` to evaluate module and gradients in mixed precision (:class:`torch.autocast`), for
             which the module must be made of layers that torch can differentiate so; by default all is in float32.
+        holders: the processes that hold the other nodes, where the shards are those of this process's nodes
+            (:func:`gnn_l2o.distributed.train_module`).
 
     Attributes:
         iterations: how many there will be.
@@ -99,6 +104,7 @@ class ModuleSession:
         test: NodeSamples | None = None,
         device: torch.device | str | None = None,
         autocast: torch.dtype | None = None,
+        holders: Holders | None = None,
     ) -> None:
         for name, value in (("iterations", iterations), ("local_steps", local_steps)):
             if value < 1:
@@ -110,7 +116,7 @@ class ModuleSession:
         self._device = device_of(own, device)
         trained = own.cpu() if autocast is None else MixedPrecision(own.cpu(), autocast)
         problem = NeuralNetwork.from_nodes(trained, loss, arrays, regularizer=regularizer, dtype=DTYPE)
-        self._problem = problem.to(self._device)
+        self._problem = dataclasses.replace(problem, holders=holders).to(self._device)
         self._test = None
         if test is not None:
             features, targets = as_pair("the test", as_arrays("the test", test, seed), DTYPE)
@@ -122,7 +128,7 @@ class ModuleSession:
     def _started(self, algorithm: Algorithm[Any], network: Network) -> Driver[Any]:
         problem: Problem = self._problem
         if self._batch_size is not None:
-            problem = Stochastic(self._problem, batch_size=self._batch_size, seed=self._seed)
+            problem = self._stochastic(self._batch_size)
             largest = self._problem.sizes[1]
             if self._batch_size > largest:
                 raise InputError(
@@ -135,6 +141,14 @@ class ModuleSession:
         if algorithm.depth is not None and self.iterations > algorithm.depth:
             raise InputError(f"{algorithm.name} runs {algorithm.depth} iterations at most, got {self.iterations}")
         return Driver(algorithm, problem, network, self._problem.initial_point())
+
+    def _stochastic(self, batch_size: int) -> Stochastic:
+        holders, largest = self._problem.holders, self._problem.sizes[1]
+        if holders is None:
+            return Stochastic(self._problem, batch_size=batch_size, seed=self._seed)
+        # The random numbers are those of all nodes, so that a node draws the same samples wherever it is held.
+        stream = Stream(self._seed, holders.num_nodes, int(holders.max(torch.tensor(largest))))
+        return Stochastic(self._problem, batch_size=batch_size, seed=(stream,), rows=holders.nodes)
 
     @property
     def iteration(self) -> int:
@@ -168,7 +182,7 @@ class ModuleSession:
             parameters: of the nodes, ``(N, d)``; by default the present ones.
         """
         x = self.parameters if parameters is None else parameters
-        return self._unwrapped(self._problem.model(x.mean(dim=0)))
+        return self._unwrapped(self._problem.model(self._problem.average(x)[0]))
 
     def node_modules(self, parameters: Tensor | None = None) -> list[nn.Module]:
         """Return the module of every node, in evaluation mode; see :meth:`module`.
