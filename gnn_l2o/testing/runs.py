@@ -175,7 +175,7 @@ def check_side_by_side(
     """
     steps = min(STEPS, together.depth or STEPS)
     x0 = [initial_points(problem, seed) for seed, problem in enumerate(problems)]
-    many, graphs = type(problems[0]).concatenate(problems), Network.concatenate(networks)
+    many, graphs = type(problems[0]).concatenate(problems), type(networks[0]).concatenate(networks)
     joined = iterates(together, many, graphs, torch.cat(x0), steps)[-1]
     batch = torch.split(joined, [p.num_nodes for p in problems])
     for k, ours in enumerate(batch):
