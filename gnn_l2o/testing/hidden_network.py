@@ -9,7 +9,7 @@ from torch import Tensor
 
 from gnn_l2o.graph.network import Network
 
-OWN = ("num_nodes", "num_graphs", "self_weight", "degree", "out_degree", "weights", "is_copies_of")
+OWN = ("num_nodes", "num_graphs", "directed", "self_weight", "degree", "out_degree", "weights", "is_copies_of")
 """What nodes know of themselves and their edges; the last tells only whether the graph is a given one."""
 SETUP = ("spectral_gap", "min_eigenvalue", "graph_sizes", "diameter", "radius", "graph_max")
 """Set-up knowledge: what concerns the whole graph and is the same at all its nodes."""
