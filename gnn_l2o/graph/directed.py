@@ -123,12 +123,12 @@ class DirectedNetwork(Network):
         return self.edge_index, self.weight, self.batch
 
     @property
-    def num_graphs(self) -> int:
+    def num_graphs(self) -> int:  # type: ignore[override]  # an attribute of Communication
         """G, how many graphs stand side by side."""
         return int(self.batch[-1]) + 1
 
     @property
-    def diameter(self) -> Tensor:
+    def diameter(self) -> Tensor:  # type: ignore[override]  # an attribute of Communication
         found = [directed_diameter(edges, size) for edges, size in self._graphs(self.edge_index)]
         return torch.tensor(found, device=self.batch.device).unsqueeze(1)
 
