@@ -132,6 +132,10 @@ class DirectedNetwork(Network):
         found = [directed_diameter(edges, size) for edges, size in self._graphs(self.edge_index)]
         return torch.tensor(found, device=self.batch.device).unsqueeze(1)
 
+    @property
+    def out_degree(self) -> Tensor:
+        return torch.bincount(self.edge_index[0], minlength=self.num_nodes).unsqueeze(1).to(self.weight)
+
     def __getattr__(self, key: str) -> Any:
         if key in BOTH_WAYS:
             raise InputError(

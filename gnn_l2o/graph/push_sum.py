@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import cached_property
 
-import torch
 from torch import Tensor
 
 from gnn_l2o.graph.communication import Communication
@@ -36,20 +35,19 @@ class PushSum(Communication):
         """
         values = vectors if numbers is None else (*vectors, numbers)
         self._count(len(vectors), 0 if numbers is None else numbers.size(1))
-        return tuple(map(self._received, values))
+        sender, receiver = self.edge_index
+        shares = [self._share.to(value.dtype) * value for value in values]
+        sent = self._with_neighbours(*shares)
+        return tuple(
+            own.index_add(0, receiver, ends.index_select(0, sender)) for own, ends in zip(shares, sent, strict=True)
+        )
 
     @property
     def out_degree(self) -> Tensor:
         """``(N, 1)``, how many out-neighbours every node has, in the precision of the weights."""
-        return torch.bincount(self.edge_index[0], minlength=self.num_nodes).unsqueeze(1).to(self.weight)
+        return self.degree
 
     @cached_property
     def _share(self) -> Tensor:
         """``(N, 1)``, the part of its value that a node sends to each out-neighbour and keeps."""
         return 1 / (1 + self.out_degree)
-
-    def _received(self, value: Tensor) -> Tensor:
-        """Return what nodes have after one push: ``(N, d)`` to ``(N, d)``."""
-        sender, receiver = self.edge_index
-        shares = self._share.to(value.dtype) * value
-        return shares.index_add(0, receiver, shares.index_select(0, sender))
