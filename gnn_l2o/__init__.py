@@ -1,10 +1,10 @@
 """Learned decentralized optimization as a message-passing graph neural network.
 
-What users type: :class:`Network` and :func:`build_network`, :func:`minimize` and :func:`minimize_problem`,
-:class:`DecentralizedLasso` and :class:`DecentralizedLogisticRegression`, :func:`load_model`, :func:`evaluate`,
-:func:`train_module`, :class:`ModuleSession`, :class:`MiLoDoBlock`, :func:`register`, and the modules ``nn``,
-``problems`` and ``handcrafted``. Each is imported when it is first asked for, so that a plug-in that needs a single
-class does not import all the rest.
+What users type: :class:`Network`, :class:`DirectedNetwork` and :func:`build_network`, :func:`minimize` and
+:func:`minimize_problem`, :class:`DecentralizedLasso` and :class:`DecentralizedLogisticRegression`, :func:`load_model`,
+:func:`evaluate`, :func:`train_module`, :class:`ModuleSession`, :class:`MiLoDoBlock`, :func:`register`, and the modules
+``nn``, ``problems`` and ``handcrafted``. Each is imported when it is first asked for, so that a plug-in that needs a
+single class does not import all the rest.
 """
 
 import importlib
@@ -19,12 +19,13 @@ if TYPE_CHECKING:
     from gnn_l2o.applications.minimize import minimize, minimize_problem
     from gnn_l2o.applications.module_training import ModuleSession, train_module
     from gnn_l2o.evaluation import evaluate
-    from gnn_l2o.graph import Network, build_network
+    from gnn_l2o.graph import DirectedNetwork, Network, build_network
     from gnn_l2o.learned import MiLoDoBlock, load_model
 
 __all__ = [
     "DecentralizedLasso",
     "DecentralizedLogisticRegression",
+    "DirectedNetwork",
     "MiLoDoBlock",
     "ModuleSession",
     "Network",
@@ -44,6 +45,7 @@ __all__ = [
 _HOMES = {
     "DecentralizedLasso": "gnn_l2o.applications.estimators",
     "DecentralizedLogisticRegression": "gnn_l2o.applications.estimators",
+    "DirectedNetwork": "gnn_l2o.graph",
     "MiLoDoBlock": "gnn_l2o.learned",
     "ModuleSession": "gnn_l2o.applications.module_training",
     "Network": "gnn_l2o.graph",

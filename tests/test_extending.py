@@ -293,6 +293,13 @@ class Choosy(ProxED):
         return None if isinstance(problem.regularizer, Zero) else "no"
 
 
+class Blind(ProxED):
+    name = "blind"
+
+    def refusal(self, problem: Any, network: Any) -> str | None:
+        return None
+
+
 class Knowing(ProxED):
     name = "knowing"
 
@@ -318,6 +325,7 @@ class Knowing(ProxED):
         (Half, r"has the fields \['step_size'\] and tunes \[\]"),
         (Careless, "accepts step_size = 0.0"),
         (Choosy, "composite = True, but it refuses a regularizer"),
+        (Blind, r"directed = False, but it accepts a directed graph \(refusal\(\) must ask super"),
         (Knowing, r"reads \['spectral_gap'\] of the whole graph, but declares setup_knowledge = \[\]"),
     ],
     ids=lambda value: getattr(value, "name", ""),
@@ -408,7 +416,7 @@ TOPOLOGY = "import random\nimport networkx as nx\n\ndef generate(nodes: int, *, 
     [
         ("return nx.path_graph(nodes + 1)", "gives a graph of 6 nodes, expected 5"),
         ("return nx.empty_graph(nodes)", "with 5 nodes the graph falls into 5 parts"),
-        ("return nx.path_graph(nodes, nx.DiGraph)", "expected an undirected graph"),
+        ("return nx.path_graph(nodes, nx.DiGraph)", "into 5 parts; expected a strongly connected one"),
         ("return nx.relabel_nodes(nx.path_graph(nodes), lambda k: k + 1)", "expected the nodes 0, 1, ..., 4"),
         ("g = nx.path_graph(nodes); g.add_edge(0, 0); return g", "without self-loops"),
         ("return list(range(nodes))", "must return a networkx.Graph"),

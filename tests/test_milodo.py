@@ -30,7 +30,7 @@ from gnn_l2o.nn.step_size import bounded_step_size, limits_with_momentum
 from gnn_l2o.problems import LeastSquares, Problem, solve
 from gnn_l2o.problems.regularizers import L1, Box, Regularizer, Zero
 
-TOPOLOGIES = [name for name in plugins.available("topology") if name != "from_file"]
+TOPOLOGIES = [name for name in plugins.available("topology") if name != "from_file" and "directed" not in name]
 ARCHITECTURES = [
     MiLoDoArchitecture(parametrization=parametrization, symmetrize=symmetrize, hidden_features=5, warmup=8)
     for parametrization in ("scale_free", "paper")

@@ -206,7 +206,8 @@ def edge_index(*edges: tuple[int, int]) -> Tensor:
     [
         (
             lambda: Network.from_networkx(nx.DiGraph([(0, 1)])),
-            "the graph is directed; expected an undirected one (graph.to_undirected() makes it one)",
+            "the graph is directed; expected an undirected one (graph.to_undirected() makes it one), or "
+            "DirectedNetwork.from_networkx(graph) for push-sum methods",
         ),
         (
             lambda: Network.from_networkx(nx.MultiGraph([(0, 1), (0, 1)])),

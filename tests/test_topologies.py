@@ -17,7 +17,7 @@ NAMES = plugins.available("topology")
 SIZES = [5, 8, 16, 33]
 SMALLEST = {
     **{"ring": 3, "torus": 3, "watts_strogatz": 5, "barabasi_albert": 3, "regular": 5, "stochastic_block": 2},
-    **{"barbell": 4, "hubs": 4},
+    **{"barbell": 4, "hubs": 4, "directed_ring": 2},
 }
 
 
@@ -27,7 +27,7 @@ def generate(spec: str, nodes: int | None = None, seed: int = 0) -> nx.Graph:
 
 
 def edges(graph: nx.Graph) -> set[tuple[int, int]]:
-    return {(min(edge), max(edge)) for edge in graph.edges}
+    return set(graph.edges) if graph.is_directed() else {(min(edge), max(edge)) for edge in graph.edges}
 
 
 @pytest.fixture
@@ -49,11 +49,12 @@ def sizes(spec: str) -> list[int | None]:
 def test_a_graph_is_simple_connected_and_as_large_as_asked_for(name: str, spec: str) -> None:
     for nodes in sizes(spec):
         graph = generate(spec, nodes)
-        assert type(graph) is nx.Graph
+        assert type(graph) is (nx.DiGraph if name.startswith("directed_") else nx.Graph)
         assert nodes is None or list(graph) == list(range(nodes))
         assert nx.number_of_selfloops(graph) == 0
-        assert nx.is_connected(graph)
-        assert build_network(spec, nodes).num_nodes == len(graph)
+        assert nx.is_strongly_connected(graph) if graph.is_directed() else nx.is_connected(graph)
+        network = build_network(spec, nodes)
+        assert (network.num_nodes, network.directed) == (len(graph), graph.is_directed())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -88,6 +89,21 @@ def test_too_few_nodes_are_refused_and_the_least_number_is_enough(name: str) -> 
 
 def test_a_ring_joins_neighbours_modulo_n() -> None:
     assert edges(generate("ring", 6)) == {(0, 1), (1, 2), (2, 3), (3, 4), (4, 5), (0, 5)}
+
+
+def test_directed_families_send_upwards_modulo_n() -> None:
+    assert edges(generate("directed_ring", 4)) == {(0, 1), (1, 2), (2, 3), (3, 0)}
+    expected = {(i, (i + offset) % 6) for i in range(6) for offset in (1, 2, 4)}
+    assert edges(generate("directed_exponential", 6)) == expected
+
+
+def test_in_a_random_digraph_each_direction_is_drawn_by_itself() -> None:
+    graph = generate("directed_erdos_renyi:p=0.3", 60, seed=1)
+    both = sum(graph.has_edge(j, i) for i, j in graph.edges)
+    assert graph.number_of_edges() / (60 * 59) == pytest.approx(0.3, abs=0.03)
+    assert both / graph.number_of_edges() == pytest.approx(0.3, abs=0.06)
+    with pytest.raises(InputError, match=r"none of 100 random graphs was connected; p should be above"):
+        generate("directed_erdos_renyi:p=0.01", 20)
 
 
 def test_a_path_is_an_open_line() -> None:

@@ -123,6 +123,7 @@ class Algorithm(ABC, Generic[State]):
     setup_cost: ClassVar[Cost] = Cost()
     setup_knowledge: ClassVar[frozenset[str]] = frozenset()
     dual: ClassVar[str | None] = None
+    directed: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -161,6 +162,8 @@ class Algorithm(ABC, Generic[State]):
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
         """Return why it cannot run on this problem over this network; ``None`` if it can."""
+        if network.directed and not self.directed:
+            return "needs an undirected graph; this one is directed (push-sum methods take it)"
         return None
 
     @abstractmethod

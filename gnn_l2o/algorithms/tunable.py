@@ -116,7 +116,7 @@ class Tunable(Algorithm[State]):
     def refusal(self, problem: Problem, network: Network) -> str | None:
         if not self.composite and not isinstance(problem.regularizer, Zero):
             return f"{self.label} is for smooth problems; this one has the regularizer {problem.regularizer}"
-        return None
+        return super().refusal(problem, network)
 
     @property
     def flooded(self) -> frozenset[str]:

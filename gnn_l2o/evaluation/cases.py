@@ -182,5 +182,5 @@ def plan_cases(plan: Plan, team: Team = ALONE) -> list[PlannedCase]:
 def _is_random(topology: str, nodes: int) -> bool:
     """Tell whether the graphs of five seeds differ."""
     with about(topology=topology, nodes=nodes):
-        first, *others = (build_network(topology, nodes, seed=seed).link_index for seed in range(5))
+        first, *others = (build_network(topology, nodes, seed=seed).edge_index for seed in range(5))
     return any(not torch.equal(first, other) for other in others)

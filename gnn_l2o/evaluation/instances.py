@@ -62,7 +62,7 @@ class Instance:
         """Return several instances side by side as one."""
         return cls(
             type(instances[0].problem).concatenate([i.problem for i in instances]),
-            Network.concatenate([i.network for i in instances]),
+            type(instances[0].network).concatenate([i.network for i in instances]),
             torch.cat([i.solution for i in instances]),
             torch.cat([i.value for i in instances]),
         )
@@ -71,7 +71,7 @@ class Instance:
         """Return copies of this instance side by side, copy after copy."""
         return type(self)(
             self.problem.repeat(copies),
-            Network.concatenate([self.network] * copies),
+            type(self.network).concatenate([self.network] * copies),
             self.solution.repeat(copies, 1),
             self.value.repeat(copies),
         )

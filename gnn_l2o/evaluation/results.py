@@ -194,7 +194,8 @@ class Results:
 
     def note_network(self, case: Case, network: Network) -> None:
         """Record the network of the first instance of a case."""
-        entry = {"case": case._asdict(), "links": network.link_index.T.tolist()}
+        edges = network.edge_index if network.directed else network.link_index
+        entry = {"case": case._asdict(), "links": edges.T.tolist()}
         if entry not in self.networks:
             self.networks.append(entry)
 

@@ -8,6 +8,7 @@ import networkx as nx
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.memory import require_memory
+from gnn_l2o.graph.directed import DirectedNetwork
 from gnn_l2o.graph.network import Network
 from gnn_l2o.plugins import Plugin
 
@@ -15,23 +16,32 @@ NODE = 490  # bytes of a node with two neighbours in a networkx graph, measured
 
 
 def build_network(spec: str, nodes: int | None = None, *, seed: int = 0, mixing: str = "metropolis") -> Network:
-    """Return the network of a topology given by name.
+    """Return the network of a topology given by name; a :class:`.DirectedNetwork` where its graphs are directed.
 
     Args:
         spec: the name of a file in ``topologies/`` or a path, with parameters: ``"erdos_renyi:p=0.3"``.
         nodes: N; may be left out where the topology determines it, as ``real`` and ``from_file`` do.
         seed: of the random topologies.
-        mixing: the name of the mixing weights, see :func:`gnn_l2o.graph.mixing.mixing_weights`.
+        mixing: the name of the mixing weights of undirected graphs, see :func:`gnn_l2o.graph.mixing.mixing_weights`.
 
     Raises:
-        InputError: there is no such topology, it does not take these parameters or this number of nodes, or a file
-            outside the project returned a graph that is not connected and simple.
+        InputError: there is no such topology, it does not take these parameters or this number of nodes, mixing weights
+            were chosen for a directed one, or a file outside the project returned a graph that is not (strongly)
+            connected and simple.
 
     Example:
         >>> build_network("ring", 10).num_edges
         20
     """
-    return Network.from_networkx(_generate(plugins.load("topology", spec), nodes, seed), mixing=mixing)
+    graph = _generate(plugins.load("topology", spec), nodes, seed)
+    if not graph.is_directed():
+        return Network.from_networkx(graph, mixing=mixing)
+    if mixing != "metropolis":
+        with about(mixing=mixing):
+            raise InputError(
+                f"{spec} is directed and has push weights, which mixing does not change; expected the default"
+            )
+    return DirectedNetwork.from_networkx(graph)
 
 
 def expand(specs: Iterable[str], sizes: Sequence[int]) -> list[tuple[str, int]]:

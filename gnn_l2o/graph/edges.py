@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import networkx as nx
 import numpy as np
 import scipy.sparse
 import torch
@@ -67,33 +68,50 @@ def links_of(edge_index: Tensor, reverse: Tensor) -> tuple[Tensor, Tensor]:
     return edge_index[:, forward], edge_link
 
 
-def check_links(links: np.ndarray, num_nodes: int) -> None:
-    """Check that undirected edges make a simple connected graph.
-
-    Args:
-        links: ``(U, 2)``, the smaller end first.
-        num_nodes: N.
+def numbered_edges(graph: nx.Graph) -> tuple[list[tuple[int, int]], int]:
+    """Return the edges of a graph, its nodes numbered in the order in which it lists them, and the number of nodes.
 
     Raises:
-        InputError: there are no nodes, an end is no node, a self-loop, an edge given twice, or a disconnected graph.
+        InputError: it is a multigraph.
+    """
+    if graph.is_multigraph():
+        kind = "DiGraph" if graph.is_directed() else "Graph"
+        raise InputError(f"the graph is a multigraph; expected at most one edge between two nodes (nx.{kind}(graph))")
+    number = {node: k for k, node in enumerate(graph.nodes)}
+    return [(number[u], number[v]) for u, v in graph.edges], len(number)
+
+
+def check_edges(edges: np.ndarray, num_nodes: int, *, directed: bool = False) -> None:
+    """Check that edges make a simple graph that is connected, if directed strongly.
+
+    Args:
+        edges: ``(E, 2)``; of undirected ones the smaller end first, of directed ones the sender.
+        num_nodes: N.
+        directed: whether they are.
+
+    Raises:
+        InputError: there are no nodes, an end is no node, a self-loop, an edge given twice, or a graph not connected.
     """
     if num_nodes < 1:
         raise InputError("the graph has no nodes; expected at least one")
-    if links.size and (links.min() < 0 or links.max() >= num_nodes):
-        bad = links[(links.min(1) < 0) | (links.max(1) >= num_nodes)][0]
+    if edges.size and (edges.min() < 0 or edges.max() >= num_nodes):
+        bad = edges[(edges.min(1) < 0) | (edges.max(1) >= num_nodes)][0]
         raise InputError(f"edge ({bad[0]}, {bad[1]}) names a node outside 0..{num_nodes - 1}")
-    loops = links[links[:, 0] == links[:, 1]]
+    loops = edges[edges[:, 0] == edges[:, 1]]
     if loops.size:
         raise InputError(
             f"node {loops[0, 0]} has a self-loop; expected none (a node's own weight is w_ii, not an edge)"
         )
-    ascending = links[np.lexsort((links[:, 1], links[:, 0]))]
+    ascending = edges[np.lexsort((edges[:, 1], edges[:, 0]))]
     repeated = (ascending[1:] == ascending[:-1]).all(axis=1)
     if repeated.any():
         i, j = ascending[1:][repeated][0]
-        raise InputError(f"edge ({i}, {j}) is given more than once; expected each undirected edge once")
-    rows, columns = links.T.astype(np.int32)  # the indices that the searches of older scipy take
-    adjacency = scipy.sparse.coo_array((np.ones(len(links)), (rows, columns)), shape=(num_nodes, num_nodes))
-    parts = connected_components(adjacency, directed=False, return_labels=False)
+        kind = "directed" if directed else "undirected"
+        raise InputError(f"edge ({i}, {j}) is given more than once; expected each {kind} edge once")
+    rows, columns = edges.T.astype(np.int32)  # the indices that the searches of older scipy take
+    adjacency = scipy.sparse.coo_array((np.ones(len(edges)), (rows, columns)), shape=(num_nodes, num_nodes))
+    parts = connected_components(adjacency, directed=directed, connection="strong", return_labels=False)
+    if parts > 1 and directed:
+        raise InputError(f"the graph falls into {parts} strongly connected parts; expected a strongly connected one")
     if parts > 1:
         raise InputError(f"the graph falls into {parts} parts; expected a connected one")

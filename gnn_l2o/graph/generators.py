@@ -52,16 +52,18 @@ def rows_and_columns(what: str, nodes: int, rows: int | None) -> tuple[int, int]
     return rows, nodes // rows
 
 
-def numbered(nodes: Iterable[Hashable], edges: Iterable[tuple[Hashable, Hashable]]) -> nx.Graph:
+def numbered(
+    nodes: Iterable[Hashable], edges: Iterable[tuple[Hashable, Hashable]], *, directed: bool = False
+) -> nx.Graph:
     """Return the simple graph on 0, 1, 2, ... in the order of ``nodes``; merges parallel edges, drops self-loops."""
     number = {node: k for k, node in enumerate(nodes)}
-    graph = nx.empty_graph(len(number))
+    graph = nx.empty_graph(len(number), create_using=nx.DiGraph if directed else nx.Graph)
     graph.add_edges_from((number[u], number[v]) for u, v in edges if u != v)
     return graph
 
 
 def connected(draw: Callable[[int], nx.Graph], seed: int, *, advice: str) -> nx.Graph:
-    """Return the first connected one of up to 100 random graphs.
+    """Return the first connected one of up to 100 random graphs, strongly connected if they are directed.
 
     Args:
         draw: returns the random graph of a seed; its nodes are 0, 1, 2, ...
@@ -75,6 +77,7 @@ def connected(draw: Callable[[int], nx.Graph], seed: int, *, advice: str) -> nx.
         raise InputError(f"a seed is a whole number from 0 upwards, got {seed}")
     for attempt in np.random.SeedSequence(seed).generate_state(ATTEMPTS):
         graph = draw(int(attempt))
-        if nx.is_connected(graph):
-            return numbered(sorted(graph), graph.edges)
+        directed = graph.is_directed()
+        if nx.is_strongly_connected(graph) if directed else nx.is_connected(graph):
+            return numbered(sorted(graph), graph.edges, directed=directed)
     raise InputError(f"none of {ATTEMPTS} random graphs was connected; {advice}")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import networkx as nx
 import numpy as np
@@ -14,20 +14,21 @@ from torch import Tensor
 from torch_geometric.data import Data
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.graph.communication import Communication
 from gnn_l2o.graph.distances import extents
-from gnn_l2o.graph.edges import check_links, reverse_edges, reverse_positions
+from gnn_l2o.graph.edges import check_edges, numbered_edges, reverse_edges, reverse_positions
 from gnn_l2o.graph.mixing import mixing_weights
+from gnn_l2o.graph.push_sum import PushSum
 from gnn_l2o.graph.spectrum import MixingSpectrum
 
 
-class Network(Communication, Data):
+class Network(PushSum, Data):
     r"""An undirected, connected communication graph with a mixing matrix, as a PyTorch Geometric graph.
 
     An undirected edge is called a *link*; it stands once in ``link_index`` and once in each direction in
     ``edge_index``. Vectors travel over links, so the hot paths work on U = E/2 rows. Several graphs may stand side by
     side in one Network (block-diagonally); ``batch`` says which node belongs to which. What nodes send to each other
-    goes through the methods of :class:`~gnn_l2o.graph.communication.Communication`, which count it.
+    goes through the methods of :class:`~gnn_l2o.graph.communication.Communication` and :class:`.PushSum`, which count
+    it.
 
     Build one with :meth:`from_networkx` or :meth:`from_edges`, which refuse self-loops, multi-edges, directed and
     disconnected graphs.
@@ -51,6 +52,9 @@ class Network(Communication, Data):
         N nodes, E directed edges, U = E/2 links, G graphs, d coordinates.
     """
 
+    directed: ClassVar[bool] = False
+    """Whether edges carry vectors in one direction only, as those of a :class:`.DirectedNetwork` do."""
+
     @classmethod
     def from_networkx(cls, graph: nx.Graph, *, mixing: str = "metropolis") -> Self:
         """Return the network of a networkx graph; its nodes are numbered in the order in which the graph lists them.
@@ -63,11 +67,11 @@ class Network(Communication, Data):
             InputError: the graph is directed, a multigraph, has a self-loop, is empty or disconnected.
         """
         if graph.is_directed():
-            raise InputError("the graph is directed; expected an undirected one (graph.to_undirected() makes it one)")
-        if graph.is_multigraph():
-            raise InputError("the graph is a multigraph; expected at most one edge between two nodes (nx.Graph(graph))")
-        number = {node: k for k, node in enumerate(graph.nodes)}
-        return cls.from_edges([(number[u], number[v]) for u, v in graph.edges], len(number), mixing=mixing)
+            raise InputError(
+                "the graph is directed; expected an undirected one (graph.to_undirected() makes it one), or "
+                "DirectedNetwork.from_networkx(graph) for push-sum methods"
+            )
+        return cls.from_edges(*numbered_edges(graph), mixing=mixing)
 
     @classmethod
     def from_edges(
@@ -85,7 +89,7 @@ class Network(Communication, Data):
         """
         links = np.sort(np.array(list(edges), dtype=np.int64).reshape(-1, 2), axis=1)
         num_nodes = int(links.max(initial=-1)) + 1 if num_nodes is None else num_nodes
-        check_links(links, num_nodes)
+        check_edges(links, num_nodes)
         links = links[np.lexsort((links[:, 1], links[:, 0]))]
         return cls._weighted(links, mixing_weights(mixing, links, num_nodes), num_nodes)
 
@@ -102,7 +106,7 @@ class Network(Communication, Data):
         """
         i, j = np.nonzero(np.triu(matrix, 1))
         links = np.stack([i, j], axis=1)
-        check_links(links, len(matrix))
+        check_edges(links, len(matrix))
         if (matrix[i, j] < 0).any() or not np.allclose(matrix.sum(axis=1), 1) or not np.allclose(matrix, matrix.T):
             raise InputError(
                 "a mixing matrix is symmetric, with rows that sum to one and no negative entry off the diagonal (a "
@@ -209,16 +213,18 @@ class Network(Communication, Data):
     @cached_property
     def _extents(self) -> Tensor:
         """Diameter and radius, ``(G, 2)``."""
+        found = [extents(links, size) for links, size in self._graphs(self.link_index)]
+        return torch.tensor(found, device=self.batch.device)
+
+    def _graphs(self, index: Tensor) -> Iterator[tuple[np.ndarray, int]]:
+        """Yield the edges of every graph, ``(., 2)``, of all ``(2, .)``, its nodes numbered from 0, and how many."""
         sizes = torch.bincount(self.batch)
         before = sizes.cumsum(0) - sizes
-        links = (self.link_index - before[self.batch[self.link_index[:1]]]).t().cpu().numpy()
-        graph = self.batch[self.link_index[0]].cpu().numpy()
+        edges = (index - before[self.batch[index[:1]]]).t().cpu().numpy()
+        graph = self.batch[index[0]].cpu().numpy()
         ends = np.searchsorted(graph, np.arange(self.num_graphs + 1))
-        found = [
-            extents(links[low:high], size)
-            for (low, high), size in zip(itertools.pairwise(ends), sizes.tolist(), strict=True)
-        ]
-        return torch.tensor(found, device=self.batch.device)
+        for (low, high), size in zip(itertools.pairwise(ends), sizes.tolist(), strict=True):
+            yield edges[low:high], size
 
     def is_copies_of(self, links: Sequence[tuple[int, int]], num_nodes: int) -> bool:
         """Tell whether every graph is the one with these ascending links i < j on ``num_nodes`` nodes."""

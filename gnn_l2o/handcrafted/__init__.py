@@ -40,6 +40,8 @@ from gnn_l2o.handcrafted.prox_dgd import ProxDGD
 from gnn_l2o.handcrafted.prox_ed import ProxED
 from gnn_l2o.handcrafted.prox_mudag import ProxMudag
 from gnn_l2o.handcrafted.prox_skip import ProxSkip
+from gnn_l2o.handcrafted.push_diging import PushDIGing
+from gnn_l2o.handcrafted.sonata import SONATA
 from gnn_l2o.handcrafted.spectral_admm import SpectralADMM
 
 _METHODS: tuple[type[Tunable[Any]], ...] = (
@@ -79,6 +81,8 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     ProxED,
     ProxMudag,
     ProxSkip,
+    PushDIGing,
+    SONATA,
     SpectralADMM,
 )
 
@@ -116,6 +120,7 @@ __all__ = [
     "NIDS",
     "ODAPG",
     "OPAPC",
+    "SONATA",
     "ATCTracking",
     "CondatVu",
     "DAdam",
@@ -136,5 +141,6 @@ __all__ = [
     "ProxED",
     "ProxMudag",
     "ProxSkip",
+    "PushDIGing",
     "SpectralADMM",
 ]

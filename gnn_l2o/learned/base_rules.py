@@ -66,7 +66,7 @@ class BaseRules(LearnedOptimizer[BaseRulesState, BaseRuleNetworks]):
             return f"the base rules are for smooth problems; this one has the regularizer {problem.regularizer}"
         if problem.dim != self.weights.dim:
             return f"its networks are bound to {self.weights.dim} coordinates; this problem has {problem.dim}"
-        return self.weights.graph.refusal(network)
+        return super().refusal(problem, network) or self.weights.graph.refusal(network)
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> BaseRulesState:
         require(self, problem, network)

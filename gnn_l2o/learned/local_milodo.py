@@ -77,7 +77,7 @@ class LocalMiLoDo(Movable[LocalState]):
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
         if problem.lower_bound() is None:
-            return None
+            return super().refusal(problem, network)
         return "its local solves are for convex problems; this one is not convex (for a neural network take milodo_mlp)"
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> LocalState:

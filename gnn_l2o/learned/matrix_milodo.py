@@ -18,7 +18,7 @@ class MatrixMiLoDo(MiLoDo):
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
         if isinstance(problem.regularizer, Zero):
-            return None
+            return super().refusal(problem, network)
         kind = type(problem.regularizer).__name__
         return (
             f"its preconditioners are matrices, in whose metric no prox is known; expected no regularizer, got {kind}"

@@ -108,7 +108,7 @@ class PerNodeMiLoDo(MiLoDo):
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
         assert isinstance(self.source, PerNodeNetworks)
-        return self.source.graph.refusal(network)
+        return super().refusal(problem, network) or self.source.graph.refusal(network)
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> MiLoDoState:
         require(self, problem, network)

@@ -23,6 +23,7 @@ class CentralizedFista(AcceleratedGradient):
 
     name = "centralized_fista"
     label = "centralized FISTA"
+    directed = True
     cost = Cost(rounds=1, vectors=1, gradients=1, proxes=1)
 
     def average(self, network: Network, gradient: Tensor) -> Tensor:

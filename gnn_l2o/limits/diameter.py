@@ -22,6 +22,7 @@ class Diameter(Arrival):
 
     name = "diameter"
     label = "diameter of the graph"
+    directed = True
 
     def vectors(self, problem: Problem, network: Network) -> tuple[int, ...]:
         return (0,) * int(network.diameter)

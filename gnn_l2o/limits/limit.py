@@ -29,4 +29,4 @@ class Limit(Algorithm[State]):
             return f"{self.label}: a limit for convex problems; the minimum of this one is not known"
         if problem.num_problems > 1:
             return f"{self.label}: takes one problem, got {problem.num_problems} side by side"
-        return None
+        return super().refusal(problem, network)

@@ -22,8 +22,9 @@ def check_topology(spec: str | Path) -> None:
     """Check that a topology keeps its contract.
 
     - ``generate`` takes what :mod:`gnn_l2o.plugins` asks for;
-    - the graph is a networkx.Graph with nodes 0, 1, ..., N - 1, simple and connected, and as large as asked for; sizes
-      that the family does not have may be refused with an InputError, but not all of 5, 8, 16 and 33;
+    - the graph is a networkx.Graph with nodes 0, 1, ..., N - 1, simple and connected, strongly if it is a DiGraph, and
+      as large as asked for; sizes that the family does not have may be refused with an InputError, but not all of 5,
+      8, 16 and 33;
     - equal seeds give equal graphs, and the global random generators are left alone.
 
     Args:
@@ -91,19 +92,19 @@ def _check_graph(plugin: plugins.Plugin, nodes: int | None) -> None:
     with unchanged_randomness(f"{plugin.name}: generate()"):
         again = plugin(*size, seed=7)
     expect(isinstance(graph, nx.Graph), f"{plugin.name}: generate must return a networkx.Graph, got {type(graph)}")
-    simple = not graph.is_directed() and not graph.is_multigraph() and nx.number_of_selfloops(graph) == 0
-    expect(simple, f"{plugin.name}: expected an undirected graph without self-loops and multi-edges")
+    simple = not graph.is_multigraph() and nx.number_of_selfloops(graph) == 0
+    expect(simple, f"{plugin.name}: expected a graph without self-loops and multi-edges")
     count = len(graph) if nodes is None else nodes
     expect(len(graph) == count, f"{plugin.name}: gives a graph of {len(graph)} nodes, expected {count}")
     numbered = list(graph) == list(range(count))
     expect(
         numbered, f"{plugin.name}: expected the nodes 0, 1, ..., {count - 1} in this order, got {list(graph)[:5]}, ..."
     )
-    parts = nx.number_connected_components(graph) if count else 0
-    expect(
-        parts == 1, f"{plugin.name}: with {count} nodes the graph falls into {parts} parts; expected a connected one"
-    )
-    same = {frozenset(e) for e in graph.edges} == {frozenset(e) for e in again.edges}
+    directed = graph.is_directed()
+    parts = (nx.number_strongly_connected_components if directed else nx.number_connected_components)(graph)
+    kind = "strongly connected" if directed else "connected"
+    expect(parts == 1, f"{plugin.name}: with {count} nodes the graph falls into {parts} parts; expected a {kind} one")
+    same = nx.utils.edges_equal(graph.edges, again.edges, directed=directed)
     expect(same, f"{plugin.name}: the same seed gives different graphs of {count} nodes")
 
 

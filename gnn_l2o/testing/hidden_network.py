@@ -9,11 +9,11 @@ from torch import Tensor
 
 from gnn_l2o.graph.network import Network
 
-OWN = ("num_nodes", "num_graphs", "self_weight", "degree", "weights", "is_copies_of")
+OWN = ("num_nodes", "num_graphs", "directed", "self_weight", "degree", "out_degree", "weights", "is_copies_of")
 """What nodes know of themselves and their edges; the last tells only whether the graph is a given one."""
 SETUP = ("spectral_gap", "min_eigenvalue", "graph_sizes", "diameter", "radius", "graph_max")
 """Set-up knowledge: what concerns the whole graph and is the same at all its nodes."""
-COUNTED = ("neighbours", "differences", "swap", "graph_min", "graph_mean", "wait", "mix", "flows", "traffic")
+COUNTED = ("neighbours", "differences", "swap", "graph_min", "graph_mean", "wait", "mix", "flows", "push", "traffic")
 LOCAL = ("collect", "reduce", "laplacians", "at_nodes")
 """What nodes compute from what they or both ends of their edges know."""
 

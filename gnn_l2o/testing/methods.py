@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby, islice
 from typing import Any
 
@@ -31,6 +31,7 @@ from gnn_l2o.testing.runs import (
     check_side_by_side,
     initial_points,
     small_graphs,
+    small_networks,
     small_problem,
     states,
     tensors,
@@ -45,7 +46,7 @@ def check_method(method: type[Tunable[Any]], *, network: Wrap = HiddenNetwork) -
     """Check that a method keeps the contract of :class:`~gnn_l2o.algorithms.tunable.Tunable`.
 
     - ``name``, ``label`` and ``grid`` are declared; the grid gives settings, and parameters outside it are refused;
-    - a method for smooth problems refuses others;
+    - a method for smooth problems refuses others, one for undirected graphs directed ones;
     - ``init`` and ``step`` are functions: equal arguments give equal states, and no argument changes;
     - every tensor of a state has a row for each node, in the precision of ``x0``;
     - what it declares as dual variables sums to zero over the nodes;
@@ -53,7 +54,9 @@ def check_method(method: type[Tunable[Any]], *, network: Wrap = HiddenNetwork) -
     - settings and problems side by side run as each alone;
     - information travels no faster than one edge a counted round, and nothing is read that is not counted;
     - if ``exact``, some setting of the grid converges to the certified solution at every node, on a ring, a star and
-      an Erdos-Renyi graph of six nodes, with an l1 regularizer if ``composite``.
+      an Erdos-Renyi graph of six nodes, with an l1 regularizer if ``composite``;
+    - if ``directed``, what is said of runs, costs and convergence also holds over a directed ring and a directed
+      Erdos-Renyi graph.
 
     Args:
         method: the class.
@@ -80,7 +83,9 @@ def check_method(method: type[Tunable[Any]], *, network: Wrap = HiddenNetwork) -
             rows == {(6,)}, f"{method.name}: tensors of its state have {rows} rows; expected one for each of 6 nodes"
         )
     if method.exact:
-        check_convergence(method)
+        check_convergence(method, small_networks())
+    if method.directed:
+        check_directed(method, network)
 
 
 def check_declaration(method: type[Tunable[Any]]) -> None:
@@ -110,6 +115,25 @@ def check_declaration(method: type[Tunable[Any]]) -> None:
         refused != method.composite,
         f"{method.name}: composite = {method.composite}, but it {'refuses' if refused else 'accepts'} a regularizer",
     )
+    one_way = small_networks(directed=True)["directed_ring"]
+    refused = algorithm.refusal(small_problem(6, Zero()), one_way) is not None
+    expect(
+        refused != method.directed,
+        f"{method.name}: directed = {method.directed}, but it {'refuses' if refused else 'accepts'} a directed graph "
+        "(refusal() must ask super().refusal() too)",
+    )
+
+
+def check_directed(method: type[Tunable[Any]], network: Wrap) -> None:
+    """Check functions, costs and convergence over directed graphs; part of :func:`check_method`."""
+    networks = small_networks(directed=True)
+    problem = small_problem(6, _regularizer(method))
+    for graph in networks.values():
+        algorithm = method.from_setting(problem, method.settings(1)[0])
+        check_purity(algorithm, problem, graph, network)
+        check_cost(algorithm, problem, graph, network)
+    if method.exact:
+        check_convergence(method, networks)
 
 
 def check_side_by_side_settings(method: type[Tunable[Any]], settings: Sequence[Setting]) -> None:
@@ -126,9 +150,13 @@ def check_side_by_side_settings(method: type[Tunable[Any]], settings: Sequence[S
     check_side_by_side(together, [method.from_setting(p, settings[0]) for p in problems], problems, networks)
 
 
-def check_convergence(method: type[Tunable[Any]]) -> None:
-    """Check that some setting of the grid finds the solution at every node; part of :func:`check_method`."""
-    networks = {name: Network.from_networkx(graph) for name, graph in small_graphs().items()}
+def check_convergence(method: type[Tunable[Any]], networks: Mapping[str, Network]) -> None:
+    """Check that some setting of the grid finds the solution at every node; part of :func:`check_method`.
+
+    Args:
+        method: the class.
+        networks: of six nodes each, by name.
+    """
     problems = [small_problem(6, _regularizer(method), seed) for seed in range(len(networks))]
     best = torch.full((len(networks),), math.inf, dtype=torch.float64)
     for settings in batches(method, BUDGET):
@@ -176,7 +204,8 @@ def _accuracies(
     many = LeastSquares.concatenate(problems).repeat(copies)
     x0 = initial_points(LeastSquares.concatenate(problems)).repeat(copies, 1)
     best = torch.ones(len(problems), dtype=torch.float64)
-    many_states = run(with_settings(method, settings, many), many, Network.concatenate(networks * copies), x0)
+    side_by_side = type(networks[0]).concatenate(networks * copies)
+    many_states = run(with_settings(method, settings, many), many, side_by_side, x0)
     with torch.no_grad():
         for state in islice(many_states, 50, ITERATIONS + 1, 50):
             reached = (distance(state.x) / distance(x0)).nan_to_num(nan=math.inf)

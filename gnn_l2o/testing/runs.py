@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm, map_tensors, spent
 from gnn_l2o.algorithms.driver import run
-from gnn_l2o.graph import Network
+from gnn_l2o.graph import DirectedNetwork, Network
 from gnn_l2o.problems import LeastSquares, Problem
 from gnn_l2o.problems.regularizers import L1, Regularizer, Zero
 from gnn_l2o.testing.expect import expect, expect_close
@@ -46,6 +46,16 @@ def small_graphs() -> dict[str, nx.Graph]:
         "ring": nx.cycle_graph(6),
         "star": nx.star_graph(5),
         "erdos_renyi": nx.gnp_random_graph(6, 0.6, seed=1),
+    }
+
+
+def small_networks(*, directed: bool = False) -> dict[str, Network]:
+    """Return networks of six nodes by name, with directed graphs if ``directed``, else undirected ones."""
+    if not directed:
+        return {name: Network.from_networkx(graph) for name, graph in small_graphs().items()}
+    return {
+        "directed_ring": DirectedNetwork.from_networkx(nx.cycle_graph(6, create_using=nx.DiGraph)),
+        "directed_erdos_renyi": DirectedNetwork.from_networkx(nx.gnp_random_graph(6, 0.5, seed=2, directed=True)),
     }
 
 
@@ -175,7 +185,7 @@ def check_side_by_side(
     """
     steps = min(STEPS, together.depth or STEPS)
     x0 = [initial_points(problem, seed) for seed, problem in enumerate(problems)]
-    many, graphs = type(problems[0]).concatenate(problems), Network.concatenate(networks)
+    many, graphs = type(problems[0]).concatenate(problems), type(networks[0]).concatenate(networks)
     joined = iterates(together, many, graphs, torch.cat(x0), steps)[-1]
     batch = torch.split(joined, [p.num_nodes for p in problems])
     for k, ours in enumerate(batch):
