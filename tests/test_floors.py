@@ -18,6 +18,7 @@ FLOORS = (
     ("handcrafted", "learned", "limits"),
     ("data",),
     ("training", "evaluation", "applications"),
+    ("distributed",),
     ("testing", "cli"),
 )
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS) for room in rooms}

@@ -49,7 +49,7 @@ class Checkpoints:
     def resume(self, driver: Driver[Any]) -> tuple[Driver[Any], list[dict[str, float]]]:
         """Return a driver that goes on from a file, and the rows of the trace before; without a file the same driver.
 
-        The row of where it goes on is measured again, so that a stopping rule that held there holds again.
+        The row of where it goes on is measured again, so that a stopping rule that ended the run there does so again.
 
         Raises:
             InputError: the file cannot be read, or is of another run.

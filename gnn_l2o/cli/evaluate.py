@@ -19,9 +19,10 @@ from gnn_l2o.cli.listing import listing
 from gnn_l2o.cli.parser import Parser
 from gnn_l2o.cli.progress import logging_to_stderr, progress
 from gnn_l2o.cli.start import invocation
-from gnn_l2o.distributed import Processes, start
+from gnn_l2o.distributed import team as several_processes
 from gnn_l2o.evaluation import Plan, Results, evaluate, overview
 from gnn_l2o.evaluation.presets import load_preset
+from gnn_l2o.evaluation.team import ALONE, Team
 from gnn_l2o.limits import LIMITS
 
 with optional("report"):
@@ -57,10 +58,10 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
         if args.output is None and not (args.resume or args.overwrite):  # these need a folder that is there
             args.output = output.default_folder()
             argv = [*argv, "--output", str(args.output)]
-        processes = team(distributed=args.distributed)
-        is_quiet = args.quiet or not _is_first(processes)
+        team = choose_team(is_distributed=args.distributed)
+        is_quiet = args.quiet or not team.writes
         with logging_to_stderr(quiet=is_quiet, verbose=args.verbose and not is_quiet):
-            evaluate_all(parser, args, argv, command, processes)
+            evaluate_all(parser, args, argv, command, team)
     except KeyboardInterrupt as error:
         return stopped(error, program, args, is_given=is_given)
     except (Exception, SystemExit) as error:  # a plug-in may try to end the process
@@ -70,25 +71,19 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
     return 0
 
 
-def team(*, distributed: bool) -> Processes | None:
-    """Return the processes that make the runs together; ``None`` for this one alone.
+def choose_team(*, is_distributed: bool) -> Team:
+    """Return who makes the runs: this process alone, or all that torchrun started.
 
     Raises:
         InputError: the processes cannot find each other.
     """
-    if not distributed:
-        return None
+    if not is_distributed:
+        return ALONE
     with about(distributed=True):
-        return start()
+        return several_processes()
 
 
-def _is_first(processes: Processes | None) -> bool:
-    return processes is None or processes.is_first
-
-
-def evaluate_all(
-    parser: Parser, args: argparse.Namespace, argv: list[str], command: str, processes: Processes | None
-) -> None:
+def evaluate_all(parser: Parser, args: argparse.Namespace, argv: list[str], command: str, team: Team) -> None:
     """Run all evaluations that the arguments stand for; the first process shows what they found.
 
     Raises:
@@ -99,17 +94,17 @@ def evaluate_all(
     calls = expand(parser, args, argv)
     if len(calls) > 1:  # so that a mistake in the last is found before the first has run
         for call in calls:
-            run(call.args, command, processes, check_only=True)
+            run(call.args, command, team, check_only=True)
     console = Console()
     if not console.is_terminal:
         console.width = 160  # into a file or a pipe, where nothing says how wide a line may be
     runs, found = {}, []
     for call in calls:
-        runs[call.name] = results = run(call.args, command, processes)
+        runs[call.name] = results = run(call.args, command, team)
         found += overview.entries(results, call.name)
-        if args.format == "table" and _is_first(processes):
+        if args.format == "table" and team.writes:
             output.show(console, results, call.args, call.heading)
-    if not _is_first(processes):
+    if not team.writes:
         return
     output.save_overview(runs, found, args)
     if args.format != "table":
@@ -143,7 +138,7 @@ def expand(parser: Parser, args: argparse.Namespace, argv: list[str]) -> list[Ca
     return calls
 
 
-def run(args: argparse.Namespace, command: str, processes: Processes | None, *, check_only: bool = False) -> Results:
+def run(args: argparse.Namespace, command: str, team: Team, *, check_only: bool = False) -> Results:
     """Run the evaluation that the arguments describe, showing progress on stderr."""
     if args.threads is not None:
         torch.set_num_threads(args.threads)
@@ -156,7 +151,7 @@ def run(args: argparse.Namespace, command: str, processes: Processes | None, *, 
             command=command,
             check_only=check_only,
             report=report,
-            processes=processes,
+            team=team,
         )
 
 

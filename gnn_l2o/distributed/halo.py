@@ -43,13 +43,13 @@ class Halo:
         held = division.owner[receiver] == own
         crossing = held & (division.owner[sender] != own)
         there, here = sender[crossing], receiver[crossing]
-        nodes = there.unique()
+        nodes = torch.unique(there)
         nodes = nodes[torch.argsort(division.owner[nodes], stable=True)]
         positions = (held.cumsum(0) - 1)[crossing]  # among the edges to own nodes
         send, receive, send_edges = {}, {}, {}
-        for rank in division.owner[nodes].unique().tolist():
+        for rank in torch.unique(division.owner[nodes]).tolist():
             with_it = division.owner[there] == rank
-            send[rank] = torch.searchsorted(division.nodes, here[with_it].unique())
+            send[rank] = torch.searchsorted(division.nodes, torch.unique(here[with_it]))
             rows = (division.owner[nodes] == rank).nonzero().squeeze(1)
             receive[rank] = slice(int(rows[0]), int(rows[-1]) + 1)
             send_edges[rank] = positions[with_it][torch.argsort(edge_link[crossing][with_it])]

@@ -49,8 +49,8 @@ def minimize(
         optimizer: what runs, see :func:`gnn_l2o.minimize`.
         x0: the initial point of all nodes.
         stop: when the run ends. A wall time counts as over as soon as it is in one process.
-        checkpoints: a folder, which every process reaches its own files in. After a process was lost, the processes
-            that are started again go on from the last iteration of which all have a file, to the same numbers.
+        checkpoints: a folder, which every process reaches its own files in. After a process has ended early, those that
+            are started in place of all go on from the last iteration of which all have a file, to the same numbers.
         checkpoint_every: iterations from one file to the next.
         timeout: seconds for which a process waits for a message of another.
 

@@ -53,4 +53,4 @@ def _by_metis(network: Network, parts: int) -> Tensor | None:
     starts = torch.searchsorted(network.edge_index[1], torch.arange(network.num_nodes + 1))
     _, membership = pymetis.part_graph(parts, xadj=starts.tolist(), adjncy=network.edge_index[0].tolist())
     owner = torch.tensor(membership)
-    return owner if len(owner.unique()) == parts else None
+    return owner if len(torch.unique(owner)) == parts else None

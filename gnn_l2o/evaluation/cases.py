@@ -63,9 +63,9 @@ class PlannedCase:
         found = {}
         for name, algorithm in self.plan.participants.items():
             networks = self.networks.values()
-            held = networks if name in self.plan.chosen_limits else map(self.team.held, networks)
+            parts = networks if name in self.plan.chosen_limits else map(self.team.part_of_network, networks)
             reasons = [
-                why_not(algorithm, problem, network, stochastic=self.plan.batch_size is not None) for network in held
+                why_not(algorithm, problem, network, stochastic=self.plan.batch_size is not None) for network in parts
             ]
             reason = next((r for r in reasons if r is not None), None)
             if reason is not None:

@@ -16,7 +16,6 @@ from gnn_l2o._utils.output_folder import OutputFolder, claimed
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.stopping import Below, StoppingRule
 from gnn_l2o.algorithms.tunable import Method
-from gnn_l2o.distributed import Processes
 from gnn_l2o.evaluation.cases import PlannedCase, plan_cases
 from gnn_l2o.evaluation.figures import FOLDER, delete_figures, save_figures
 from gnn_l2o.evaluation.instances import Instance
@@ -29,7 +28,7 @@ from gnn_l2o.evaluation.report import save_report
 from gnn_l2o.evaluation.report_page.page import PAGE, missing, save_page
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.runner import measure
-from gnn_l2o.evaluation.team import ALONE, SeveralProcesses, Team
+from gnn_l2o.evaluation.team import ALONE, Team
 from gnn_l2o.evaluation.tuning import Tuning
 from gnn_l2o.evaluation.tuning_cache import tune_or_recall
 from gnn_l2o.evaluation.tuning_check import MARGIN
@@ -49,7 +48,7 @@ def evaluate(
     command: str = "gnn_l2o.evaluate",
     check_only: bool = False,
     report: Report | None = None,
-    processes: Processes | None = None,
+    team: Team = ALONE,
     **settings: Any,
 ) -> Results:
     """Run learned and tuned optimizers on unseen problems and measure them.
@@ -69,8 +68,8 @@ def evaluate(
         command: what the results file says was called.
         check_only: check everything, then stop.
         report: is told what is being done, and which fraction of the whole is done.
-        processes: with which this one makes the runs together, each holding a part of the nodes
-            (:func:`gnn_l2o.distributed.start`). All of them call this function; the first one writes.
+        team: who does the work; :func:`gnn_l2o.distributed.team` are several processes, each with a part of the nodes,
+            all of which call this function. The first one writes.
         **settings: the attributes of the :class:`~gnn_l2o.evaluation.Plan`, where ``plan`` is none.
 
     Raises:
@@ -85,7 +84,6 @@ def evaluate(
         []
     """
     plan = make_plan(plan, settings)
-    team = ALONE if processes is None else SeveralProcesses(processes)
     team.agree(plan.settings)
     folder = None if output is None or not team.writes else Path(output)
     if folder is not None:
@@ -94,7 +92,7 @@ def evaluate(
         check_output(folder, overwrite=overwrite, resume=resume)
     with nullcontext() if folder is None or check_only else claimed(folder, FOLDER) as claim:
         results = open_results(Results.begin(plan, command), folder, overwrite=overwrite, resume=resume)
-        if processes is not None:
+        if team is not ALONE:
             results = Results.from_json(team.from_first(results.to_json))
         cases = plan_cases(plan, team)
         results.sources = {case.case.dataset: case.source for case in cases if case.source}
@@ -184,7 +182,7 @@ class _Evaluation:
         whole = case.instance(number)
         if number == 0 and whole.network.num_nodes <= MAX_NODES:
             self._results.note_network(case.case, whole.network)
-        part = self._team.part(whole)
+        part = self._team.part_of_instance(whole)
         for name in missing:
             self._tell(case, f"{name}, instance {number + 1} of {self._plan.instances}")
             # Limits are computed from the whole network; nodes do not run them.

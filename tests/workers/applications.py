@@ -81,9 +81,9 @@ def evaluated(folder):
         "tuning_budget": 4,
         "tuning_instances": 1,
     }
-    processes = start()
-    together = gnn_l2o.evaluate(Plan(**settings), processes=processes, output=folder, resume=True)
-    written = sorted(path.name for path in folder.iterdir()) if processes.is_first else None
+    team = distributed.team()
+    together = gnn_l2o.evaluate(Plan(**settings), team=team, output=folder, resume=True)
+    written = sorted(path.name for path in folder.iterdir()) if team.writes else None
     alone = gnn_l2o.evaluate(Plan(**settings))
     apart = 0.0
     for own, other in zip(together.runs, alone.runs, strict=True):
