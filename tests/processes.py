@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 WORKERS = Path(__file__).parent / "workers"
-SECONDS = 300
+SECONDS = 900  # processes that wait for each other are slow on a busy machine
 
 
 def free_port() -> int:
