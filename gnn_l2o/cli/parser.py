@@ -15,7 +15,7 @@ from gnn_l2o._utils.modules import raised_in_plugin
 
 EXIT_CODES = (
     "exit codes: 0 done; 1 a defect of the program, with a traceback; 2 wrong input, with one line that names it; "
-    "130 interrupted by Ctrl-C; 143 terminated by SIGTERM"
+    "130 interrupted by Ctrl-C; 141 the reader of its output has left; 143 terminated by SIGTERM"
 )
 MAX_THREADS = 1024
 
@@ -49,8 +49,13 @@ class Parser(argparse.ArgumentParser):
         """Exit with the line for an error that a user can act on; raise any other again.
 
         Such are an InputError, what the file system or the memory refuses, and what a plug-in file raises.
+
+        Raises:
+            BrokenPipeError: the error is that of a closed pipe.
         """
         match error:
+            case BrokenPipeError() | SystemExit(__context__=BrokenPipeError()):  # rich turns the one into the other
+                raise BrokenPipeError
             case InputError():
                 self.error(error.on_command_line())
             case OSError(filename=str(name), strerror=str(reason)):

@@ -7,7 +7,7 @@ import sys
 from typing import Literal
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.cli.interruption import exit_on_signals, raise_on_signals, stopped
+from gnn_l2o.cli.interruption import end_quietly, exit_on_signals, raise_on_signals, stopped
 
 SCRIPT = ".py"
 
@@ -27,9 +27,14 @@ def start(command: Literal["evaluate", "train"], program: str) -> int:
         return 2
     try:
         raise_on_signals()
-        return module.main(program=program)
+        try:
+            return module.main(program=program)
+        finally:
+            sys.stdout.flush()  # while an error of it can still be caught
     except KeyboardInterrupt as error:  # before main could say how to go on
         return stopped(error, program)
+    except BrokenPipeError:
+        return end_quietly()
 
 
 def invocation(program: str) -> list[str]:
