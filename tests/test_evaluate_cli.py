@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from gnn_l2o._version import __version__
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.cli.evaluate import main
 from gnn_l2o.cli.progress import LOGGER, Heartbeat
+from gnn_l2o.cli.start import start
 from gnn_l2o.evaluation.selection import members
 from gnn_l2o.learned import MiLoDoArchitecture, save_weights
 from gnn_l2o.limits import LIMITS
@@ -414,6 +416,17 @@ def test_the_page_is_opened_on_demand(
     capsys.readouterr()
     line = fails([*arguments, "--overwrite"], capsys)
     assert line == "--open: altair is missing; pip install 'gnn-l2o[report]' installs it"
+
+
+def test_the_version_is_shown_before_the_imports_that_take_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", "--version"])
+    monkeypatch.setattr("gnn_l2o.cli.start.exit_on_signals", lambda _: None)
+    monkeypatch.setattr("importlib.import_module", lambda name: pytest.fail(f"imported {name}"))
+    with pytest.raises(SystemExit) as stop:
+        start("evaluate", "evaluate.py")
+    assert (stop.value.code, capsys.readouterr().out) == (0, f"gnn-l2o {__version__}\n")
 
 
 def test_the_list_has_whole_sentences_without_markup(capsys: pytest.CaptureFixture[str]) -> None:

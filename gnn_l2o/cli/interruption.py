@@ -1,4 +1,4 @@
-"""How a command ends that is stopped from outside: by Ctrl-C, SIGTERM, a closed pipe or a file that cannot be written."""
+"""How a command ends that is stopped from outside: by Ctrl-C, SIGTERM, a closed pipe or a file it cannot write."""
 
 from __future__ import annotations
 
