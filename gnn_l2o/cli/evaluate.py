@@ -15,7 +15,7 @@ from gnn_l2o.cli import output
 from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
 from gnn_l2o.cli.interruption import is_about, stopped
 from gnn_l2o.cli.listing import listing
-from gnn_l2o.cli.parser import Parser
+from gnn_l2o.cli.parser import Parser, default_folder
 from gnn_l2o.cli.progress import logging_to_stderr, progress
 from gnn_l2o.cli.start import invocation
 from gnn_l2o.evaluation import Plan, Results, evaluate, overview
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
             print(listing(args.list))
             return 0
         if args.output is None and not (args.resume or args.overwrite):  # these need a folder that is there
-            args.output = output.default_folder()
+            args.output = default_folder()
             argv = [*argv, "--output", str(args.output)]
         with logging_to_stderr(quiet=args.quiet, verbose=args.verbose):
             evaluate_all(parser, args, argv, command)
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace, command: str, *, check_only: bool = False) -> 
     """Run the evaluation that the arguments describe, showing progress on stderr."""
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    with progress() as report:
+    with progress(Console(stderr=True)) as report:
         return evaluate(
             make_plan(args),
             output=args.output,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import webbrowser
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +22,6 @@ with optional("report"):
     from rich.console import Console
 
 WORST = 5  # cases in the overview on the screen; its file has more
-
-
-def default_folder() -> Path:
-    """Return the folder of results that have no other: a new one that says when they were begun."""
-    name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    candidates = (Path("out") / (name if k == 1 else f"{name}_{k}") for k in itertools.count(1))
-    return next(folder for folder in candidates if not folder.exists())
 
 
 def check_page() -> None:
