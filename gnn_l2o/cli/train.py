@@ -75,25 +75,28 @@ def build_parser(program: str = "train_gnn.py") -> Parser:
     add("--resume", action="store_true", help="go on from the checkpoint in the output folder; if there is none, begin")
     add("--overwrite", action="store_true", help="replace the model in the output folder")
 
-    mixture = parser.add_argument_group("training mixture", "every training problem takes one of each at random")
+    mixture = parser.add_argument_group(
+        "training mixture", "Every training problem takes a dataset, a topology and a size at random."
+    )
     add_training_flags(mixture, MIXTURE)
     for name in DATASET_SHORTHANDS:
         help_text = f"short for {name}=VALUE after each --dataset that does not say it"
         mixture.add_argument(f"--{name}", metavar="VALUE", help=help_text)
 
-    architecture = parser.add_argument_group("architecture", "which of these settings there are depends on the kind")
+    architecture = parser.add_argument_group(
+        "architecture", "Each kind has those of these settings whose defaults name it."
+    )
     kind = f"kind of the learned optimizer (default: {DEFAULT_ARCHITECTURE.name})"
     architecture.add_argument("--architecture", choices=ARCHITECTURES, help=kind)
     add_architecture_flags(architecture, {name: ARCHITECTURES[name] for name in ARCHITECTURES})
 
-    inits = ", ".join(dict.fromkeys(init for kind in ARCHITECTURES.values() for init in kind.inits))
+    inits = "; ".join(f"{', '.join(ARCHITECTURES[name].inits)} of {name}" for name in ARCHITECTURES)
     training = parser.add_argument_group(
-        "training", f"Losses: {', '.join(LOSSES.names())}. Initializations, as far as the kind has them: {inits}."
+        "training", f"Losses: {', '.join(LOSSES.names())}. Initializations, the default first: {inits}."
     )
     add = training.add_argument
-    add(
-        "--stages_config", type=Path, metavar="FILE", help="JSON: a list of {lr, truncation_length, iterations, epochs}"
-    )
+    stages = "JSON: a list of {lr, truncation_length, iterations, epochs}; default: those of the kind of architecture"
+    add("--stages_config", type=Path, metavar="FILE", help=stages)
     add("--epochs", type=int, metavar="N", help="epochs of each stage; default: as the stages say")
     rate = "learning rate of the first stage, with which those of the others change in proportion; default: as they say"
     add("--lr", type=float, metavar="X", help=rate)
