@@ -107,7 +107,8 @@ def test_the_command_works(model: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_model_runs_in_the_precision_asked_for(dtype: str, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.set_default_dtype(torch.float32)  # in which its weights are then loaded
     assert main([*TINY, "--model", str(model), "--algorithms", "none", "--dtype", dtype]) == 0
-    assert "mine" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "mine" in printed and "handcrafted method" not in printed.splitlines()[-1]
 
 
 @pytest.mark.usefixtures("quick_figures")
@@ -352,7 +353,9 @@ def test_an_interrupted_run_says_how_to_go_on(
 def test_the_script_runs_as_a_program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["evaluate.py", *TINY, *TUNED, *NONE, *ED])
     assert main(None) == 0  # type: ignore[arg-type]
-    assert "Prox-ED" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Prox-ED" in printed
+    assert printed.splitlines()[-1].startswith(("The handcrafted method with the fewest", "No handcrafted method"))
 
 
 def test_results_have_a_folder_of_their_own_by_default(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,8 +88,8 @@ def evaluate_all(parser: Parser, args: argparse.Namespace, argv: list[str], comm
     output.save_overview(runs, found, args)
     if args.format != "table":
         print(output.rows(runs, args.format))
-    elif overview.is_worthwhile(found):
-        output.show_overview(console, found, args.output)
+    else:
+        output.show_whole(console, runs, found, args.output)
     if args.open:
         output.open_page(args.output, several=len(runs) > 1)
 

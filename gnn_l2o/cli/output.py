@@ -16,6 +16,7 @@ from gnn_l2o.evaluation import Results, notes, overview, overview_report, rankin
 from gnn_l2o.evaluation.algorithm_rows import algorithm_rows
 from gnn_l2o.evaluation.figures import FOLDER
 from gnn_l2o.evaluation.report_page.page import OVERVIEW_PAGE, PAGE, missing, save_page
+from gnn_l2o.evaluation.report_page.verdict import verdict
 from gnn_l2o.evaluation.results_file import to_csv
 
 with optional("report"):
@@ -47,8 +48,17 @@ def show(console: Console, results: Results, args: argparse.Namespace, heading: 
     console.print(f"results, report and figures are in {args.output}", highlight=False, soft_wrap=True)
 
 
-def show_overview(console: Console, found: list[overview.Entry], output: Path) -> None:
-    """Print the overview of all evaluations."""
+def show_whole(console: Console, runs: Mapping[str, Results], found: list[overview.Entry], output: Path) -> None:
+    """Print the overview of all evaluations, if they are worth one, and in the end what they found, in sentences."""
+    if overview.is_worthwhile(found):
+        _show_overview(console, found, output)
+    if any(results.handcrafted for results in runs.values()):
+        console.print()
+        for line in verdict(runs, found):
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def _show_overview(console: Console, found: list[overview.Entry], output: Path) -> None:
     console.print()
     console.print(overview_report.totals(found).rich(console.width))
     console.print(overview_report.worst_cases(found, WORST).rich(console.width))
