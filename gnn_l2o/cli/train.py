@@ -178,7 +178,7 @@ def configuration(args: argparse.Namespace) -> TrainingConfig:
         # The settings of one kind and its initialization say nothing about another.
         architecture, training = {}, {k: v for k, v in training.items() if k not in ("init", "initial_step_size")}
     architecture |= {"kind": kind} | {k: given[k] for k in architecture_settings() if k in given}
-    training |= (QUICK if args.quick else {}) | {k: given[k] for k in SETTINGS if k in given}
+    training |= {**(QUICK if args.quick else {}), **{k: given[k] for k in SETTINGS if k in given}}
     if args.stages_config is not None:
         with about(stages_config=args.stages_config):
             training["stages"] = list(read_stages(args.stages_config))
