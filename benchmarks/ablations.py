@@ -29,6 +29,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_text
 from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o._utils.source import source_fingerprint
+from gnn_l2o.cli.training_progress import training_progress
 from gnn_l2o.evaluation.tables import Table
 from gnn_l2o.learned import ARCHITECTURES, load_model
 from gnn_l2o.learned.model import WEIGHTS
@@ -38,7 +39,6 @@ from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.checkpoint import CHECKPOINT
 from gnn_l2o.training.losses import Area
 from gnn_l2o.training.pool import Pool
-from gnn_l2o.training.progress import ProgressPrinter
 from gnn_l2o.training.rollout import validate
 
 JUDGES_SEED = 1000  # of the problems that variants are judged on; no variant is trained with it
@@ -192,7 +192,7 @@ def train(
         only: the names of the weights that are trained; by default all.
         pool: the training problems, if they have been drawn already.
     """
-    with ProgressPrinter(console) as report:
+    with training_progress(console) as report:
         run = TrainingRun(config, folder, resume=(folder / CHECKPOINT).is_file(), report=report)
         for name, weight in run.weights.named_parameters():
             weight.requires_grad_(only is None or name in only)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from gnn_l2o._utils.files import write_text
 from gnn_l2o.evaluation import Case, Results, experiment
@@ -11,6 +12,10 @@ from gnn_l2o.evaluation.report_page import page
 
 # The tensors here are small: a second thread costs more than it brings, above all on a busy machine.
 torch.set_num_threads(1)
+
+# Nor does a busy machine keep the deadline that examples have by default.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 _number = itertools.count()
 

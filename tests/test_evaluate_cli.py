@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from gnn_l2o._version import __version__
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.cli.evaluate import main
 from gnn_l2o.cli.progress import LOGGER, Heartbeat
+from gnn_l2o.cli.start import start
 from gnn_l2o.evaluation.selection import members
 from gnn_l2o.learned import MiLoDoArchitecture, save_weights
 from gnn_l2o.limits import LIMITS
@@ -105,7 +107,8 @@ def test_the_command_works(model: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_model_runs_in_the_precision_asked_for(dtype: str, model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.set_default_dtype(torch.float32)  # in which its weights are then loaded
     assert main([*TINY, "--model", str(model), "--algorithms", "none", "--dtype", dtype]) == 0
-    assert "mine" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "mine" in printed and "handcrafted method" not in printed.splitlines()[-1]
 
 
 @pytest.mark.usefixtures("quick_figures")
@@ -350,7 +353,9 @@ def test_an_interrupted_run_says_how_to_go_on(
 def test_the_script_runs_as_a_program(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["evaluate.py", *TINY, *TUNED, *NONE, *ED])
     assert main(None) == 0  # type: ignore[arg-type]
-    assert "Prox-ED" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Prox-ED" in printed
+    assert printed.splitlines()[-1].startswith(("The handcrafted method with the fewest", "No handcrafted method"))
 
 
 def test_results_have_a_folder_of_their_own_by_default(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -394,6 +399,18 @@ def test_heartbeats_say_how_much_time_is_left() -> None:
     assert heartbeat.line(600) == "25 % done after 10 min, about 30 min left: tuning dapg"
 
 
+def test_heartbeats_judge_the_time_left_without_preparations(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([100.0, 700.0, 730.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    said: list[str] = []
+    monkeypatch.setattr(LOGGER, "info", lambda _, line: said.append(line))
+    heartbeat = Heartbeat()
+    heartbeat.tell("drawing", 0.0)
+    heartbeat.tell("training", 0.5)
+    heartbeat.beat()
+    assert said == ["50 % done after 30 s, about 30 s left: training"]
+
+
 def test_heartbeats_go_on_during_a_long_step(monkeypatch: pytest.MonkeyPatch) -> None:
     said = threading.Event()
     monkeypatch.setattr(LOGGER, "info", lambda *_: said.set())
@@ -414,6 +431,17 @@ def test_the_page_is_opened_on_demand(
     capsys.readouterr()
     line = fails([*arguments, "--overwrite"], capsys)
     assert line == "--open: altair is missing; pip install 'gnn-l2o[report]' installs it"
+
+
+def test_the_version_is_shown_before_the_imports_that_take_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["evaluate.py", "--version"])
+    monkeypatch.setattr("gnn_l2o.cli.start.exit_on_signals", lambda _: None)
+    monkeypatch.setattr("importlib.import_module", lambda name: pytest.fail(f"imported {name}"))
+    with pytest.raises(SystemExit) as stop:
+        start("evaluate", "evaluate.py")
+    assert (stop.value.code, capsys.readouterr().out) == (0, f"gnn-l2o {__version__}\n")
 
 
 def test_the_list_has_whole_sentences_without_markup(capsys: pytest.CaptureFixture[str]) -> None:

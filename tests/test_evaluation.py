@@ -4,6 +4,7 @@ import csv
 import io
 import itertools
 import json
+import re
 import weakref
 import xml.etree.ElementTree
 from collections.abc import Mapping
@@ -601,7 +602,9 @@ def test_a_figure_never_costs_a_result(tmp_path: Path, monkeypatch: pytest.Monke
         small(nodes=[4], instances=1, algorithms=["prox_ed"], output=out)
     assert Results.load(out).runs
     assert (out / "report.md").is_file() and (out / "summary.csv").is_file()
-    assert not any("front" not in path.name for path in (out / "figures").iterdir())
+    drawn = {f"figures/{path.name}" for path in (out / "figures").glob("*.png")}
+    assert drawn and all("front" in path for path in drawn)
+    assert set(re.findall(r"!\[.*\]\((.*)\)", (out / "report.md").read_text(encoding="utf-8"))) == drawn
 
 
 @pytest.mark.parametrize("gap", [np.nan, -np.inf, 0.0, -1.0, 1e300])

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -379,3 +379,25 @@ def test_what_an_earlier_run_left_is_not_replaced_unasked(
         assert "holds a model without a checkpoint.pt" in capsys.readouterr().err
     else:
         assert train.main([*training, "--output", str(output), "--resume"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [("evaluate", ["--list"]), ("evaluate", ["--help"]), ("train", ["--list"]), ("evaluate", EVALUATION)],
+    ids=["list", "help", "list_of_training", "tables"],
+)
+def test_a_reader_that_leaves_ends_a_command_without_a_word(
+    command: Literal["evaluate", "train"],
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["command", *arguments])
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert start(command, "command") == 141  # as shells say of a process that SIGPIPE ended
+    assert "error" not in capsys.readouterr().err

@@ -286,7 +286,7 @@ def test_the_certified_optimum_is_a_fixed_point_whatever_the_weights(topology, r
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @given(order=st.permutations(range(7)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_renaming_the_nodes_renames_the_iterates(architecture, order):
     torch.manual_seed(0)
     graph = nx.erdos_renyi_graph(7, 0.5, seed=2)

@@ -301,6 +301,18 @@ def test_the_values_can_be_read_by_a_machine(found: list[Entry], tmp_path: Path)
     )
 
 
+def test_a_heat_map_that_cannot_be_drawn_is_not_shown(
+    found: list[Entry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("too much")
+
+    monkeypatch.setattr("gnn_l2o.evaluation.overview_report.draw_heat_map", broken)
+    with pytest.warns(UserWarning, match="was left out"):
+        save_overview(found, tmp_path, "a test")
+    assert "![" not in (tmp_path / "overview.md").read_text(encoding="utf-8")
+
+
 def test_the_best_of_each_class_has_columns_where_both_ran(found: list[Entry]) -> None:
     assert "over best of local solves" not in totals(found).rows[0]
     mixed = results(handcrafted=["prox_ed", "dapg", "admm"])

@@ -215,6 +215,17 @@ def test_the_verdict_is_a_sentence() -> None:
     ]
 
 
+def test_of_one_case_the_verdict_says_the_rounds() -> None:
+    assert verdict({}, [entry(97, 96.5)]) == [
+        "ours needs 97 communication rounds to a relative optimality gap of 1e-4, the best tuned handcrafted method"
+        " (admm) 96.5."
+    ]
+    assert verdict({}, [entry(math.inf, 20)]) == [
+        "ours needs over 50.0 times as many rounds as the best tuned handcrafted method to a relative optimality gap of"
+        " 1e-4 (one case)."
+    ]
+
+
 def test_without_a_model_the_verdict_names_the_fastest_method(results: Results) -> None:
     [sentence] = verdict({"": results}, [])
     assert re.fullmatch(r"The handcrafted method with the fewest communication rounds: .* of 2 cases\.", sentence)
@@ -230,6 +241,7 @@ def test_without_a_model_the_verdict_names_the_fastest_method(results: Results) 
         (0.0, 0.25, "over 4.0 times as many rounds as"),
         (0.0, 2.0, "at best 2.0 times fewer rounds than"),
         (1.5, 2.5, "1.5 to 2.5 times fewer rounds than"),
+        (0.25, 0.5, "2.0 to 4.0 times as many rounds as"),
         (0.0, math.inf, "an unknown multiple of the rounds of"),
     ],
 )

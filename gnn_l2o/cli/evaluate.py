@@ -16,7 +16,7 @@ from gnn_l2o.cli import output
 from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
 from gnn_l2o.cli.interruption import is_about, stopped
 from gnn_l2o.cli.listing import listing
-from gnn_l2o.cli.parser import Parser
+from gnn_l2o.cli.parser import Parser, default_folder
 from gnn_l2o.cli.progress import logging_to_stderr, progress
 from gnn_l2o.cli.start import invocation
 from gnn_l2o.distributed import team as several_processes
@@ -56,7 +56,7 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
             print(listing(args.list))
             return 0
         if args.output is None and not (args.resume or args.overwrite):  # these need a folder that is there
-            args.output = output.default_folder()
+            args.output = default_folder()
             argv = [*argv, "--output", str(args.output)]
         team = choose_team(is_distributed=args.distributed)
         is_quiet = args.quiet or not team.writes
@@ -109,8 +109,8 @@ def evaluate_all(parser: Parser, args: argparse.Namespace, argv: list[str], comm
     output.save_overview(runs, found, args)
     if args.format != "table":
         print(output.rows(runs, args.format))
-    elif overview.is_worthwhile(found):
-        output.show_overview(console, found, args.output)
+    else:
+        output.show_whole(console, runs, found, args.output)
     if args.open:
         output.open_page(args.output, several=len(runs) > 1)
 
@@ -142,7 +142,7 @@ def run(args: argparse.Namespace, command: str, team: Team, *, check_only: bool 
     """Run the evaluation that the arguments describe, showing progress on stderr."""
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    with progress() as report:
+    with progress(Console(stderr=True)) as report:
         return evaluate(
             make_plan(args),
             output=args.output,

@@ -41,14 +41,20 @@ def build_parser(program: str = "evaluate.py") -> Parser:
     methods = f"methods to tune and run: names, Python files, the groups {groups}, or 'none'"
     add("--algorithms", nargs="+", default=["all"], metavar="NAME", help=methods)
     add("--references", nargs="+", default=["prox_ed"], metavar="NAME", help="methods that tables compare models with")
-    limits = f"what all are shown beside: {', '.join(LIMITS)}, 'all' or 'none'"
+    limits = f"what no method can beat, shown beside all: {', '.join(LIMITS)}, 'all' or 'none'"
     add("--limits", nargs="+", default=["all"], metavar="NAME", help=limits)
-    add("--metrics", nargs="+", default=list(_default("metrics")), metavar="NAME", help="metrics or Python files")
+    add(
+        "--metrics",
+        nargs="+",
+        default=list(_default("metrics")),
+        metavar="NAME",
+        help="what is measured: metrics by name, or Python files",
+    )
     add("--dataset", nargs="+", default=["lasso"], metavar=SPEC, help="distributions of problems")
     add("--topology", nargs="+", default=["ring"], metavar=SPEC, help="kinds of networks")
     add("--nodes", nargs="+", type=int, default=[10], metavar="N", help="numbers of nodes of the networks")
     add("--mixing", default="metropolis", metavar="NAME", help="mixing weights")
-    worst = "whose optimality gap rounds are counted to, in tuning too: the average of the nodes or the worst node"
+    worst = "whose optimality gap decides, in tuning too: that of the average of the nodes or of the worst node"
     add("--measure", default="average", choices=list(MEASURES), help=worst)
     add("--instances", type=int, default=5, metavar="N", help="problems for each dataset, topology and size")
     add("--iterations", type=int, default=2000, metavar="N", help="iterations of each run")
@@ -60,7 +66,7 @@ def build_parser(program: str = "evaluate.py") -> Parser:
         "--tuning",
         choices=TUNINGS,
         default="held_out",
-        help="whether settings are tried on other problems, or on the evaluated ones so that none can be better",
+        help="settings are tried on held-out problems, or, as no user can, on the evaluated ones",
     )
     add(
         "--tuning_instances",
@@ -75,7 +81,7 @@ def build_parser(program: str = "evaluate.py") -> Parser:
         choices=TOLERANCES,
         default=1e-4,
         metavar="GAP",
-        help="relative optimality gap that methods are tuned to reach in the fewest rounds; the overview counts to it",
+        help="relative optimality gap that methods are tuned to reach in the fewest rounds; default: 1e-4",
     )
     threads = whole_number(1, MAX_THREADS)
     add("--threads", type=threads, default=None, metavar="N", help="CPU threads; default: the choice of PyTorch")
@@ -92,7 +98,7 @@ def build_parser(program: str = "evaluate.py") -> Parser:
         choices=TOLERANCES,
         default=list(SHOWN),
         metavar="GAP",
-        help="relative optimality gaps in the tables: 1e-1, 1e-2, ... 1e-15; optima are certified to 1e-12",
+        help="relative optimality gaps in the tables, 1e-1 to 1e-15; optima are certified to 1e-12; default: 1e-4 1e-6",
     )
     add_showing(parser)
     return parser

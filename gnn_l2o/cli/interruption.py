@@ -1,4 +1,4 @@
-"""How a command ends that is stopped from outside, by Ctrl-C, SIGTERM or a file that cannot be written."""
+"""How a command ends that is stopped from outside: by Ctrl-C, SIGTERM, a closed pipe or a file it cannot write."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from types import FrameType
 from typing import TypeGuard
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+CLOSED_PIPE = 141  # the exit code that shells report for SIGPIPE, which not every system has
 
 
 class Terminated(KeyboardInterrupt):
@@ -39,6 +40,12 @@ def raise_on_signals() -> None:
         raise KeyboardInterrupt if number == signal.SIGINT else Terminated
 
     _handle(interrupt)
+
+
+def end_quietly() -> int:
+    """Drop what stdout still holds, after its reader closed the pipe; return the exit code."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return CLOSED_PIPE
 
 
 def is_about(error: BaseException, output: Path | None) -> TypeGuard[OSError]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import webbrowser
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,19 +16,13 @@ from gnn_l2o.evaluation import Results, notes, overview, overview_report, rankin
 from gnn_l2o.evaluation.algorithm_rows import algorithm_rows
 from gnn_l2o.evaluation.figures import FOLDER
 from gnn_l2o.evaluation.report_page.page import OVERVIEW_PAGE, PAGE, missing, save_page
+from gnn_l2o.evaluation.report_page.verdict import verdict
 from gnn_l2o.evaluation.results_file import to_csv
 
 with optional("report"):
     from rich.console import Console
 
 WORST = 5  # cases in the overview on the screen; its file has more
-
-
-def default_folder() -> Path:
-    """Return the folder of results that have no other: a new one that says when they were begun."""
-    name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    candidates = (Path("out") / (name if k == 1 else f"{name}_{k}") for k in itertools.count(1))
-    return next(folder for folder in candidates if not folder.exists())
 
 
 def check_page() -> None:
@@ -56,8 +48,17 @@ def show(console: Console, results: Results, args: argparse.Namespace, heading: 
     console.print(f"results, report and figures are in {args.output}", highlight=False, soft_wrap=True)
 
 
-def show_overview(console: Console, found: list[overview.Entry], output: Path) -> None:
-    """Print the overview of all evaluations."""
+def show_whole(console: Console, runs: Mapping[str, Results], found: list[overview.Entry], output: Path) -> None:
+    """Print the overview of all evaluations, if they are worth one, and in the end what they found, in sentences."""
+    if overview.is_worthwhile(found):
+        _show_overview(console, found, output)
+    if any(results.handcrafted for results in runs.values()):
+        console.print()
+        for line in verdict(runs, found):
+            console.print(line, highlight=False, soft_wrap=True)
+
+
+def _show_overview(console: Console, found: list[overview.Entry], output: Path) -> None:
     console.print()
     console.print(overview_report.totals(found).rich(console.width))
     console.print(overview_report.worst_cases(found, WORST).rich(console.width))

@@ -35,13 +35,15 @@ def logging_to_stderr(*, quiet: bool, verbose: bool) -> Iterator[None]:
 
 
 @contextmanager
-def progress() -> Iterator[Report]:
+def progress(console: Console) -> Iterator[Report]:
     """Yield what is to be told which step begins, and which fraction of the whole is done.
 
     Every step is logged for debugging. Unless that or nothing is shown, a terminal has a bar with the time left, and
     another stderr a line every half minute.
+
+    Args:
+        console: that of stderr.
     """
-    console = Console(stderr=True)
     if LOGGER.level != logging.INFO:
         yield _log
     elif console.is_terminal:
@@ -70,7 +72,12 @@ class Heartbeat:
         self._what, self._done = "checking", 0.0
 
     def tell(self, what: str, done: float) -> None:
-        """Take note of the step that begins now, and of the fraction of the whole that is done."""
+        """Take note of the step that begins now, and of the fraction of the whole that is done.
+
+        Time is counted from where nothing was done for the last time, so that preparations do not enter the rate.
+        """
+        if not done:
+            self._began = time.monotonic()
         self._what, self._done = what, done
 
     def line(self, seconds: float) -> str:
@@ -78,11 +85,15 @@ class Heartbeat:
         left = f", about {duration(seconds * (1 - self._done) / self._done)} left" if self._done else ""
         return f"{100 * self._done:.0f} % done after {duration(seconds)}{left}: {self._what}"
 
+    def beat(self) -> None:
+        """Log the line of this moment."""
+        LOGGER.info("%s", self.line(time.monotonic() - self._began))
+
     @contextmanager
     def running(self) -> Iterator[Heartbeat]:
         """Log from a thread of its own."""
         over = threading.Event()
-        thread = threading.Thread(target=self._beat, args=(over,), daemon=True)
+        thread = threading.Thread(target=self._beat_until, args=(over,), daemon=True)
         thread.start()
         try:
             yield self
@@ -90,9 +101,9 @@ class Heartbeat:
             over.set()
             thread.join()
 
-    def _beat(self, over: threading.Event) -> None:
+    def _beat_until(self, over: threading.Event) -> None:
         while not over.wait(self._period):
-            LOGGER.info("%s", self.line(time.monotonic() - self._began))
+            self.beat()
 
 
 def duration(seconds: float) -> str:

@@ -7,7 +7,8 @@ import sys
 from typing import Literal
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.cli.interruption import exit_on_signals, raise_on_signals, stopped
+from gnn_l2o.cli.interruption import end_quietly, exit_on_signals, raise_on_signals, stopped
+from gnn_l2o.cli.parser import Parser
 
 SCRIPT = ".py"
 
@@ -20,6 +21,7 @@ def start(command: Literal["evaluate", "train"], program: str) -> int:
         program: what messages call it.
     """
     exit_on_signals(program)
+    Parser(prog=program, add_help=False).parse_known_args()  # prints --version before the imports that take seconds
     try:
         module = importlib.import_module(f"gnn_l2o.cli.{command}")
     except InputError as error:  # an optional package is missing
@@ -27,9 +29,14 @@ def start(command: Literal["evaluate", "train"], program: str) -> int:
         return 2
     try:
         raise_on_signals()
-        return module.main(program=program)
+        try:
+            return module.main(program=program)
+        finally:
+            sys.stdout.flush()  # while an error of it can still be caught
     except KeyboardInterrupt as error:  # before main could say how to go on
         return stopped(error, program)
+    except BrokenPipeError:
+        return end_quietly()
 
 
 def invocation(program: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +48,17 @@ def save_figures(
         for name, figure in figures.items():
             files += save_figure(folder / FOLDER / name, figure, FORMATS)
     return files
+
+
+def figure_links(captions: Mapping[str, str], folder: Path | None) -> list[str]:
+    """Return the Markdown that shows figures from a page beside their folder.
+
+    Args:
+        captions: of the figures, by their names.
+        folder: of the page; figures that were left out there are not shown. By default all are.
+    """
+    drawn = [name for name in captions if folder is None or (folder / FOLDER / f"{name}.png").exists()]
+    return [f"![{captions[name]}]({FOLDER}/{name}.png)" for name in drawn]
 
 
 def delete_figures(folder: Path) -> None:

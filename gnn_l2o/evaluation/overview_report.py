@@ -12,7 +12,7 @@ from typing import Any
 from gnn_l2o._utils.figures import save_figure
 from gnn_l2o._utils.files import write_text
 from gnn_l2o.evaluation.comparison import interval_columns, pairs_columns
-from gnn_l2o.evaluation.figures import FOLDER, FORMATS
+from gnn_l2o.evaluation.figures import FOLDER, FORMATS, figure_links
 from gnn_l2o.evaluation.heat_map import draw_heat_map
 from gnn_l2o.evaluation.overview import Entry, classes, references, tolerances
 from gnn_l2o.evaluation.record import CLASSES
@@ -41,19 +41,18 @@ def save_overview(entries: Sequence[Entry], folder: Path, command: str) -> None:
 
     The first model's heat map is ``overview.png`` and ``.svg``; those of others end in their names.
     """
-    write_text(folder / f"{OVERVIEW}.md", overview_page(entries, command))
-    write_text(folder / f"{OVERVIEW}.csv", to_csv(_values(entry, list(references(entries))) for entry in entries))
     for model in _models(entries):
         figure = functools.partial(draw_heat_map, _of(entries, model))
         save_figure(folder / FOLDER / _figure_name(entries, model), figure, FORMATS)
+    write_text(folder / f"{OVERVIEW}.md", overview_page(entries, command, folder))
+    write_text(folder / f"{OVERVIEW}.csv", to_csv(_values(entry, list(references(entries))) for entry in entries))
 
 
-def overview_page(entries: Sequence[Entry], command: str) -> str:
-    """Return the overview as Markdown, with links to the figures in a folder beside it."""
+def overview_page(entries: Sequence[Entry], command: str, folder: Path | None = None) -> str:
+    """Return the overview as Markdown, with :func:`.figure_links` of the folder to the figures beside it."""
     shown = [totals(entries), worst_cases(entries, details=True), alone(entries), all_cases(entries)]
     parts = ["# Overview", f"    {command}", KEY.format(gap=gaps(tolerances(entries))), *firsts(entries)]
-    for model in _models(entries):
-        parts.append(f"![{model}]({FOLDER}/{_figure_name(entries, model)}.png)")
+    parts += figure_links({_figure_name(entries, model): model for model in _models(entries)}, folder)
     for table in shown:
         parts += [f"## {table.title}", table.markdown()] if table.rows else []
     return "\n\n".join(parts) + "\n"

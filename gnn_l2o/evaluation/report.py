@@ -8,7 +8,7 @@ from typing import Any
 
 from gnn_l2o._utils.files import write_text
 from gnn_l2o.evaluation import notes
-from gnn_l2o.evaluation.figures import FOLDER
+from gnn_l2o.evaluation.figures import figure_links
 from gnn_l2o.evaluation.front import front_name, points
 from gnn_l2o.evaluation.ranking_tables import of_worst, ranking, rounds_table
 from gnn_l2o.evaluation.record import SHOWN
@@ -21,11 +21,11 @@ REPORT = "report.md"
 
 def save_report(results: Results, folder: Path, tolerances: Sequence[float] = SHOWN) -> None:
     """Write ``report.md`` into the folder that holds the figures."""
-    write_text(folder / REPORT, report(results, tolerances))
+    write_text(folder / REPORT, report(results, tolerances, folder))
 
 
-def report(results: Results, tolerances: Sequence[float] = SHOWN) -> str:
-    """Return the report as Markdown, with links to the figures in a folder beside it."""
+def report(results: Results, tolerances: Sequence[float] = SHOWN, folder: Path | None = None) -> str:
+    """Return the report as Markdown, with :func:`.figure_links` of the folder to the figures beside it."""
     over = summary(results, tolerances, details=True)
     parts = [
         "# Evaluation",
@@ -40,9 +40,10 @@ def report(results: Results, tolerances: Sequence[float] = SHOWN) -> str:
         ranks = ranking(results, case, tolerances, details=True)
         rounds = rounds_table(results, case)
         parts += [f"## {ranks.title}", ranks.markdown(), f"### {rounds.title}", rounds.markdown()]
-        parts.append(f"![{case}]({FOLDER}/{case.file_name}.png)")
+        captions = {case.file_name: str(case)}
         if points(results, case):
-            parts.append(f"![Rounds against gradients: {case}]({FOLDER}/{front_name(case)}.png)")
+            captions[front_name(case)] = f"Rounds against gradients: {case}"
+        parts += figure_links(captions, folder)
     for title, lines in conditions(results).items():
         parts += [f"## {title}", "\n".join(f"- {line}" for line in lines)]
     return "\n\n".join(parts) + "\n"

@@ -65,7 +65,7 @@ class LearnedScalars(nn.Module, CoefficientSource):
     the networks' inputs that change during a run. A :class:`.CoefficientSource`.
 
     Args:
-        linear: whether the numbers depend on graph and problem.
+        linear: whether the coefficients depend on graph and problem.
         accelerated: whether there is momentum.
     """
 
@@ -172,7 +172,7 @@ class LearnedScalarsArchitecture(Architecture[LearnedScalars]):
     step size; or at ``"grid_search"``, see :mod:`gnn_l2o.training.grid_search`.
 
     Attributes:
-        linear: whether the numbers depend on graph and problem.
+        linear: whether the coefficients depend on graph and problem.
         accelerated: whether there is momentum.
         warmup: the number of first iterations that each recompute the coefficients, as the secant curvature changes.
         recompute_every: the number of iterations between later recomputations; 0 freezes the coefficients.

@@ -36,7 +36,7 @@ class MiLoDoArchitecture(Architecture[Preconditioner]):
         restart: whether coordinates that turn back lose their momentum for a step.
         log_features: whether the scale-free LSTMs' inputs are logarithms of what changes.
         skip_connection: whether features of the scale-free LSTMs also go past them through a linear layer.
-        edge_weights: one value of each kind for an "edge", or for each edge and "coordinate".
+        edge_weights: whether dual step sizes and mixing weights differ by "edge", or by edge and "coordinate".
         warmup: the number of first iterations that each recompute the coefficients.
         recompute_every: the number of iterations between later recomputations; 0 freezes the coefficients.
         chebyshev_steps: the length of the Chebyshev schedule of frozen step sizes; above 1 only without momentum.

@@ -57,7 +57,7 @@ def graph_spectrum(edge_index: Tensor, num_nodes: int) -> Spectrum:
 
 def components(edge_index: Tensor, num_nodes: int) -> Tensor:
     """Return the number of every node's connected component, from 0: ``(N,)``."""
-    j, i = edge_index.cpu().numpy()
+    j, i = edge_index.int().cpu().numpy()  # scipy 1.11 finds no components of graphs with longer indices
     graph = scipy.sparse.coo_array((np.ones(len(i)), (i, j)), shape=(num_nodes, num_nodes))
     found = scipy.sparse.csgraph.connected_components(graph, directed=False)[1]
     return torch.from_numpy(found.astype(np.int64)).to(edge_index.device)

@@ -2,9 +2,16 @@
 
 from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.losses import LOSSES, MetaLoss
-from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, fine_tuning
+from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, QUICK, fine_tuning
 from gnn_l2o.training.recipe import read_recipe, read_stages
-from gnn_l2o.training.stages import DEFAULT_STAGES, FINE_TUNING_STAGES, PAPER_STAGES, Stage
+from gnn_l2o.training.stages import (
+    DEFAULT_STAGES,
+    FINE_TUNING_STAGES,
+    PAPER_STAGES,
+    Stage,
+    with_epochs,
+    with_learning_rate,
+)
 from gnn_l2o.training.trainer import TrainingRun
 
 __all__ = [
@@ -13,6 +20,7 @@ __all__ = [
     "FINE_TUNING_STAGES",
     "LOSSES",
     "PAPER_STAGES",
+    "QUICK",
     "MetaLoss",
     "Stage",
     "TrainingConfig",
@@ -20,4 +28,6 @@ __all__ = [
     "fine_tuning",
     "read_recipe",
     "read_stages",
+    "with_epochs",
+    "with_learning_rate",
 ]

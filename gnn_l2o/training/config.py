@@ -59,9 +59,9 @@ class TrainingConfig:
         validation_problems: number of problems held out to choose the best weights.
         validation_iterations: number of iterations for which the held-out problems are run.
         batch_size: problems in a batch.
-        gradient_samples: number of its samples that a node draws for a gradient; by default all, as losses take.
-        loss: what is minimized: the name of a :class:`~gnn_l2o.training.MetaLoss`, or the path of a Python file that
-            defines one.
+        gradient_samples: number of samples that each node draws for a gradient, by default all; losses take all.
+        loss: what is minimized: a loss by its name, or the path of a Python file that defines a
+            :class:`~gnn_l2o.training.MetaLoss`.
         init: initialization of the weights, one of the architecture's ``inits``; by default the first of them.
         initial_step_size: step size that the initialization gives, in the architecture's unit; by default the
             architecture's.

@@ -8,14 +8,13 @@ import re
 import types
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from gnn_l2o.learned import Architecture, GenericL2OArchitecture
+from gnn_l2o.learned import ARCHITECTURES, Architecture
 from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, RENAMED
 
-_DEFAULT = TrainingConfig(dataset=("lasso",))
-_OTHER = TrainingConfig(dataset=("lasso",), architecture=GenericL2OArchitecture())
 _ALIASES: Mapping[str, tuple[str, ...]] = {"dataset": ("optimizee",), "nodes": ("agents",)}
 """What the reference code of He et al. 2024 calls a flag."""
 
@@ -33,11 +32,27 @@ def add_training_flags(group: Any, names: Iterable[str]) -> None:
         _add(group, name, hints[name], helps[name] + _training_default(name), older)
 
 
+def _example(architecture: type[Architecture[Any]]) -> Architecture[Any]:
+    return DEFAULT_ARCHITECTURE if type(DEFAULT_ARCHITECTURE) is architecture else architecture()
+
+
+@cache
+def _defaults() -> Mapping[str, TrainingConfig]:
+    """Return the settings of every kind of architecture where nothing else is said."""
+    examples = {kind: _example(ARCHITECTURES[kind]) for kind in ARCHITECTURES}
+    return {kind: TrainingConfig(dataset=("lasso",), architecture=example) for kind, example in examples.items()}
+
+
 def _training_default(name: str) -> str:
-    value, other = getattr(_DEFAULT, name), getattr(_OTHER, name)
-    if value is None or name == "dataset":  # the help says what happens without it, or it is required
+    values = {kind: getattr(config, name) for kind, config in _defaults().items()}
+    if name == "dataset" or None in values.values():  # it is required, or the help says what happens without it
         return ""
-    return f" (default: {_shown(value)}{'' if value == other else f'; {_shown(other)} for other architectures'})"
+    kinds: dict[Any, list[str]] = defaultdict(list)
+    for kind, value in values.items():
+        kinds[value].append(kind)
+    others = max(kinds, key=lambda value: len(kinds[value]))
+    own = [f"{_shown(value)} for {', '.join(where)}" for value, where in kinds.items() if value != others]
+    return f" (default: {'; '.join([*own, _shown(others) + ' for all others' * bool(own)])})"
 
 
 def add_architecture_flags(group: Any, kinds: Mapping[str, type[Architecture[Any]]]) -> None:
@@ -53,7 +68,7 @@ def add_architecture_flags(group: Any, kinds: Mapping[str, type[Architecture[Any
     hints: dict[str, Any] = {}
     older: dict[str, dict[str, None]] = defaultdict(dict)
     for kind, architecture in kinds.items():
-        example = DEFAULT_ARCHITECTURE if type(DEFAULT_ARCHITECTURE) is architecture else architecture()
+        example = _example(architecture)
         helps, types_ = attribute_docs(architecture), get_type_hints(architecture)
         for field in dataclasses.fields(architecture):
             if field.default is not None:

@@ -57,6 +57,10 @@ def defaults_for(architecture: Architecture[Any]) -> Mapping[str, Any]:
     return _DEFAULTS if scale_free else _GENERAL
 
 
+QUICK: Mapping[str, Any] = {"problems": 24, "validation_problems": 8, "validation_iterations": 200}
+"""The settings of a short training, which has one epoch a stage, beside those that a recipe or the defaults decide."""
+
+
 def tables(stages: Sequence[Stage]) -> list[dict[str, Any]]:
     """Return stages as the tables of a recipe."""
     return [dataclasses.asdict(stage) for stage in stages]

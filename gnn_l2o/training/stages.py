@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -43,6 +44,27 @@ class Stage:
             InputError: a setting is unknown, missing, of the wrong type or out of bounds.
         """
         return cls(**values) if isinstance(values, Mapping) else values
+
+
+def with_epochs(stages: Sequence[Stage], epochs: int) -> tuple[Stage, ...]:
+    """Return stages that have so many epochs each.
+
+    Raises:
+        InputError: the number is out of bounds.
+    """
+    return tuple(dataclasses.replace(stage, epochs=epochs) for stage in stages)
+
+
+def with_learning_rate(stages: Sequence[Stage], lr: float) -> tuple[Stage, ...]:
+    """Return stages the first of which has a learning rate, to which those of the others keep their proportion.
+
+    Raises:
+        InputError: the rate is out of bounds.
+    """
+    first = stages[0].lr
+    if lr == first:
+        return tuple(stages)  # bit for bit, so that a training resumes with the flag that it was begun with
+    return tuple(dataclasses.replace(stage, lr=lr * (stage.lr / first)) for stage in stages)
 
 
 PAPER_STAGES = (

@@ -43,8 +43,7 @@ class TrainingRun:
 
     Writes ``checkpoint.pt``, ``recipe.toml`` and ``weights.safetensors`` once the problems are solved, better weights,
     ``curve.csv`` and ``curve.png`` after every epoch, a new checkpoint every so often, and ``card.md`` in the end; all
-    atomically. A run that is killed at any time can therefore be resumed, and ends in the same weights bit for bit (on
-    a CPU with the same number of threads).
+    atomically. A run that is killed can therefore be resumed, to the same weights bit for bit (on as many CPU threads).
 
     Args:
         config: what to do; :attr:`config` adds to it what the architecture takes from the graph.
@@ -103,10 +102,11 @@ class TrainingRun:
     @property
     def total_iterations(self) -> int:
         """Iterations of the optimizer in the whole run."""
-        return sum(s.iterations * s.epochs * self._batches_per_epoch for s in self.config.stages)
+        return sum(s.iterations * s.epochs * self.batches_per_epoch for s in self.config.stages)
 
     @property
-    def _batches_per_epoch(self) -> int:
+    def batches_per_epoch(self) -> int:
+        """Batches of all training problems."""
         return sum(math.ceil(len(g) / self.config.batch_size) for g in self.pool.groups)
 
     def run(self) -> None:

@@ -80,7 +80,7 @@ def _curve(results: Results, case: Case, name: str, points: int) -> dict[str, An
         "color": LIMITS_COLOUR if is_limit else look["color"],
         "limit": is_limit,
         "model": name in results.models,
-        "x": {q: _short(values) for q, values in spent.items() if q != "solves" or values.any()},
+        "x": {q: _short(values, digits=4) for q, values in spent.items() if q != "solves" or values.any()},
         "y": measured,
     }
 
@@ -135,8 +135,8 @@ def _trial(trial: dict[str, Any], chosen: dict[str, float]) -> dict[str, Any]:
     else:
         outcome = "stopped, much slower" if trial["stopped"] else "did not reach it"
     return {
-        "setting": trial["setting"],
-        "rounds": math.exp(np.log(np.maximum(rounds, 1.0)).mean()) if arrives else None,
+        "setting": {name: finite(value, digits=4) for name, value in trial["setting"].items()},
+        "rounds": finite(math.exp(np.log(np.maximum(rounds, 1.0)).mean()), digits=4) if arrives else None,
         "outcome": outcome,
         "chosen": trial["setting"] == chosen,
     }
@@ -186,7 +186,7 @@ def _distances(run: Run, snapshots: int) -> dict[str, Any]:
     }
 
 
-def _short(values: np.ndarray) -> list[float | None]:
-    """Return numbers with four digits, whole ones without a point; ``None`` where they are not finite."""
-    short = (finite(float(v), digits=4) for v in values)
+def _short(values: np.ndarray, digits: int = 3) -> list[float | None]:
+    """Return numbers with few digits, whole ones without a point; ``None`` where they are not finite."""
+    short = (finite(float(v), digits) for v in values)
     return [int(v) if v is not None and v == int(v) else v for v in short]

@@ -33,7 +33,7 @@ PACKAGES = {"altair": "altair", "vl_convert": "vl-convert-python"}
 
 POINTS = (16, 120)  # of a curve, the fewest and the most
 SNAPSHOTS = (8, 40)  # of a network, likewise
-ALL_POINTS, ALL_SNAPSHOTS = 36_000, 1_200  # of a page, so that it stays below about four megabytes
+ALL_POINTS, ALL_SNAPSHOTS = 24_000, 1_200  # of a page, so that it stays below about four megabytes
 
 
 @dataclass(frozen=True)

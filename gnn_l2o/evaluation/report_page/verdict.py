@@ -11,7 +11,7 @@ from gnn_l2o.evaluation.overview import Entry, tolerances
 from gnn_l2o.evaluation.record import CLASSES
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.speedups import Speedup, spelled
-from gnn_l2o.evaluation.tables import gaps
+from gnn_l2o.evaluation.tables import count, gaps
 from gnn_l2o.evaluation.totals import total
 
 
@@ -31,9 +31,6 @@ def verdict(runs: Mapping[str, Results], entries: Sequence[Entry]) -> list[str]:
 
 def _of_model(entries: Sequence[Entry]) -> list[str]:
     name, over = entries[0].model, total(entries)
-    assert over.best.speedup is not None  # every entry has one
-    faster = sum(1 for e in entries if e.over_best is not None and e.over_best.min > 1)
-    where = f"the median over {len(entries)} cases, faster in {faster} of them" if len(entries) > 1 else "one case"
     classes = [
         f"{times(comparison.speedup)} the best of those with {CLASSES[key]}"
         for key, comparison in over.classes.items()
@@ -41,11 +38,24 @@ def _of_model(entries: Sequence[Entry]) -> list[str]:
     ]
     beside = [f"{name} needs {' and '.join(classes)}."] if classes else []
     diverged = [f"{over.diverged} of the {over.runs} runs of {name} diverged."] if over.diverged else []
-    best = (
-        f"{name} needs {times(over.best.speedup)} the best tuned handcrafted method to a relative optimality gap of"
-        f" {gaps(tolerances(entries))} ({where})."
-    )
-    return [best, *beside, *diverged]
+    return [_beside_the_best(entries, over.best.speedup), *beside, *diverged]
+
+
+def _beside_the_best(entries: Sequence[Entry], speedup: Speedup | None) -> str:
+    """Return how a model does beside the best handcrafted methods: its rounds in one case, else the median ratio."""
+    assert speedup is not None  # every entry has one
+    first = entries[0]
+    goal = f"to a relative optimality gap of {gaps(tolerances(entries))}"
+    medians = [first.rounds.median, first.best.rounds.median if first.best.rounds else math.inf]
+    if len(entries) == 1 and first.best.name is not None and all(map(math.isfinite, medians)):
+        needed, least = map(count, medians)
+        return (
+            f"{first.model} needs {needed} communication rounds {goal}, the best tuned handcrafted method"
+            f" ({first.label(first.best.name)}) {least}."
+        )
+    faster = sum(1 for e in entries if e.over_best is not None and e.over_best.min > 1)
+    where = f"the median over {len(entries)} cases, faster in {faster} of them" if len(entries) > 1 else "one case"
+    return f"{first.model} needs {times(speedup)} the best tuned handcrafted method {goal} ({where})."
 
 
 def _of_methods(runs: Iterable[Results]) -> str:
@@ -55,10 +65,10 @@ def _of_methods(runs: Iterable[Results]) -> str:
         for case in results.cases:
             name, _ = fastest(results, case, results.settings["tuning_tolerance"], results.handcrafted)
             winners[results.label(name) if name else "none"] += 1
-    first = ", ".join(f"{label} in {count}" for label, count in winners.most_common() if label != "none")
+    first = ", ".join(f"{label} in {number}" for label, number in winners.most_common() if label != "none")
     if first:
         return f"The handcrafted method with the fewest communication rounds: {first} of {winners.total()} cases."
-    return f"No handcrafted method reached the optimality gap in {winners.total()} cases, or none ran."
+    return "No handcrafted method reached the optimality gap, or none ran."
 
 
 def times(speedup: Speedup) -> str:
@@ -76,6 +86,8 @@ def times(speedup: Speedup) -> str:
         return f"over {_times(speedup.min)}" if speedup.min > 1 else f"at most {_times(speedup.min)}"
     if speedup.min == 0:
         return f"over {_times(speedup.max)}" if speedup.max < 1 else f"at best {_times(speedup.max)}"
+    if speedup.max < 1:
+        return f"{spelled(1 / speedup.max)} to {spelled(1 / speedup.min)} times as many rounds as"
     return f"{spelled(speedup.min)} to {spelled(speedup.max)} times fewer rounds than"
 
 
