@@ -22,6 +22,7 @@ class Traffic:
         minima: minima over the graph, whose exchanges are among the rounds and numbers.
         setup_rounds: exchanges before the first iteration by which nodes learn facts about neighbours and graph.
         setup_numbers: numbers sent in these.
+        failed: messages, each over one edge in one direction, that were sent but not received.
     """
 
     rounds: int = 0
@@ -30,13 +31,15 @@ class Traffic:
     minima: int = 0
     setup_rounds: int = 0
     setup_numbers: int = 0
+    failed: int = 0
 
 
 class Ends(NamedTuple):
     """Values at the two ends i and j of every row of edges, k numbers each."""
 
     own: Tensor  # (R, k), of node i
-    other: Tensor  # (R, k), of node j, which node i received
+    other: Tensor  # (R, k), of node j, which node i received; v_i where it received nothing
+    arrived: Tensor | None = None  # (R, 1), whether it received something; None: all did
 
     @property
     def difference(self) -> Tensor:
@@ -47,6 +50,10 @@ class Ends(NamedTuple):
     def mean(self) -> Tensor:
         """(v_i + v_j) / 2, ``(R, k)``."""
         return 0.5 * (self.own + self.other)
+
+    def update(self, before: Tensor, after: Tensor) -> Tensor:
+        """Return edge variables ``(R, k)``: ``after`` where something was received, elsewhere as they were before."""
+        return after if self.arrived is None else torch.where(self.arrived, after, before)
 
 
 class Communication:
@@ -69,6 +76,26 @@ class Communication:
     radius: Tensor  # (G, 1)
     num_nodes: int
     num_graphs: int
+
+    @cached_property
+    def link_number(self) -> Tensor:
+        """``(U,)``, the number of every link in the whole graph, of which this may be a part."""
+        return torch.arange(self.weight.size(0), device=self.weight.device)
+
+    @cached_property
+    def node_number(self) -> Tensor:
+        """The number in the whole graph of every node that ``link_index`` names, ``(N,)``."""
+        return torch.arange(self.num_nodes, device=self.weight.device)
+
+    @property
+    def total_links(self) -> int:
+        """How many links the whole graph has."""
+        return self.link_number.numel()
+
+    @property
+    def total_nodes(self) -> int:
+        """How many nodes the whole graph has."""
+        return self.node_number.numel()
 
     @cached_property
     def traffic(self) -> Traffic:
@@ -151,6 +178,10 @@ class Communication:
         """Exchange a vector for each directed edge: ``(E, d)`` to ``(E, d)``; (j, i) gets what (i, j) had."""
         self._count(vectors=1)
         return value.index_select(0, self.reverse)
+
+    def swap_ends(self, value: Tensor) -> Ends:
+        """Exchange a vector for each directed edge as :meth:`swap` does; return what is sent and what is received."""
+        return Ends(value, self.swap(value))
 
     def graph_min(self, value: Tensor, *, setup: bool = False) -> Tensor:
         """Return at every node the smallest number of its graph: ``(N, 1)`` to ``(N, 1)``.
