@@ -17,6 +17,7 @@ from gnn_l2o.faults.compression import quantize, sparsify
 from gnn_l2o.faults.draws import Draws
 from gnn_l2o.graph import Network
 from gnn_l2o.graph.build import build_network
+from gnn_l2o.handcrafted import RobustADMM
 from gnn_l2o.learned import LocalMiLoDoArchitecture, load_model
 from gnn_l2o.nn import PenaltyNetwork
 from gnn_l2o.problems import L1, LeastSquares, solve
@@ -270,6 +271,19 @@ def test_penalties_and_memories_of_failed_exchanges_are_kept() -> None:
         alone = torch.ones(8, dtype=torch.bool).index_fill(0, NETWORK.link_index[:, arrived].flatten(), value=False)
         assert torch.equal(before.memory.heard[alone], after.memory.heard[alone])
         assert torch.equal(before.y[alone], after.y[alone])
+
+
+@pytest.mark.parametrize("faults", ["", "drop=0.4", "one_way=0.4", "sleep=0.3"])
+def test_robust_admm_is_admm_with_edge_variables_that_wait_for_their_message(faults: str) -> None:
+    problem = small_problem(8, L1(0.2))
+    edges = map(tuple, NETWORK.edge_index.t().tolist())
+    arrived = dict(zip(edges, arrivals(faults, 8, directed=True).t(), strict=True))
+    expected = with_edge_variables(
+        problem, GRAPH, lambda i, j: np.full(4, 0.7), 0.8, np.ones((8, 4)), 8, lambda k, i, j: bool(arrived[j, i][k])
+    )
+    states = run(RobustADMM(0.7, 0.8), problem, NETWORK.with_faults(faults), torch.ones(8, 4))
+    for state, x in zip(islice(states, 1, 9), expected, strict=True):
+        torch.testing.assert_close(state.x, torch.from_numpy(x), rtol=1e-8, atol=1e-8)
 
 
 @pytest.mark.parametrize("topology", ["ring", "star", "erdos_renyi"])

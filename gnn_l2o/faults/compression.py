@@ -36,8 +36,8 @@ class Compression:
         h^+ = h + C(x - h)
 
     so that the error vanishes as x converges, if C is a contraction (CHOCO: Koloskova, Stich, Jaggi 2019,
-    arXiv:1902.00340; EF21: Richtárik, Sokolov, Fatkhullin 2021, arXiv:2106.05203). A link that failed is told later what
-    it has missed. Vectors of the same shape share their h, whatever a method sends in them.
+    arXiv:1902.00340; EF21: Richtárik, Sokolov, Fatkhullin 2021, arXiv:2106.05203). What a link that failed has missed
+    travels with its next message. Vectors of the same shape share their h, whatever a method sends in them.
 
     Args:
         bits: of a coordinate; ``None``: as many as it has.

@@ -109,14 +109,12 @@ class Faults:
 
     @property
     def is_one_sided(self) -> bool:
-        """Whether the ends of a link may come to different differences, so that each needs edge variables of its own."""
+        """Whether the ends of a link may come to different differences, so that each has edge variables of its own."""
         return bool(self.one_way or self.delay or self.noise)
 
     def __str__(self) -> str:
-        given = (
-            (f.name, getattr(self, f.name)) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default
-        )
-        return ",".join(f"{name}={'no' if value is False else value}" for name, value in given)
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if getattr(self, f.name) != f.default}
+        return ",".join(f"{name}={'no' if value is False else value}" for name, value in values.items())
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"

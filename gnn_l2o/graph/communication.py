@@ -282,6 +282,10 @@ class Communication:
         """Give every row of edges the number that all nodes of its graph have: ``(N, 1)`` to ``(R, 1)``."""
         return value.index_select(0, self._ends(directed)[0])
 
+    def to_edges(self, value: Tensor) -> Tensor:
+        """Give every directed edge (j, i) what its receiver i has: ``(N, d)`` to ``(E, d)``; no communication."""
+        return value.index_select(0, self.edge_index[1])
+
     def weights(self, *, directed: bool = False) -> Tensor:
         """Return the mixing weights w_ij of the rows of edges, ``(R, 1)``."""
         return self.weight.index_select(0, self.edge_link) if directed else self.weight

@@ -7,6 +7,7 @@ from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.handcrafted.admm import ADMM
 from gnn_l2o.handcrafted.admm_diagonal import DiagonalADMM
+from gnn_l2o.handcrafted.admm_robust import RobustADMM
 from gnn_l2o.handcrafted.admm_steps import ADMM4, ADMM16
 from gnn_l2o.handcrafted.apapc import APAPC
 from gnn_l2o.handcrafted.atc_tracking import ATCTracking
@@ -79,6 +80,7 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     ProxED,
     ProxMudag,
     ProxSkip,
+    RobustADMM,
     SpectralADMM,
 )
 
@@ -136,5 +138,6 @@ __all__ = [
     "ProxED",
     "ProxMudag",
     "ProxSkip",
+    "RobustADMM",
     "SpectralADMM",
 ]
