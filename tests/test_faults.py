@@ -17,10 +17,10 @@ from gnn_l2o.faults.compression import quantize, sparsify
 from gnn_l2o.faults.draws import Draws
 from gnn_l2o.graph import Network
 from gnn_l2o.graph.build import build_network
-from gnn_l2o.handcrafted import RobustADMM
-from gnn_l2o.learned import LocalMiLoDoArchitecture, load_model
+from gnn_l2o.handcrafted import HANDCRAFTED, RobustADMM
+from gnn_l2o.learned import LocalMiLoDoArchitecture, available_models, load_model
 from gnn_l2o.nn import PenaltyNetwork
-from gnn_l2o.problems import L1, LeastSquares, solve
+from gnn_l2o.problems import L1, LeastSquares, Zero, solve
 from gnn_l2o.testing.runs import small_problem
 from tests.edge_admm import with_edge_variables
 
@@ -292,6 +292,18 @@ def test_the_released_model_reaches_the_solution_where_exchanges_fail(topology: 
     model = load_model("milodo_local").to(dtype=torch.float64)
     network = build_network(topology, 8)
     assert error(model, small_problem(8, L1(0.05)), network.with_faults(faults), 400) < 1e-8
+
+
+@pytest.mark.parametrize("faults", ["drop=0.3,burst=4,sleep=0.1,bits=8,keep=0.9", "one_way=0.1,delay=0.1,noise=0.001"])
+def test_every_algorithm_runs_with_faults(faults: str) -> None:
+    methods = [method.from_setting(small_problem(10, Zero()), method.settings(1)[0]) for method in HANDCRAFTED.values()]
+    network = Network.from_networkx(nx.cycle_graph(10))  # to which some released models are bound
+    for algorithm in [*methods, *(load_model(name).to(dtype=torch.float64) for name in available_models())]:
+        problem = small_problem(10, Zero())
+        if algorithm.refusal(problem, network) is None:
+            with torch.no_grad():
+                x = next(islice(run(algorithm, problem, network.with_faults(faults), torch.zeros(10, 4)), 4, None)).x
+            assert x.isfinite().all(), algorithm.name
 
 
 def test_a_faulty_network_tells_what_it_is() -> None:

@@ -176,7 +176,9 @@ class Plan:
         with about(faults=self.faults):
             faults = Faults.parse(self.faults) if isinstance(self.faults, str) else self.faults
             if isinstance(faults.links, tuple):
-                raise InputError("links of given rounds are for one network; expected a number of rounds, as in 'links=3'")
+                raise InputError(
+                    "links of given rounds are for one network; expected a number of rounds, as in 'links=3'"
+                )
         object.__setattr__(self, "faults", faults)
 
     @cached_property
