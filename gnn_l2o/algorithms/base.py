@@ -212,4 +212,9 @@ def select_copies(state: State, copies: int, selected: Tensor) -> State:
         copies: how many there are.
         selected: ``(k,)``, the positions of the copies to keep.
     """
-    return map_tensors(lambda t: t.unflatten(0, (copies, -1)).index_select(0, selected).flatten(0, 1), state)
+
+    def select(t: Tensor) -> Tensor:
+        each = t.reshape(copies, t.size(0) // copies, *t.shape[1:])
+        return each.index_select(0, selected).flatten(0, 1)
+
+    return map_tensors(select, state)

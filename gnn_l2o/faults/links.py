@@ -65,7 +65,7 @@ class FaultyLinks(Communication):
 
     def flows(self, laplacians: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         (ends,) = self.neighbours(z)
-        return tuple(self.collect(p * ends.difference) for p in laplacians.split(1, dim=1))
+        return tuple(self.collect(p * ends.difference) for p in torch.split(laplacians, 1, dim=1))
 
     def laplacians(self, *weights: Tensor) -> Tensor:
         """Return weights ``(R, 1)`` side by side, ``(R, k)``, for :meth:`flows`: which links count, a round decides."""
