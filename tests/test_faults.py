@@ -10,10 +10,10 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.driver import run
-from gnn_l2o.faults import Faults, FaultyNetwork
-from gnn_l2o.faults.compression import quantize, sparsify
-from gnn_l2o.faults.draws import Draws
 from gnn_l2o.graph import Network
+from gnn_l2o.graph.faults import Faults, FaultyNetwork
+from gnn_l2o.graph.faults.compression import quantize, sparsify
+from gnn_l2o.graph.faults.draws import Draws
 from gnn_l2o.handcrafted import HANDCRAFTED, RobustADMM
 from gnn_l2o.learned import LocalMiLoDoArchitecture, available_models, load_model
 from gnn_l2o.nn import PenaltyNetwork

@@ -17,7 +17,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms.base import detach
 from gnn_l2o.algorithms.driver import run
-from gnn_l2o.faults import FaultyNetwork
+from gnn_l2o.graph.faults import FaultyNetwork
 from gnn_l2o.learned import MiLoDoArchitecture, PerNodeArchitecture, available_models, load_model, save_weights
 from gnn_l2o.learned.model import model_folder, model_recipe, shortest_name
 from gnn_l2o.training import (

@@ -16,8 +16,8 @@ from gnn_l2o.evaluation.plan import Plan
 from gnn_l2o.evaluation.record import Case
 from gnn_l2o.evaluation.seeds import DRAWS, Purpose, draws
 from gnn_l2o.evaluation.selection import why_not
-from gnn_l2o.faults import Faults
 from gnn_l2o.graph.build import build_network, expand
+from gnn_l2o.graph.faults import Faults
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Solution, Stochastic, solve
 

@@ -23,7 +23,7 @@ from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
 from gnn_l2o.evaluation.seeds import INSTANCES
 from gnn_l2o.evaluation.selection import choose_limits, choose_methods, choose_metrics, choose_models, choose_references
 from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE
-from gnn_l2o.faults import Faults
+from gnn_l2o.graph.faults import Faults
 from gnn_l2o.graph.mixing import MIXING
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import TUNED

@@ -3,35 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-
-@dataclass
-class Traffic:
-    """What was sent over a network.
-
-    Attributes:
-        rounds: exchanges between all neighbours.
-        vectors: vectors sent along every edge in each direction; where edges differ, the mean over them, rounded up.
-        numbers: single numbers sent along every edge in each direction, beside vectors or by themselves.
-        minima: minima over the graph, whose exchanges are among the rounds and numbers.
-        setup_rounds: exchanges before the first iteration by which nodes learn facts about neighbours and graph.
-        setup_numbers: numbers sent in these.
-        failed: messages, each over one edge in one direction, that were sent but not received.
-    """
-
-    rounds: int = 0
-    vectors: int = 0
-    numbers: int = 0
-    minima: int = 0
-    setup_rounds: int = 0
-    setup_numbers: int = 0
-    failed: int = 0
+from gnn_l2o.graph.traffic import Traffic
 
 
 class Ends(NamedTuple):
@@ -88,14 +66,9 @@ class Communication:
         return torch.arange(self.num_nodes, device=self.weight.device)
 
     @property
-    def total_links(self) -> int:
-        """How many links the whole graph has."""
-        return self.link_number.numel()
-
-    @property
-    def total_nodes(self) -> int:
-        """How many nodes the whole graph has."""
-        return self.node_number.numel()
+    def totals(self) -> tuple[int, int]:
+        """How many nodes and how many links the whole graph has."""
+        return self.node_number.numel(), self.link_number.numel()
 
     @cached_property
     def traffic(self) -> Traffic:

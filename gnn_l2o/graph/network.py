@@ -21,7 +21,7 @@ from gnn_l2o.graph.mixing import mixing_weights
 from gnn_l2o.graph.spectrum import MixingSpectrum
 
 if TYPE_CHECKING:
-    from gnn_l2o.faults import Faults, FaultyNetwork
+    from gnn_l2o.graph.faults import Faults, FaultyNetwork
 
 
 class Network(Communication, Data):
@@ -239,7 +239,7 @@ class Network(Communication, Data):
         Raises:
             InputError: they cannot be read, or name a link that is not there.
         """
-        from gnn_l2o.faults.network import FaultyNetwork  # which is a Network
+        from gnn_l2o.graph.faults.network import FaultyNetwork  # which is a Network
 
         return FaultyNetwork.of(self, faults)
 

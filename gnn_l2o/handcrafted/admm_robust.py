@@ -34,7 +34,7 @@ class RobustADMM(Tunable[RobustADMMState]):
 
     Node j sends :math:`z_{ji} - 2 \rho x_j`, another vector to each neighbour; where it does not arrive,
     :math:`z_{ij}` stays. Where all messages arrive, the iterates are those of :class:`.ADMM`. A lost message leaves one
-    block of coordinates of an averaged operator as it is, whether its sender knows or not: if messages are lost at
+    block of coordinates of an averaged operator as it is, whether its sender knows or not: if losses are
     random it converges almost surely, for all convex f_i, every rho > 0 and alpha in (0, 1) (arXiv:1901.09252).
 
     Costs one local solve and one exchange an iteration.

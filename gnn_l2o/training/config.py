@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from torch import nn
 
 from gnn_l2o._utils.errors import InputError, unknown
-from gnn_l2o.faults import Faults
+from gnn_l2o.graph.faults import Faults
 from gnn_l2o.learned import GRID_SEARCH, Architecture, read_architecture
 from gnn_l2o.learned.architecture import require_memory_for, with_new_names
 from gnn_l2o.learned.model import shortest_name

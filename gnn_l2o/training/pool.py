@@ -12,8 +12,8 @@ import torch
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o.data.build import build_problem
-from gnn_l2o.faults import Faults
 from gnn_l2o.graph.build import build_network, expand
+from gnn_l2o.graph.faults import Faults
 from gnn_l2o.problems import Problem, Stochastic, solve, starts_optimal
 from gnn_l2o.problems.regularizers import Regularizer
 from gnn_l2o.training.batch import Batch

@@ -32,15 +32,15 @@ class Faults:
         burst: the mean number of successive rounds in which a link fails (Gilbert 1960, Elliott 1963: a link is good
             or bad, with transition probabilities for which it is bad with probability ``drop``); ``None``: failures of
             different rounds are independent.
-        one_way: the probability that a message is lost of which the sender believes that it arrived; the message in the
-            other direction is independent of it.
+        one_way: the probability that a message gets lost of which the sender believes that it arrived; the message in
+            the other direction is independent of it.
         sleep: the probability that a node takes part in no exchange of the round: all its links fail.
         delay: the probability that a message does not arrive in time, so that its receiver uses the last one again that
             it received over the link.
         links: time-varying graphs. A whole number B: in every B successive rounds each link is there once, in a
             random one of them. Or the links of one round after the other, ``((0, 1), (1, 2)), ((0, 2),)``, which are
             repeated.
-        bits: vectors are rounded to so many bits a coordinate (:class:`~gnn_l2o.faults.compression.Compression`).
+        bits: vectors are rounded to so many bits a coordinate (:class:`~gnn_l2o.graph.faults.compression.Compression`).
         keep: of vectors only this share of the coordinates is sent, the largest in magnitude.
         feedback: whether that is done with error feedback.
         noise: Gaussian noise on every vector that is received, with this standard deviation relative to the root mean

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gnn_l2o.faults.description import Faults
-from gnn_l2o.faults.draws import Draws
+from gnn_l2o.graph.faults.description import Faults
+from gnn_l2o.graph.faults.draws import Draws
 
 
 class Reception:

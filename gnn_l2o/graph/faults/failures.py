@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.faults.description import Faults
-from gnn_l2o.faults.draws import Draws
 from gnn_l2o.graph.communication import Communication
+from gnn_l2o.graph.faults.description import Faults
+from gnn_l2o.graph.faults.draws import Draws
 
 
 class Failure(Protocol):
@@ -123,13 +123,14 @@ class GivenGraphs:
         """
         assert isinstance(faults.links, tuple)
         ends = network.node_number[network.link_index].sort(dim=0).values
-        own = network.total_nodes * ends[0] + ends[1]
-        known = {int(key) for key in own} if network.total_links == own.numel() else None  # a part cannot tell
+        num_nodes, num_links = network.totals
+        own = num_nodes * ends[0] + ends[1]
+        known = {int(key) for key in own} if num_links == own.numel() else None  # a part cannot tell
         present = []
         for links in faults.links:
-            keys = [network.total_nodes * i + j for i, j in links]
+            keys = [num_nodes * i + j for i, j in links]
             for (i, j), key in zip(links, keys, strict=True):
-                if known is not None and (key not in known or j >= network.total_nodes):
+                if known is not None and (key not in known or j >= num_nodes):
                     raise InputError(f"faults: links has ({i}, {j}), which is no link of the network")
             present.append(torch.isin(own, torch.tensor(keys, dtype=own.dtype, device=own.device)).unsqueeze(1))
         return cls(tuple(present))

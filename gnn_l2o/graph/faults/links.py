@@ -10,12 +10,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gnn_l2o.faults.compression import Compression
-from gnn_l2o.faults.description import Faults
-from gnn_l2o.faults.draws import Draws
-from gnn_l2o.faults.failures import Failure, failures
-from gnn_l2o.faults.reception import Reception
 from gnn_l2o.graph.communication import Communication, Ends
+from gnn_l2o.graph.faults.compression import Compression
+from gnn_l2o.graph.faults.description import Faults
+from gnn_l2o.graph.faults.draws import Draws
+from gnn_l2o.graph.faults.failures import Failure, failures
+from gnn_l2o.graph.faults.reception import Reception
 
 
 class FaultyLinks(Communication):
@@ -115,14 +115,14 @@ class FaultyLinks(Communication):
 
     @cached_property
     def _failures(self) -> list[Failure]:
-        nodes = Draws(self.faults.seed, self.node_number, self.total_nodes)
-        return failures(self.faults, self, Draws(self.faults.seed, self.link_number, self.total_links), nodes)
+        seed, (nodes, links) = self.faults.seed, self.totals
+        return failures(self.faults, self, Draws(seed, self.link_number, links), Draws(seed, self.node_number, nodes))
 
     @cached_property
     def _reception(self) -> Reception:
         sender, receiver = self.node_number[self.edge_index]
         number = 2 * self.link_number[self.edge_link] + (sender < receiver)
-        return Reception(self.faults, Draws(self.faults.seed, number, 2 * self.total_links))
+        return Reception(self.faults, Draws(self.faults.seed, number, 2 * self.totals[1]))
 
     @cached_property
     def _compression(self) -> Compression:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gnn_l2o._utils.errors import about
-from gnn_l2o.faults.description import Faults
-from gnn_l2o.faults.links import FaultyLinks
+from gnn_l2o.graph.faults.description import Faults
+from gnn_l2o.graph.faults.links import FaultyLinks
 from gnn_l2o.graph.network import Network
 
 
