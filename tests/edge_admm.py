@@ -28,17 +28,22 @@ def with_edge_variables(
     alpha: float,
     x0: np.ndarray,
     count: int,
+    arrives: Callable[[int, int, int], bool] = lambda k, i, j: True,
 ) -> list[np.ndarray]:
-    """Over-relaxed ADMM with a variable for each end of an edge, z_ij at node i; penalty(i, j) is a vector."""
+    """Over-relaxed ADMM with a variable for each end of an edge, z_ij at node i; penalty(i, j) is a vector.
+
+    arrives(k, i, j) tells whether in round k the message of j arrives at i, which otherwise keeps z_ij.
+    """
     z = {(i, j): penalty(i, j) * x0[i] for i in graph for j in graph[i]}
     x = []
-    for _ in range(count):
+    for k in range(count):
         now = np.stack(
             [
                 prox_of_loss(problem, i, sum(penalty(i, j) for j in graph[i]), sum(z[i, j] for j in graph[i]))
                 for i in sorted(graph)
             ]
         )
-        z = {(i, j): (1 - alpha) * z[i, j] - alpha * (z[j, i] - 2 * penalty(i, j) * now[j]) for i, j in z}
+        received = {(i, j): z[j, i] - 2 * penalty(i, j) * now[j] for i, j in z if arrives(k, i, j)}
+        z |= {(i, j): (1 - alpha) * z[i, j] - alpha * message for (i, j), message in received.items()}
         x.append(now)
     return x

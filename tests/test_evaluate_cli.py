@@ -139,6 +139,22 @@ def test_gradients_of_mini_batches(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick_figures")
+def test_faults_are_in_the_runs_and_not_in_tuning(tmp_path: Path) -> None:
+    found = {}
+    for name, faults in (("none", ""), ("faulty", "drop=0.3"), ("again", "drop=0.3"), ("other", "drop=0.3,seed=1")):
+        call = [*TINY, *TUNED, *NONE, *ED, "--instances", "2", "--faults", faults, "--output", str(tmp_path / name)]
+        assert main(call) == 0
+        found[name] = json.loads((tmp_path / name / "results.json").read_text())
+    assert found["faulty"]["settings"]["faults"] == "drop=0.3"
+    assert all(results["tuning"] == found["none"]["tuning"] for results in found.values())
+    gaps = {name: [run["final_gap"] for run in results["runs"]] for name, results in found.items()}
+    assert gaps["faulty"] == gaps["again"]
+    assert len({gap for name in ("none", "faulty", "other") for gap in gaps[name]}) == 6
+    assert "have faults, drop=0.3; tuning and limits know none" in (tmp_path / "faulty" / "report.md").read_text()
+    assert "faults" not in (tmp_path / "none" / "report.md").read_text().split("\n", 4)[4]
+
+
+@pytest.mark.usefixtures("quick_figures")
 def test_baselines_and_models_may_be_left_out(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*TINY, "--model", str(model), "--algorithms", "none"]) == 0
     assert "mine" in capsys.readouterr().out
@@ -210,6 +226,7 @@ def test_list_prints_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
         (["--measure", "median"], "argument --measure: invalid choice: 'median'"),
         (["--tolerance", "0.5"], "argument --tolerance: invalid choice: 0.5"),
         (["--algorithms", "none"], "nothing to evaluate; expected a model or a method"),
+        (["--faults", "drp=0.1"], "--faults drp=0.1: unknown fault 'drp'; did you mean 'drop'?"),
         (["--batch_size", "0"], "--batch_size 0: expected at least 1, got 0"),
         (["--references", "prox_e"], "--references prox_e: unknown method 'prox_e'; did you mean 'prox_ed'?"),
         (["--metrics", "gap"], "--metrics gap: unknown metric 'gap'"),

@@ -17,6 +17,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms.base import detach
 from gnn_l2o.algorithms.driver import run
+from gnn_l2o.graph.faults import FaultyNetwork
 from gnn_l2o.learned import MiLoDoArchitecture, PerNodeArchitecture, available_models, load_model, save_weights
 from gnn_l2o.learned.model import model_folder, model_recipe, shortest_name
 from gnn_l2o.training import (
@@ -152,6 +153,7 @@ def test_bad_stages_are_refused(tmp_path, text, message):
         ({"stages": ({"lr": 0.1},)}, r"stages\[0\]: the stage setting truncation_length is missing"),
         ({"stages": (3,)}, r"stages\[0\]: .*, got 3"),
         ({"architecture": "milodo"}, "architecture is a table of settings, got 'milodo'"),
+        ({"faults": ("drp=0.1",)}, "unknown fault 'drp'; did you mean 'drop'?"),
         ({"gradient_samples": 0}, "gradient_samples is at least 1, got 0"),
         ({"initial_step_size": 1.5}, "initial_step_size lies between 0 and 0.8, got 1.5"),
     ],
@@ -265,6 +267,24 @@ def test_gradients_may_be_those_of_some_samples(tmp_path):
     training.run()
     write_card(training)
     assert "| gradients | of 2 samples a node |" in (tmp_path / "card.md").read_text()
+
+
+def test_batches_have_the_faults_of_the_mixture(tmp_path):
+    config = dataclasses.replace(TINY, faults=("", "drop=0.4"), problems=24)
+    pool = Pool(config, "training", config.problems, torch.float32)
+    assert not any(isinstance(batch.network, FaultyNetwork) for batch in pool.batches(3))
+    first, again, other = (pool.batches(3, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    assert {batch.network.faults.drop for batch in first} == {0.0, 0.4}
+    assert [batch.network.faults for batch in first] == [batch.network.faults for batch in again]
+    assert not {batch.network.faults for batch in first} & {batch.network.faults for batch in other}
+    mixtures = {"none": None, "drop": ("", "drop=0.4"), "same": ("", "drop=0.4")}
+    runs = [TrainingRun(dataclasses.replace(TINY, faults=f), tmp_path / name) for name, f in mixtures.items()]
+    for training in runs:
+        training.run()
+    none, drop, same = map(weights_of, runs)
+    assert_same_weights(drop, same)
+    assert any(not torch.equal(none[name], drop[name]) for name in none)
+    assert "| faults, one a batch | none, `drop=0.4` |" in (tmp_path / "drop" / "card.md").read_text()
 
 
 def test_training_and_validation_problems_differ_and_come_again():

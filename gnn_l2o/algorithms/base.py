@@ -207,13 +207,17 @@ def detach(state: State) -> State:
     return map_tensors(Tensor.detach, state)
 
 
-def select_rows(state: State, rows: Tensor) -> State:
-    """Return the state of some of the nodes only.
+def select_copies(state: State, copies: int, selected: Tensor) -> State:
+    """Return the state of some of the copies of a problem that run side by side.
 
     Args:
-        state: its tensors have one row for each node; a state of which this does not hold has a method
-            ``select_rows(rows)`` of its own.
-        rows: ``(k,)``, the positions of the nodes.
+        state: its tensors have rows for nodes or for edges, those of one copy after those of the other.
+        copies: how many there are.
+        selected: ``(k,)``, the positions of the copies to keep.
     """
-    own = getattr(state, "select_rows", None)
-    return map_tensors(lambda t: t.index_select(0, rows), state) if own is None else own(rows)
+
+    def select(t: Tensor) -> Tensor:
+        each = t.reshape(copies, t.size(0) // copies, *t.shape[1:])
+        return each.index_select(0, selected).flatten(0, 1)
+
+    return map_tensors(select, state)

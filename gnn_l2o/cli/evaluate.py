@@ -177,6 +177,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         mixing=args.mixing,
         dtype=args.dtype,
         batch_size=args.batch_size,
+        faults=args.faults,
         tuning_budget=args.tuning_budget,
         tuning=args.tuning,
         tuning_instances=args.tuning_instances,

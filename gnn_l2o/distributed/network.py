@@ -10,6 +10,9 @@ from torch import Tensor
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.distributed.halo import Halo
 from gnn_l2o.distributed.processes import Division
+from gnn_l2o.graph.faults import Faults
+from gnn_l2o.graph.faults.links import FaultyLinks
+from gnn_l2o.graph.faults.network import faulty
 from gnn_l2o.graph.network import Network
 
 
@@ -29,6 +32,8 @@ class DistributedNetwork(Network):
         division: which process holds which nodes.
         halo: the neighbours of the own nodes that other processes hold.
         whole: what is known of the whole graph: the graph itself, or what nodes have found out (:class:`.GraphFacts`).
+        kept_links: ``(U,)``, the numbers of the links in the whole graph.
+        num_links: how many the whole graph has.
 
     Shape:
         As in :class:`~gnn_l2o.Network`, with N the own nodes, E the directed edges to them, U the links that end in
@@ -67,7 +72,24 @@ class DistributedNetwork(Network):
             division=division,
             halo=halo,
             whole=network,
+            kept_links=kept_links.nonzero().squeeze(1),
+            num_links=network.link_index.size(1),
         )
+
+    def with_faults(self, faults: Faults | str) -> FaultyDistributedNetwork:
+        return FaultyDistributedNetwork.of(self, faults)
+
+    @property
+    def link_number(self) -> Tensor:
+        return self.kept_links
+
+    @property
+    def node_number(self) -> Tensor:
+        return torch.cat([self.division.nodes, self.halo.nodes])
+
+    @property
+    def totals(self) -> tuple[int, int]:
+        return self.division.num_nodes, self.num_links
 
     def swap(self, value: Tensor) -> Tensor:
         return self.halo.swap(value, super().swap(value))
@@ -107,3 +129,12 @@ class DistributedNetwork(Network):
     @property
     def _extents(self) -> Tensor:
         return torch.cat([self.whole.diameter, self.whole.radius], dim=1)
+
+
+class FaultyDistributedNetwork(FaultyLinks, DistributedNetwork):
+    """A part of a network whose links and nodes have faults, the same in every process that draws them."""
+
+    @classmethod
+    def of(cls, network: DistributedNetwork, faults: Faults | str) -> Self:
+        """Return a copy of a part with faults, see :meth:`.Network.with_faults`."""
+        return faulty(cls, network, faults)

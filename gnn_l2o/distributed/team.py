@@ -15,6 +15,7 @@ from gnn_l2o.distributed.processes import TIMEOUT, Division, Processes, start
 from gnn_l2o.evaluation.instances import Instance
 from gnn_l2o.evaluation.runner import Trace
 from gnn_l2o.evaluation.team import Team
+from gnn_l2o.graph.faults import FaultyNetwork
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem, Solution, solve
 
@@ -64,7 +65,8 @@ class SeveralProcesses(Team):
 
     def part_of_network(self, network: Network) -> DistributedNetwork:
         division = Division(self._processes, partition(network, self._processes.count))
-        return DistributedNetwork.part_of(network, division)
+        part = DistributedNetwork.part_of(network, division)
+        return part.with_faults(network.faults) if isinstance(network, FaultyNetwork) else part
 
     def part_of_instance(self, instance: Instance) -> Instance:
         network = self.part_of_network(instance.network)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import select_rows
+from gnn_l2o.algorithms.base import select_copies
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.tunable import Choice, Method, Setting, Tunable
 from gnn_l2o.evaluation.instances import Instance
@@ -87,8 +87,7 @@ class BatchedRuns:
     def select(self, active: list[int]) -> None:
         """Go on with these settings only, which are among the active ones."""
         position = torch.tensor([self.active.index(k) for k in active])
-        rows = (position.unsqueeze(1) * self._nodes + torch.arange(self._nodes)).flatten()
-        state = select_rows(self._driver.state, rows)
+        state = select_copies(self._driver.state, len(self.active), position)
         self.active = active
         self._rounds = self.rounds
         algorithm, problem, network, _ = self._assemble()

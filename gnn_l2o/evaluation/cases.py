@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import torch
@@ -18,6 +18,7 @@ from gnn_l2o.evaluation.seeds import DRAWS, Purpose, draws
 from gnn_l2o.evaluation.selection import why_not
 from gnn_l2o.evaluation.team import ALONE, Team
 from gnn_l2o.graph.build import build_network, expand
+from gnn_l2o.graph.faults import Faults
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Solution, Stochastic
 
@@ -79,6 +80,14 @@ class PlannedCase:
     def instance(self, number: int) -> Instance:
         """Return an instance to evaluate."""
         return self._draw("evaluation", number)
+
+    def with_faults(self, network: Network, number: int) -> Network:
+        """Return the network of an instance as it is in a run, with the faults of the plan."""
+        assert isinstance(self.plan.faults, Faults)
+        if self.plan.faults == Faults():
+            return network
+        seed = self.plan.faults.seed + self.seed("evaluation", number)
+        return network.with_faults(replace(self.plan.faults, seed=seed))
 
     def tuning_instances(self) -> list[Instance]:
         """Return the instances to try settings on."""

@@ -192,6 +192,7 @@ class _Evaluation:
 
     def _measure(self, case: PlannedCase, instance: Instance, number: int, name: str) -> Run:
         problem, network, x0 = instance.cast(self._dtype)
+        network = case.with_faults(network, number)
         algorithm, chosen = self._algorithm(case, name, problem)
         self._results.note_class(name, algorithm)
         metrics = Metrics(instance.reference(self._dtype), list(self._plan.chosen_metrics.values()))

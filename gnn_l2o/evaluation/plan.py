@@ -23,6 +23,7 @@ from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
 from gnn_l2o.evaluation.seeds import INSTANCES
 from gnn_l2o.evaluation.selection import choose_limits, choose_methods, choose_metrics, choose_models, choose_references
 from gnn_l2o.evaluation.tuning import BUDGET, TOLERANCE
+from gnn_l2o.graph.faults import Faults
 from gnn_l2o.graph.mixing import MIXING
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import TUNED
@@ -92,6 +93,8 @@ class Plan:
         dtype: precision of the runs, ``"float64"`` or ``"float32"``. Distances from an optimum are measured in float64.
         batch_size: samples that a node draws for a gradient; ``None`` for all it has. Methods are tuned and run with
             such gradients, and measured on the whole problem.
+        faults: of links and nodes in the runs, a :class:`.Faults` or what :meth:`.Faults.parse` reads; none by default.
+            Their seed and that of the instance decide what fails. Methods are tuned without faults.
         tuning_budget: settings tried for each method.
         tuning: ``"held_out"``: settings are tried on other instances than those that are evaluated. ``"oracle"``: on
             the evaluated ones themselves, all of them, so that no method can be tuned better.
@@ -121,6 +124,7 @@ class Plan:
     mixing: str = "metropolis"
     dtype: str = "float64"
     batch_size: int | None = None
+    faults: Faults | str = ""
     tuning_budget: int = BUDGET
     tuning: str = "held_out"
     tuning_instances: int | None = None
@@ -134,6 +138,7 @@ class Plan:
             object.__setattr__(self, name, tuple(dict.fromkeys(getattr(self, name))))
         self._check_numbers()
         self._check_tolerances()
+        self._read_faults()
         listed = (("mixing", MIXING), ("dtype", DTYPES), ("tuning", TUNINGS), ("measure", MEASURES))
         for name, known in listed:
             if getattr(self, name) not in known:
@@ -166,6 +171,15 @@ class Plan:
             if tolerance not in TOLERANCES:
                 with about(**{name: tolerance}):
                     raise InputError(f"expected one of 1e-1, 1e-2, ... 1e-15, got {tolerance}")
+
+    def _read_faults(self) -> None:
+        with about(faults=self.faults):
+            faults = Faults.parse(self.faults) if isinstance(self.faults, str) else self.faults
+            if isinstance(faults.links, tuple):
+                raise InputError(
+                    "links of given rounds are for one network; expected a number of rounds, as in 'links=3'"
+                )
+        object.__setattr__(self, "faults", faults)
 
     @cached_property
     def chosen_models(self) -> dict[str, Algorithm[Any]]:
@@ -220,6 +234,7 @@ class Plan:
             "references": self.chosen_references,
             "metrics": tuple(self.chosen_metrics),
             "stop": tuple(map(repr, self.stop)),
+            "faults": str(self.faults),
         }
         return {
             "models": {name: fingerprint(model)[:16] for name, model in self.chosen_models.items()},

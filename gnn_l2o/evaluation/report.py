@@ -76,6 +76,8 @@ def setting(results: Results) -> str:
             f"{of_worst(results)} of {gaps([settings['tuning_tolerance']])} in the fewest rounds and converges. Models"
             " were not tuned."
         )
+    if settings["faults"]:
+        text += f" In the runs links and nodes have faults, {settings['faults']}; tuning and limits know none."
     if settings["stop"]:
         text += f" Runs end where a rule holds: {', '.join(settings['stop'])}."
     return text + (

@@ -22,6 +22,7 @@ DEFAULTS: Mapping[str, Any] = {
     "metrics": [OptimalityGap.name, ConsensusError.name, Accuracy.name],
     "stop": [],
     "measure": "average",
+    "faults": "",
 }
 """The settings that older files do not hold."""
 

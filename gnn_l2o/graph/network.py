@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import networkx as nx
 import numpy as np
@@ -19,6 +19,9 @@ from gnn_l2o.graph.edges import check_edges, numbered_edges, reverse_edges, reve
 from gnn_l2o.graph.mixing import mixing_weights
 from gnn_l2o.graph.push_sum import PushSum
 from gnn_l2o.graph.spectrum import MixingSpectrum
+
+if TYPE_CHECKING:
+    from gnn_l2o.graph.faults import Faults, FaultyNetwork
 
 
 class Network(PushSum, Data):
@@ -232,6 +235,19 @@ class Network(PushSum, Data):
         own = torch.tensor(links, dtype=torch.long).reshape(-1, 2).t()
         expected = (own.unsqueeze(1) + shifts.reshape(1, -1, 1)).flatten(1)
         return torch.equal(self.link_index.cpu(), expected) and self.num_nodes == self.num_graphs * num_nodes
+
+    def with_faults(self, faults: Faults | str) -> FaultyNetwork:
+        """Return a copy whose links and nodes have faults, for one run.
+
+        Args:
+            faults: a :class:`.Faults`, or what :meth:`.Faults.parse` reads, ``"drop=0.1,sleep=0.05"``.
+
+        Raises:
+            InputError: they cannot be read, or name a link that is not there.
+        """
+        from gnn_l2o.graph.faults.network import FaultyNetwork  # which is a Network
+
+        return FaultyNetwork.of(self, faults)
 
     def matrix(self) -> Tensor:
         """Return the mixing matrix W, ``(N, N)``, dense; for tests and small graphs."""

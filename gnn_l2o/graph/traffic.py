@@ -14,6 +14,7 @@ class Traffic:
         minima: minima over the graph, whose exchanges are among the rounds and numbers.
         setup_rounds: exchanges before the first iteration by which nodes learn facts about neighbours and graph.
         setup_numbers: numbers sent in these.
+        failed: messages, each over one edge in one direction, that were sent but not received.
     """
 
     rounds: int = 0
@@ -22,3 +23,4 @@ class Traffic:
     minima: int = 0
     setup_rounds: int = 0
     setup_numbers: int = 0
+    failed: int = 0

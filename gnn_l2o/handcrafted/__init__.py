@@ -7,6 +7,7 @@ from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.handcrafted.admm import ADMM
 from gnn_l2o.handcrafted.admm_diagonal import DiagonalADMM
+from gnn_l2o.handcrafted.admm_robust import RobustADMM
 from gnn_l2o.handcrafted.admm_steps import ADMM4, ADMM16
 from gnn_l2o.handcrafted.apapc import APAPC
 from gnn_l2o.handcrafted.atc_tracking import ATCTracking
@@ -83,6 +84,7 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     ProxSkip,
     PushDIGing,
     SONATA,
+    RobustADMM,
     SpectralADMM,
 )
 
@@ -142,5 +144,6 @@ __all__ = [
     "ProxMudag",
     "ProxSkip",
     "PushDIGing",
+    "RobustADMM",
     "SpectralADMM",
 ]

@@ -118,7 +118,7 @@ def known_at_edges(facts: GraphFacts, exchange: Exchange, spectral_gap: bool) ->
     """
     local = torch.cat([facts.self_weight_ratio, curvature_ratio(facts), shrinkage(facts)], dim=1)
     (ends,) = exchange.neighbours(numbers=local, setup=True)
-    product = Ends(*(end[:, 1:2] * end[:, 2:3] for end in ends))
+    product = Ends(*(end[:, 1:2] * end[:, 2:3] for end in (ends.own, ends.other)))
     of_graph = [facts.spectral_gap, facts.min_eigenvalue, graph_size(facts)] * spectral_gap
     return [facts.weight, *torch.split(ends.mean, 1, dim=1), product.mean, *map(exchange.at_edges, of_graph)]
 

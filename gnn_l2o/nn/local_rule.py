@@ -45,6 +45,10 @@ def local_step(
     Douglas-Rachford splitting in the metric of rho: with fixed penalties it converges from anywhere, for all convex
     f_i, whatever the penalties (Eckstein, Bertsekas 1992). The iterates are the z.
 
+    An edge whose exchange fails keeps a and rho and adds nothing to y. Where exchanges fail at random, for both ends of
+    an edge, this is the same splitting with random blocks of coordinates, one for each edge, and converges almost
+    surely (Bianchi, Hachem, Iutzeler 2016, arXiv:1407.0898).
+
     Args:
         state: before the step.
         solve: the local solve.
@@ -61,7 +65,7 @@ def local_step(
         numbers, memory = source.message(state, z, subgradient, weight, curvature(z.detach()))
     ends, *message = exchange.neighbours(z, numbers=numbers)
     apart = exchange.collect(state.penalty * ends.difference)
-    middle = state.middle + 2 * exchange.at_edges(alpha) * (ends.mean - state.middle)
+    middle = ends.update(state.middle, state.middle + 2 * exchange.at_edges(alpha) * (ends.mean - state.middle))
     penalty = state.penalty
     if curvature is not None:
         penalty, memory = source.penalties(message[0], state.iteration + 1, memory, exchange)

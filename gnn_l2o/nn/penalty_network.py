@@ -227,18 +227,36 @@ class PenaltyNetwork(nn.Module, PenaltySource):
         change, edge = message.mean[:, :1], memory.edge
         if self.edge is not None and edge is not None:
             features = torch.cat([message.mean, message.difference.abs(), memory.known_at_edges], dim=1)
-            more, edge = _of_rows(self.edge, features, edge)
-            change = change + more
+            more, after = _of_rows(self.edge, features, edge)
+            change, edge = change + more, _kept(message, edge, after)
         bound = FASTEST / (1 + (iteration / WINDOW) ** 2)
         level = (memory.level + bound * torch.tanh(change)).clamp(-LARGEST, LARGEST)
-        level = torch.where(memory.frozen, 0.0, level)
-        # A link's row counts at both of its ends, so that a node's own numbers are among the sum, once a neighbour.
-        both = exchange.reduce(message.own + message.other, "sum", empty=0.0)
-        heard = torch.where(memory.alone, 0.0, both / memory.degree - memory.sent)
+        level = message.update(memory.level, torch.where(memory.frozen, 0.0, level))
+        heard = self._heard(message, memory, exchange)
         return memory.unit * level.exp(), replace(memory, level=level, edge=edge, heard=heard)
+
+    def _heard(self, message: Ends, memory: PenaltyMemory, exchange: Exchange) -> Tensor:
+        """Return the mean of what was received from neighbours, ``(N, numbers)``; the last one where nothing was."""
+        # A link's row counts at both of its ends, so that a node's own numbers are among the sum, once a neighbour.
+        both = message.own + message.other
+        if message.arrived is None:
+            total = exchange.reduce(both, "sum", empty=0.0)
+            return torch.where(memory.alone, 0.0, total / memory.degree - memory.sent)
+        arrived = message.arrived.to(both)
+        count = exchange.reduce(arrived, "sum", empty=0.0)
+        total = exchange.reduce(arrived * both, "sum", empty=0.0)
+        return torch.where(count > 0, total / count.clamp(min=1) - memory.sent, memory.heard)
 
 
 def _of_rows(lstm: CoordinateLSTM, features: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
     """Apply an LSTM to features of nodes or edges, ``(rows, features)`` to ``(rows, outputs)``."""
     output, memory = lstm(features.t().unsqueeze(2), memory)
     return output.squeeze(2).t(), memory
+
+
+def _kept(message: Ends, before: Memory, after: Memory) -> Memory:
+    """Return the memory of an edge's LSTM after a step, that of the step before where no message arrived."""
+    if message.arrived is None:
+        return after
+    arrived = message.arrived.unsqueeze(0)  # memories are (hidden_features, R, 1)
+    return torch.where(arrived, after[0], before[0]), torch.where(arrived, after[1], before[1])

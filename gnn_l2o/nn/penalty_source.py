@@ -57,7 +57,8 @@ class PenaltySource(ABC):
         """Return the penalties of the next step, ``(R, d)`` or ``(R, 1)``, and the memory.
 
         Args:
-            message: the numbers of :meth:`message` at both ends of every row of edges.
+            message: the numbers of :meth:`message` at both ends of every row of edges. A row that did not arrive
+                (:attr:`.Ends.arrived`) keeps its penalty and its memory.
             iteration: steps taken, this one included.
             memory: from :meth:`message`.
             exchange: of the graph.

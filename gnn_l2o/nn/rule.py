@@ -116,6 +116,9 @@ def _recomputed_step(
     vectors, numbers = source.message(preconditioner, memory)
     ends, *message = exchange.neighbours(z, *vectors, numbers=numbers)
     dual, mixing, memory = source.edge_weights(state, ends, tuple(message), memory, exchange)
+    if state.coefficients is not None:  # an edge whose exchange failed keeps its last ones
+        dual = ends.update(state.coefficients.dual_step_size, dual)
+        mixing = ends.update(state.coefficients.mixing_weight, mixing)
     coefficients = Coefficients(preconditioner, dual, mixing)
     momentum = source.momentum(state.bounds, coefficients, memory, exchange)
     if state.safeguard is not None:

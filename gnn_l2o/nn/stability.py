@@ -178,7 +178,8 @@ def self_weight_ratio(bounds: StabilityBounds, exchange: Exchange) -> Tensor:
     :math:`\omega` once.
     """
     (ends,) = exchange.neighbours(numbers=bounds.effective_self_weight, setup=True)
-    return exchange.reduce(torch.minimum(*ends) / torch.maximum(*ends), "amin", empty=1.0)
+    ratio = torch.minimum(ends.own, ends.other) / torch.maximum(ends.own, ends.other)
+    return exchange.reduce(ratio, "amin", empty=1.0)
 
 
 def max_dual_step_size(bounds: StabilityBounds, step_size: Ends, mixing_weight: Tensor) -> Tensor:
@@ -238,7 +239,7 @@ def min_dual_share(share: Tensor, spectral_gap: Tensor, spread: Tensor, momentum
 
 def _unit_dual_step_size(bounds: StabilityBounds, step_size: Ends) -> Tensor:
     """Return w_ij / max(p_i, p_j), the p_ij1 with e = 1 at the largest of the step sizes that will be taken."""
-    return bounds.weight / (bounds.max_step_factor * torch.maximum(*step_size))
+    return bounds.weight / (bounds.max_step_factor * torch.maximum(step_size.own, step_size.other))
 
 
 def max_momentum(bounds: StabilityBounds, coefficients: Coefficients, exchange: Exchange) -> Tensor:

@@ -41,7 +41,7 @@ def write_card(run: TrainingRun) -> None:
 |---|---|
 | problems | {config.problems} of {_named(config.dataset)} |
 {_gradients(config)}| graphs | {_named(config.topology)} with {", ".join(map(str, config.nodes))} nodes |
-| loss, initialization | {config.loss}, {_initialization(config)} |
+{_faults(config)}| loss, initialization | {config.loss}, {_initialization(config)} |
 | seed | {config.seed} |
 | time | {datetime.timedelta(seconds=round(progress.seconds))} on {torch.get_num_threads()} CPU threads |
 | updates | {progress.updates}, {progress.rollbacks} rollbacks |
@@ -63,6 +63,12 @@ Stages:
 
 def _named(specs: tuple[str, ...]) -> str:
     return ", ".join(f"`{spec}`" for spec in specs)
+
+
+def _faults(config: TrainingConfig) -> str:
+    if config.faults is None:
+        return ""
+    return f"| faults, one a batch | {', '.join(f'`{faults}`' if faults else 'none' for faults in config.faults)} |\n"
 
 
 def _gradients(config: TrainingConfig) -> str:

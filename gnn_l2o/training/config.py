@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 from torch import nn
 
 from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o.graph.faults import Faults
 from gnn_l2o.learned import GRID_SEARCH, Architecture, read_architecture
 from gnn_l2o.learned.architecture import require_memory_for, with_new_names
 from gnn_l2o.learned.model import shortest_name
@@ -37,6 +38,11 @@ def _loss(name: str) -> str:
     return name
 
 
+def _faults(text: str) -> str:
+    Faults.parse(text)  # raises an error that names the nearest fault
+    return text
+
+
 def _default(name: str) -> Callable[[dict[str, Any]], Any]:
     return lambda settled: defaults_for(settled["architecture"])[name]
 
@@ -55,6 +61,8 @@ class TrainingConfig:
         topology: specs of the topologies, such as ``ring`` or ``erdos_renyi:p=0.3``.
         nodes: sizes of the graphs.
         mixing: mixing weights.
+        faults: of links and nodes, such as ``drop=0.1,sleep=0.05``, and an empty text for none; each batch takes one at
+            random, while validation has none. By default there are none.
         problems: number of training problems.
         validation_problems: number of problems held out to choose the best weights.
         validation_iterations: number of iterations for which the held-out problems are run.
@@ -85,6 +93,7 @@ class TrainingConfig:
     topology: Annotated[tuple[str, ...], AsTuple, Field(min_length=1)] = ("ring",)
     nodes: Annotated[tuple[PositiveInt, ...], AsTuple, Field(min_length=1)] = (10,)
     mixing: str = "metropolis"
+    faults: Annotated[tuple[Annotated[str, AfterValidator(_faults)], ...], AsTuple, Field(min_length=1)] | None = None
     problems: PositiveInt = 192
     validation_problems: PositiveInt = 48
     validation_iterations: PositiveInt = 1000

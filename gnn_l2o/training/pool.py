@@ -13,6 +13,7 @@ from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o.data.build import build_problem
 from gnn_l2o.graph.build import build_network, expand
+from gnn_l2o.graph.faults import Faults
 from gnn_l2o.problems import Problem, Stochastic, solve, starts_optimal
 from gnn_l2o.problems.regularizers import Regularizer
 from gnn_l2o.training.batch import Batch
@@ -55,19 +56,35 @@ class Pool:
             [source.unless_trivial(b).to(dtype=dtype) for source, b in zip(sources, _solved(members), strict=True)]
             for sources, members in groups.values()
         ]
+        self._faults = config.faults or ()
         self.groups = [
             [dataclasses.replace(b, problem=drawn(b.problem, config, seed)) for seed, b in enumerate(members)]
             for members in solved
         ]
 
     def batches(self, size: int, random: np.random.Generator | None = None) -> list[Batch]:
-        """Return all problems in batches of at most ``size``, drawn at random, or in their order without ``random``."""
+        """Return all problems in batches of at most ``size``.
+
+        Args:
+            size: of a batch.
+            random: draws them and the faults of each batch; without, they stand in their order and have no faults.
+        """
         batches = []
         for members in self.groups:
             order = np.arange(len(members)) if random is None else random.permutation(len(members))
             chunks = [order[k : k + size] for k in range(0, len(order), size)]
             batches += [Batch.join([members[k] for k in chunk]) for chunk in chunks]
-        return batches if random is None else [batches[k] for k in random.permutation(len(batches))]
+        if random is None:
+            return batches
+        return [self._with_faults(batches[k], random) for k in random.permutation(len(batches))]
+
+    def _with_faults(self, batch: Batch, random: np.random.Generator) -> Batch:
+        """Return a batch whose network has one of the faults of the mixture, drawn at random."""
+        if not self._faults:
+            return batch
+        faults = Faults.parse(self._faults[random.integers(len(self._faults))])
+        faults = dataclasses.replace(faults, seed=int(random.integers(2**31)))
+        return dataclasses.replace(batch, network=batch.network.with_faults(faults))
 
     def some(self, count: int) -> list[Batch]:
         """Return about ``count`` problems, of each group its share, in batches."""
