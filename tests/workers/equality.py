@@ -16,6 +16,8 @@ from gnn_l2o.testing.runs import small_problem
 
 STEPS = 8
 NODES = 9
+WITH_FAULTS = {"milodo_local", "milodo_gnn", "admm_robust", "dapg"}
+FAULTS = ["drop=0.3,sleep=0.1", "one_way=0.2,delay=0.2,noise=0.01", "drop=0.2,burst=3", "links=3,bits=8,keep=0.5"]
 
 
 def algorithms(problem):
@@ -26,6 +28,11 @@ def algorithms(problem):
             yield method.from_setting(problem, setting)
     for name in available_models():
         yield load_model(name).to(dtype=torch.float64)
+
+
+def counted(network):
+    """What was sent over edges; the messages that failed are those of each process."""
+    return {name: value for name, value in vars(network.traffic).items() if name != "failed"}
 
 
 def compare(algorithm, problem, network, part, local, division):
@@ -40,7 +47,7 @@ def compare(algorithm, problem, network, part, local, division):
     rows = whole.x[division.nodes]
     return {
         "apart": float((rows - mine.x).abs().max() / whole.x.abs().max().clamp(min=1)),
-        "counted": vars(network.traffic) == vars(local.traffic),
+        "counted": counted(network) == counted(local),
         "repeated": torch.equal(again.x, mine.x),
     }
 
@@ -56,12 +63,16 @@ def main(topologies):
             division = Division(processes, owner)
             problems = [small_problem(NODES, r) for r in (L1(0.2), Zero())]
             parts = [problem.part(division) for problem in problems]
-            for algorithms_of_both in zip(*map(algorithms, parts), strict=True):
-                for algorithm, problem, part in zip(algorithms_of_both, problems, parts, strict=True):
+            for pair in zip(*map(algorithms, parts), strict=True):
+                for algorithm, problem, part in zip(pair, problems, parts, strict=True):
                     networks = network.to(), DistributedNetwork.part_of(network, division)
                     if algorithm.refusal(part, networks[1]) is None:
                         key = f"{algorithm.name}, {topology} {cut}, {part.regularizer}"
                         results[key] = compare(algorithm, problem, networks[0], part, networks[1], division)
+                        for faults in FAULTS if algorithm.name in WITH_FAULTS else ():
+                            faulty = [each.with_faults(faults) for each in networks]
+                            found = compare(algorithm, problem, faulty[0], part, faulty[1], division)
+                            results[f"{key} {faults}"] = found
                         break
     print(json.dumps(results))
 
