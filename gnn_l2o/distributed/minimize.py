@@ -16,7 +16,9 @@ from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.applications.checkpoints import Checkpoints
 from gnn_l2o.applications.minimize import STOP, MinimizeResult, minimize_problem
 from gnn_l2o.distributed.joining import join
+from gnn_l2o.distributed.network import DistributedNetwork
 from gnn_l2o.distributed.processes import TIMEOUT, Processes, start
+from gnn_l2o.graph.faults import Faults
 from gnn_l2o.problems import Differentiable, Problem, Regularizer
 from gnn_l2o.problems.differentiable import Function
 
@@ -32,6 +34,7 @@ def minimize(
     stop: StoppingRule = STOP,
     checkpoints: str | Path | None = None,
     checkpoint_every: int = 50,
+    faults: Faults | str | None = None,
     timeout: float = TIMEOUT,
 ) -> MinimizeResult:
     r"""Minimize :math:`F(x) = \frac1N \sum_i f_i(x) + r(x)` where this process is node i of N, under ``torchrun``.
@@ -52,6 +55,8 @@ def minimize(
         checkpoints: a folder, which every process reaches its own files in. After a process has ended early, those that
             are started in place of all go on from the last iteration of which all have a file, to the same numbers.
         checkpoint_every: iterations from one file to the next.
+        faults: of links and nodes, as in :meth:`.Network.with_faults`, to see what an optimizer does about them; all
+            processes draw the same. Not with checkpoints, which do not know what late messages refer to.
         timeout: seconds for which a process waits for a message of another.
 
     Returns:
@@ -62,8 +67,12 @@ def minimize(
         InputError: an argument is wrong or differs between processes; or this process was not started by torchrun.
         LostProcessError: another process ended or was silent for longer than ``timeout``.
     """
+    if faults is not None and checkpoints is not None:
+        raise InputError("a run with faults cannot go on from checkpoints; expected one of faults and checkpoints")
     processes = start(timeout)
-    part = join(processes, network)
+    part: DistributedNetwork = join(processes, network)
+    if faults is not None:
+        part = part.with_faults(faults)
     problem = _own_problem(f, data, regularizer, x0)
     processes.agree(number_of_coordinates=str(problem.dim), regularizer=str(problem.regularizer))
     result = minimize_problem(

@@ -39,6 +39,11 @@ def minimized(rank, count, folder):
             abs(own.residual - all_nodes.residual),
             float(own.rounds != all_nodes.rounds),
         )
+    faults = "drop=0.2,sleep=0.1"
+    own = distributed.minimize(f, data(rank), nx.path_graph(count), faults=faults, **options)
+    network = gnn_l2o.Network.from_networkx(nx.path_graph(count)).with_faults(faults)
+    all_nodes = gnn_l2o.minimize(f, map(data, range(count)), network, **options)
+    apart["with faults"] = float((own.nodes[0] - all_nodes.nodes[rank]).abs().max())
     lonely = LeastSquares.from_nodes([data(rank)[0]], [data(rank)[1]], L1(0.1))
     neighbours = [k for k in (rank - 1, rank + 1) if 0 <= k < count]
     halves = [MaxRounds(25), MaxRounds(60)]
@@ -106,4 +111,5 @@ def main(folder):
     print(json.dumps(results))
 
 
-main(*sys.argv[1:])
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -77,4 +77,5 @@ def main(topologies):
     print(json.dumps(results))
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])
