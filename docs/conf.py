@@ -51,7 +51,7 @@ sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "generated/tutorials",
     "filename_pattern": r"\.py$",
-    "ignore_pattern": r"label_split\.py",  # a command, not a tutorial
+    "ignore_pattern": r"(label_split|node_a_process)\.py",  # commands, not tutorials
     "download_all_examples": False,
     "remove_config_comments": True,
     "show_memory": False,
