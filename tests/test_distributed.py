@@ -166,3 +166,11 @@ def test_missing_processes_are_told():
     ended = run_lonely("from gnn_l2o.distributed import start; start(timeout=1)", **environment)
     assert "process 0 of 2 cannot join the others at 127.0.0.1" in ended.stderr
     assert "within 1 s" in ended.stderr
+
+
+def test_the_example_of_a_node_a_process():
+    first, second = run_processes(["examples/node_a_process.py"], 2)
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert first.stdout.startswith("node 0: x begins with 0.94")
+    assert "converged after" in first.stdout
+    assert second.stdout.removeprefix("node 1") == first.stdout.removeprefix("node 0")

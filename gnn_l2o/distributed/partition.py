@@ -51,6 +51,7 @@ def _by_metis(network: Network, parts: int) -> Tensor | None:
     except ModuleNotFoundError:
         return None
     starts = torch.searchsorted(network.edge_index[1], torch.arange(network.num_nodes + 1))
-    _, membership = pymetis.part_graph(parts, xadj=starts.tolist(), adjncy=network.edge_index[0].tolist())
+    adjacency = pymetis.CSRAdjacency(starts.tolist(), network.edge_index[0].tolist())
+    _, membership = pymetis.part_graph(parts, adjacency)
     owner = torch.tensor(membership)
     return owner if len(torch.unique(owner)) == parts else None
