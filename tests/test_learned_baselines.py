@@ -547,7 +547,7 @@ def test_a_killed_run_resumes_bit_for_bit(kind: str, tmp_path: Any) -> None:
     ("kind", "changes", "message"),
     [
         ("per_node", {"topology": ("erdos_renyi",), "nodes": (8,)}, "does not suit a per_node: its networks are bound"),
-        ("per_node", {"nodes": (4, 5)}, "this is another one, of 5 nodes and 5 links"),
+        ("per_node", {"nodes": (4, 5)}, "this is another one, or a part of it, of 5 nodes and 5 links"),
         ("base_rules", {"dataset": ("lasso:features=4",)}, "does not suit a base_rules: the base rules are for smooth"),
         (
             "matrix_milodo",

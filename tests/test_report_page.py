@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import gnn_l2o
-from gnn_l2o.evaluation import Case, Plan, Results, experiment
+from gnn_l2o.evaluation import Case, Plan, Results, experiment, opening
 from gnn_l2o.evaluation.overview import Best, Entry
 from gnn_l2o.evaluation.report_page import page as pages
 from gnn_l2o.evaluation.report_page.case_data import curves, network, thinned, trials
@@ -129,7 +129,7 @@ def test_curves_are_medians_and_ranges_over_the_instances(results: Results) -> N
     [ed] = [c for c in curves(results, case, TOLERANCES, 1000) if c["label"] == "Prox-ED"]
     traces = [run.trace for run in results.select(case, "prox_ed")]
     gaps = np.array([t["gap"] for t in traces])
-    np.testing.assert_allclose(ed["y"]["gap"]["median"], gaps.mean(axis=0), rtol=2e-3)  # of two
+    np.testing.assert_allclose(ed["y"]["gap"]["median"], gaps.mean(axis=0), rtol=6e-3)  # of two; three digits
     np.testing.assert_allclose(ed["y"]["gap"]["high"], gaps.max(axis=0), rtol=2e-3)
     assert ed["x"]["rounds"] == ed["x"]["iteration"] == traces[0]["iteration"]
     assert set(ed["x"]) == {"rounds", "iteration", "vectors", "total_gradients", "seconds"}  # it has no local solves
@@ -269,7 +269,8 @@ def test_evaluations_write_the_page_or_say_what_is_missing(
     gnn_l2o.evaluate(plan, output=tmp_path / "with")
     assert "case-0" in (tmp_path / "with/report.html").read_text()
     assert "missing" not in caplog.text
-    monkeypatch.setattr(experiment, "missing", lambda: ["altair"])
+    for module in (experiment, opening):
+        monkeypatch.setattr(module, "missing", lambda: ["altair"])
     with caplog.at_level(logging.WARNING):
         gnn_l2o.evaluate(plan, output=tmp_path / "without")
     assert "report.html needs altair; pip install 'gnn-l2o[report]' installs it" in caplog.text
