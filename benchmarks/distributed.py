@@ -13,6 +13,7 @@ computes, and a message to each of four others costs the measured latency and it
 import argparse
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -34,9 +35,14 @@ class Timed(Processes):
 
     seconds = 0.0
 
-    def exchange(self, outgoing: dict[int, torch.Tensor], incoming: dict[int, torch.Tensor]) -> None:
+    def exchange(
+        self,
+        outgoing: dict[int, torch.Tensor],
+        incoming: dict[int, torch.Tensor],
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
         began = time.perf_counter()
-        super().exchange(outgoing, incoming)
+        super().exchange(outgoing, incoming, meanwhile)
         self.seconds += time.perf_counter() - began
 
 

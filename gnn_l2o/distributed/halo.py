@@ -59,14 +59,16 @@ class Halo:
         """Return the values of the own nodes followed by those of the halo: each ``(n, k)`` to ``(n + H, k)``."""
         if not self.send:
             return values
+        widths, count = [value.size(1) for value in values], len(values[0])
+        extended = values[0].new_empty(count + len(self.nodes), sum(widths))
         packed = values[0] if len(values) == 1 else torch.cat(values, dim=1)
-        arrived = packed.new_empty(len(self.nodes), packed.size(1))
+        arrived = extended[count:]
         self.processes.exchange(
             {rank: packed.index_select(0, rows) for rank, rows in self.send.items()},
             {rank: arrived[rows] for rank, rows in self.receive.items()},
+            meanwhile=lambda: extended[:count].copy_(packed),
         )
-        parts = torch.split(arrived, [value.size(1) for value in values], dim=1)
-        return tuple(torch.cat(pair) for pair in zip(values, parts, strict=True))
+        return torch.split(extended, widths, dim=1)
 
     def swap(self, value: Tensor, result: Tensor) -> Tensor:
         """Fill the rows of the edges from other processes with what those have for the opposite edges.

@@ -14,6 +14,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems.holders import Holders
@@ -136,12 +138,18 @@ class Processes:
         rows = self.concatenate(torch.tensor([list(padded)], dtype=torch.uint8), [1] * self.count)
         return [bytes(row.tolist()) for row in rows]
 
-    def exchange(self, outgoing: dict[int, Tensor], incoming: dict[int, Tensor]) -> None:
+    def exchange(
+        self,
+        outgoing: dict[int, Tensor],
+        incoming: dict[int, Tensor],
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> None:
         """Send tensors to other processes while theirs arrive, at most one each way for every pair.
 
         Args:
             outgoing: by the receiver.
             incoming: by the sender, the tensors to fill.
+            meanwhile: what is done while messages are under way.
         """
         # Receives first: a large message is not taken in before its receiver is ready for it.
         calls = [dist.P2POp(dist.irecv, tensor, rank, self._group) for rank, tensor in incoming.items()]
@@ -149,7 +157,9 @@ class Processes:
         if not calls:
             return
         with connection_errors():
-            for work in dist.batch_isend_irecv(calls):
+            works = dist.batch_isend_irecv(calls)
+            meanwhile()
+            for work in works:
                 work.wait()
         self.messages += len(outgoing)
         self.bytes_sent += sum(tensor.numel() * tensor.element_size() for tensor in outgoing.values())
@@ -176,7 +186,7 @@ def start(timeout: float = TIMEOUT) -> Processes:
     where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
     try:
         if not dist.is_initialized():  # once in the life of a process; torch cannot join the same processes twice
-            dist.init_process_group("gloo", timeout=timedelta(seconds=timeout))
+            _join(timedelta(seconds=timeout))
             atexit.register(dist.destroy_process_group)
         return Processes(timeout)
     except (RuntimeError, ValueError) as error:  # among them torch's DistNetworkError and DistStoreError
@@ -184,6 +194,17 @@ def start(timeout: float = TIMEOUT) -> Processes:
             f"process {os.environ['RANK']} of {os.environ['WORLD_SIZE']} cannot join the others at {where} within "
             f"{timeout:g} s: {_line(error)}"
         ) from error
+
+
+def _join(timeout: timedelta) -> None:
+    """Make the group of all processes of this attempt.
+
+    After a restart torchrun keeps what the processes before have told each other, such as their addresses; a prefix
+    of its own keeps an attempt from reading it.
+    """
+    store, rank, count = next(rendezvous("env://", timeout=timeout))
+    attempt = PrefixStore(f"attempt {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+    dist.init_process_group("gloo", store=attempt, rank=rank, world_size=count, timeout=timeout)
 
 
 class LostProcessError(InputError):
