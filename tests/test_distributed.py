@@ -9,6 +9,9 @@ import networkx as nx
 import pytest
 import torch
 
+import gnn_l2o
+from gnn_l2o.algorithms.stopping import MaxRounds
+from gnn_l2o.applications.checkpoints import Checkpoints
 from gnn_l2o.distributed.partition import in_breadth_first_order, partition
 from gnn_l2o.graph import Network
 from gnn_l2o.graph.build import build_network
@@ -114,6 +117,18 @@ MISUSES = {
         "minimize(f, [[1.0]], nx.path_graph(2), regularizer=L1(0.1 * (1 + rank)))",
         "processes 0 and 1 have different values of regularizer",
     ),
+    "long_regularizers": (  # whose texts begin alike
+        "minimize(f, [[1.0]], nx.path_graph(2), regularizer=ElasticNet(0.12345678901234567, 0.1 * (1 + rank)))",
+        "processes 0 and 1 have different values of regularizer",
+    ),
+    "optimizers": (
+        "minimize(f, [[1.0]], nx.path_graph(2), optimizer='prox_ed' if rank else 'milodo_local')",
+        "processes 0 and 1 have different values of optimizer",
+    ),
+    "stops": (
+        "minimize(f, [[1.0]], nx.path_graph(2), stop=MaxRounds(5 + rank))",
+        "processes 0 and 1 have different values of stopping rule",
+    ),
     "dimensions": (
         "minimize(f, [[1.0] * (1 + rank)], nx.path_graph(2))",
         "processes 0 and 1 have different values of number of coordinates",
@@ -128,7 +143,8 @@ def misuses(tmp_path_factory):
     lines = [f"    {name!r}: lambda: {call}," for name, (call, _) in MISUSES.items()]
     script.write_text(
         "import json\nimport networkx as nx\nfrom gnn_l2o.distributed import minimize, start\n"
-        "import numpy as np\nfrom gnn_l2o import Network\nfrom gnn_l2o.problems import L1\n"
+        "import numpy as np\nfrom gnn_l2o import Network\nfrom gnn_l2o.algorithms.stopping import MaxRounds\n"
+        "from gnn_l2o.problems import ElasticNet, L1\n"
         "W = np.array([[0.6, 0.4], [0.4, 0.6]])\n"
         "rank = start().rank\nerrors = {}\n"
         "def f(x, a):\n    return 0.5 * (x - a).square().sum()\n"
@@ -174,3 +190,24 @@ def test_the_example_of_a_node_a_process():
     assert first.stdout.startswith("node 0: x begins with 0.94")
     assert "converged after" in first.stdout
     assert second.stdout.removeprefix("node 1") == first.stdout.removeprefix("node 0")
+
+
+def test_files_of_an_end_that_others_did_not_see_do_not_shift_those_to_come(tmp_path):
+    def minimized(rounds, **options):
+        checkpoints = Checkpoints(tmp_path, every=10, **options)
+        return gnn_l2o.minimize(
+            lambda x, a: 0.5 * (x - a).square().sum(),
+            [[1.0], [2.0], [6.0]],
+            "ring",
+            x0=0.0,
+            optimizer="prox_ed:step_size=0.5",
+            stop=MaxRounds(rounds),
+            checkpoints=checkpoints,
+        )
+
+    minimized(35)
+    assert {path.name for path in tmp_path.iterdir()} == {"run-20.pt", "run-30.pt"}
+    (tmp_path / "run-30.pt").rename(tmp_path / "run-33.pt")  # what a process has that outlived the others
+    result = minimized(60, choose=min)
+    assert {path.name for path in tmp_path.iterdir()} == {"run-50.pt", "run-60.pt"}
+    assert result.trace["iteration"].tolist() == list(range(61))

@@ -45,6 +45,7 @@ class Checkpoints:
         if every < 1:
             raise InputError(f"checkpoints are at least 1 iteration apart, got every={every}")
         self._folder, self._every, self._name, self._choose = Path(folder), every, name, choose
+        self._kept: list[int] = []  # of this run; others there are older, or of an end that other processes did not see
 
     def resume(self, driver: Driver[Any]) -> tuple[Driver[Any], list[dict[str, float]]]:
         """Return a driver that goes on from a file, and the rows of the trace before; without a file the same driver.
@@ -63,6 +64,7 @@ class Checkpoints:
             differing = [name for name, value in _identity(driver).items() if content["run"].get(name) != value]
             if differing:
                 raise InputError(f"it is of a run with another {' and another '.join(differing)}; remove it to begin")
+        self._kept = [chosen]
         vars(driver.network.traffic).update(content["traffic"])
         resumed = Driver.resume(
             driver.algorithm,
@@ -77,9 +79,8 @@ class Checkpoints:
         return resumed, content["rows"][:-1]
 
     def save(self, driver: Driver[Any], rows: list[dict[str, float]]) -> None:
-        """Write a file if the last one is old enough; the oldest goes."""
-        found = sorted(self._found())
-        if driver.iteration - (found[-1] if found else 0) < self._every:
+        """Write a file if the last one is old enough; all but the last two go."""
+        if driver.iteration - (self._kept[-1] if self._kept else 0) < self._every:
             return
         content = {
             "run": _identity(driver),
@@ -92,8 +93,9 @@ class Checkpoints:
             "rows": rows,
         }
         write_atomically(self._path(driver.iteration), lambda path: torch.save(content, path))
-        for old in found[: -KEPT + 1]:
-            self._path(old).unlink(missing_ok=True)
+        self._kept = [*self._kept, driver.iteration][-KEPT:]
+        for other in set(self._found()) - set(self._kept):
+            self._path(other).unlink(missing_ok=True)
 
     def _path(self, iteration: int) -> Path:
         return self._folder / f"{self._name}-{iteration}.pt"

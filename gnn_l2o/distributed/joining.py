@@ -9,11 +9,10 @@ from typing import Any
 import torch
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.distributed.network import DistributedNetwork
 from gnn_l2o.distributed.processes import Division, Processes
 from gnn_l2o.graph.convert import as_network
-from gnn_l2o.graph.discovery import GraphFacts, find_extents, find_spectrum
+from gnn_l2o.graph.discovery import FoundFacts, find_extents, find_spectrum
 from gnn_l2o.graph.network import Network
 
 
@@ -39,12 +38,12 @@ def join(processes: Processes, network: Any) -> DistributedNetwork:
             raise InputError(
                 f"a node a process: the network has {whole.num_nodes} nodes, got {processes.count} processes"
             )
-        processes.agree(network=fingerprint(whole))
+        processes.agree(network=whole)
     own = torch.tensor([processes.rank])
     part = DistributedNetwork.part_of(whole, Division(processes, torch.arange(processes.count)))
     unknown = torch.full((1, 1), torch.nan)
     diameter, radius = find_extents(part, own)
-    facts = GraphFacts(diameter, radius, unknown, unknown)
+    facts = FoundFacts(diameter, radius, unknown, unknown)
     part.whole = facts
     gap, smallest = find_spectrum(part, own)
     part.whole = dataclasses.replace(facts, spectral_gap=gap, min_eigenvalue=smallest)

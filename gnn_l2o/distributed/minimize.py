@@ -74,7 +74,15 @@ def minimize(
     if faults is not None:
         part = part.with_faults(faults)
     problem = _own_problem(f, data, regularizer, x0)
-    processes.agree(number_of_coordinates=str(problem.dim), regularizer=str(problem.regularizer))
+    processes.agree(
+        number_of_coordinates=problem.dim,
+        regularizer=problem.regularizer,
+        optimizer=optimizer if isinstance(optimizer, Algorithm) else str(optimizer),
+        x0=problem.initial_point(),
+        stopping_rule=stop,
+        faults=faults,
+        checkpoints=(checkpoints is None, checkpoint_every),
+    )
     result = minimize_problem(
         dataclasses.replace(problem, holders=part.division),
         part,

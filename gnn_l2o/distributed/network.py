@@ -31,7 +31,7 @@ class DistributedNetwork(Network):
     Attributes:
         division: which process holds which nodes.
         halo: the neighbours of the own nodes that other processes hold.
-        whole: what is known of the whole graph: the graph itself, or what nodes have found out (:class:`.GraphFacts`).
+        whole: what is known of the whole graph: the graph itself, or what nodes have found out (:class:`.FoundFacts`).
         kept_links: ``(U,)``, the numbers of the links in the whole graph.
         num_links: how many the whole graph has.
 

@@ -18,6 +18,7 @@ from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.problems.holders import Holders
 
 TIMEOUT = 60.0
@@ -115,17 +116,17 @@ class Processes:
             dist.broadcast(data, 0, group=self._patient)
         return data.numpy().tobytes()
 
-    def agree(self, **fingerprints: str) -> None:
-        """Check that all processes were given the same.
+    def agree(self, **given: Any) -> None:
+        """Check that all processes were given the same, by its :func:`~gnn_l2o._utils.fingerprint.fingerprint`.
 
         Args:
-            fingerprints: of what they were given, by name in words, with ``_`` for spaces.
+            given: what they were given, by name in words, with ``_`` for spaces.
 
         Raises:
             InputError: a process has another one than the first; all processes raise it.
         """
-        for name, own in fingerprints.items():
-            digests = self._digests(own)
+        for name, own in given.items():
+            digests = self._digests(fingerprint(own))
             other = next((rank for rank, digest in enumerate(digests) if digest != digests[0]), None)
             if other is not None:
                 what = name.replace("_", " ")
@@ -134,8 +135,7 @@ class Processes:
                 )
 
     def _digests(self, own: str) -> list[bytes]:
-        padded = own.encode()[:32].ljust(32)
-        rows = self.concatenate(torch.tensor([list(padded)], dtype=torch.uint8), [1] * self.count)
+        rows = self.concatenate(torch.tensor([list(own.encode())], dtype=torch.uint8), [1] * self.count)
         return [bytes(row.tolist()) for row in rows]
 
     def exchange(

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.distributed.network import DistributedNetwork
 from gnn_l2o.distributed.partition import partition
 from gnn_l2o.distributed.processes import TIMEOUT, Division, Processes, start
@@ -50,7 +49,7 @@ class SeveralProcesses(Team):
         return self._processes.is_first
 
     def agree(self, settings: dict[str, Any]) -> None:
-        self._processes.agree(settings=fingerprint(settings))
+        self._processes.agree(settings=settings)
 
     def from_first(self, make: Callable[[], Any]) -> Any:
         return self._processes.from_first(make)
@@ -64,7 +63,9 @@ class SeveralProcesses(Team):
         return Solution(**{name: torch.tensor(value, dtype=torch.float64) for name, value in found.items()})
 
     def part_of_network(self, network: Network) -> DistributedNetwork:
-        division = Division(self._processes, partition(network, self._processes.count))
+        owner = partition(network, self._processes.count)
+        self._processes.agree(division_of_the_nodes=owner)  # which differs where METIS is installed here and not there
+        division = Division(self._processes, owner)
         part = DistributedNetwork.part_of(network, division)
         return part.with_faults(network.faults) if isinstance(network, FaultyNetwork) else part
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from torch import nn
 
-from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.applications.module_training import train_module as train
 from gnn_l2o.applications.module_training.module import own_module
 from gnn_l2o.applications.module_training.samples import NodeSamples
@@ -15,6 +14,9 @@ from gnn_l2o.applications.module_training.train import TrainedModule
 from gnn_l2o.distributed.joining import join
 from gnn_l2o.distributed.processes import TIMEOUT, start
 from gnn_l2o.problems.network_loss import Criterion
+
+DECISIVE = ("optimizer", "parameters", "batch_size", "local_steps", "iterations", "measure_every", "patience")
+"""Settings in which processes that differ would wait for each other in vain."""
 
 
 def train_module(
@@ -49,6 +51,7 @@ def train_module(
     """
     processes = start(timeout)
     own = own_module(module, seed)
-    processes.agree(initial_parameters=fingerprint(own))
+    decisive = {name: settings.get(name) for name in DECISIVE}
+    processes.agree(initial_parameters=own, seed=seed, settings=decisive)
     part = join(processes, network)
     return train(own, loss, [shard], part, seed=seed, holders=part.division, **settings)

@@ -13,7 +13,7 @@ _NEGLIGIBLE = 1e-12  # a residual of the Lanczos iteration that is rounding
 
 
 @dataclass(frozen=True)
-class GraphFacts:
+class FoundFacts:
     """Facts about one graph, as :class:`~gnn_l2o.Network` has them, ``(1, 1)`` each.
 
     Attributes:
