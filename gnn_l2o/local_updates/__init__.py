@@ -1,0 +1,1 @@
+"""Centralized optimizers that every node can run on its own iterate, one file each."""
