@@ -1,4 +1,4 @@
-"""Which methods converge to the solution under which faults, as docs/methods.md says."""
+"""Which methods converge to the solution under which faults, as docs/faults.md says."""
 
 import math
 from itertools import islice

@@ -59,7 +59,7 @@ def build_parser(program: str = "evaluate.py") -> Parser:
     add("--instances", type=int, default=5, metavar="N", help="problems for each dataset, topology and size")
     add("--iterations", type=int, default=2000, metavar="N", help="iterations of each run")
     add("--batch_size", type=int, default=None, metavar="N", help="samples of each node in a gradient; default: all")
-    faults = "of links and nodes in the runs, 'drop=0.1,sleep=0.05'; methods are tuned without (docs/methods.md)"
+    faults = "of links and nodes in the runs, 'drop=0.1,sleep=0.05'; methods are tuned without (docs/faults.md)"
     add("--faults", default="", metavar="SPEC", help=faults)
     add("--seed", type=int, default=0, metavar="N", help="seed of problems, networks and mini-batches")
     add("--dtype", default="float64", choices=list(DTYPES), help="precision of the runs; optima are float64")
