@@ -155,10 +155,10 @@ def node_sizes(total: int, nodes: int, imbalance: float, generator: np.random.Ge
         generator: the source of randomness.
 
     Raises:
-        InputError: there are more nodes than samples, or the imbalance is negative.
+        InputError: there are more nodes than samples, or the imbalance is negative or above 100.
     """
-    if not imbalance >= 0:
-        raise InputError(f"imbalance must be at least 0, got {imbalance}")
+    if not 0 <= imbalance <= 100:  # far above, shares overflow
+        raise InputError(f"imbalance must lie between 0 and 100, got {imbalance}")
     if nodes > total:
         raise InputError(f"{total} samples cannot fill {nodes} nodes; expected at most {total} nodes")
     share = np.exp(imbalance * generator.standard_normal(nodes))
