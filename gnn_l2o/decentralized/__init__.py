@@ -1,0 +1,8 @@
+"""Ways to run a centralized optimizer over a network, one file each."""
+
+from gnn_l2o.decentralized.diffused import Diffused
+from gnn_l2o.decentralized.primal_dual import PrimalDual
+from gnn_l2o.decentralized.tracked import Tracked
+from gnn_l2o.decentralized.wrapper import Wrapper
+
+__all__ = ["Diffused", "PrimalDual", "Tracked", "Wrapper"]
