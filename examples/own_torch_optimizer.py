@@ -12,6 +12,8 @@ Run it with ``python examples/own_torch_optimizer.py``.
 # %%
 # The optimizer: normalized gradient descent, with a step that shrinks.
 
+from typing import Any
+
 import torch
 
 from gnn_l2o import minimize
@@ -22,11 +24,11 @@ from gnn_l2o.local_updates import TorchOptimizer
 class NormalizedDescent(torch.optim.Optimizer):
     """Steps of nearly the same length, whatever the gradient is."""
 
-    def __init__(self, params, lr=0.5, decay=0.05):
+    def __init__(self, params: Any, lr: float = 0.5, decay: float = 0.05) -> None:
         super().__init__(params, {"lr": lr, "decay": decay})
 
     @torch.no_grad()
-    def step(self, closure=None):
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
         for group in self.param_groups:
             for p in group["params"]:
                 taken = self.state[p].setdefault("taken", 0)
