@@ -51,7 +51,7 @@ LASSO = "lasso:features=60,samples=10,l1_weight=0.05"
 def digits(seed: int, nodes: int = 10) -> tuple[NeuralNetwork, Network]:
     """Return the training of an MLP on digits in single precision, and a ring, or one node."""
     network = build_network("ring" if nodes > 1 else "complete", nodes)
-    problem = plugins.load("dataset", MLP if nodes > 1 else "mlp:shrink=2")(network, seed=seed)
+    problem = plugins.load("dataset", MLP if nodes > 1 else "mlp:shrink=2,samples=10000")(network, seed=seed)
     assert isinstance(problem, NeuralNetwork)
     return problem.to(dtype=torch.float32), network.to(dtype=torch.float32)
 
