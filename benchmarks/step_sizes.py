@@ -107,7 +107,7 @@ def starts(iterations: int) -> None:
         best = [min(column) for column in zip(*rows.values(), strict=True)]
         for step in STARTS:
             row = reached(learned(step), problem, network, iterations)
-            ratios = "  ".join(f"{k / b:5.2f}x" for k, b in zip(row, best, strict=True))
+            ratios = "  ".join(f"{k / b:5.2f}x" if b < math.inf else "     -" for k, b in zip(row, best, strict=True))
             print(f"learned {step:5.0e}   {'  '.join(f'{k:6.0f}' for k in row)}   of the best {ratios}", flush=True)
 
 
