@@ -21,7 +21,7 @@ class PermutedLabels(Stochastic):
     In iterations k with :math:`\lfloor k / T \rfloor = p` a sample of class c has the label :math:`\pi_p(c)`, at all
     nodes; :math:`\pi_0` is the identity, and the others are random permutations. What an optimizer has learned of the
     last layer is wrong after a change, and steps that fit the end of a period are too short for the beginning of the
-    next (the kind of test that Sharifnassab et al. 2025, arXiv:2402.02342, section 6, call non-stationary).
+    next (what Sharifnassab et al. 2025, arXiv:2402.02342, call non-stationary).
 
     Draws are those of :class:`.Stochastic`. The full problem, on which iterates are measured, has the labels of period
     0; what an optimizer is to make small is the loss of each draw before it steps.

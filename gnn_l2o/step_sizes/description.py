@@ -15,7 +15,7 @@ from gnn_l2o.step_sizes.meta_optimize import MetaOptimize
 
 NAME = "metaoptimize"
 
-# The values of Sharifnassab et al. 2025 (arXiv:2402.02342, section 6 and its appendix).
+# The values of Sharifnassab et al. 2025 (arXiv:2402.02342).
 META_STEP = 1e-3
 WEIGHT_DECAY = 0.1
 FIRST_STEP = {"sgdm": 1e-5}
