@@ -30,6 +30,7 @@ from gnn_l2o.learned.matrix_milodo import MatrixMiLoDoArchitecture
 from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.learned.milodo_architecture import MiLoDoArchitecture
 from gnn_l2o.learned.per_node import PerNodeArchitecture
+from gnn_l2o.learned.unrolled import UNROLLED
 from gnn_l2o.nn.preconditioner import Preconditioner
 
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.toml"
@@ -49,6 +50,7 @@ for _architecture in (
     BaseRulesArchitecture,
     LPGExtraArchitecture,
     LearnedScalarsArchitecture,
+    *UNROLLED,
 ):
     ARCHITECTURES.register(_architecture)
 

@@ -1,0 +1,116 @@
+"""ALISTA: analytic weights, and a step and a threshold learned for each layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from gnn_l2o.graph.network import Network
+from gnn_l2o.learned.unrolled.network import (
+    THRESHOLD,
+    Layers,
+    Unrolled,
+    UnrolledArchitecture,
+    UnrolledState,
+    soft_with_support,
+    support_share,
+)
+from gnn_l2o.problems import Problem
+from gnn_l2o.problems.dictionary import Dictionary
+from gnn_l2o.problems.sparse_recovery import Measurements
+
+
+class StepAndThreshold(nn.Module):
+    """The two numbers of a layer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.step = nn.Parameter(torch.tensor(1.0))
+        self.threshold = nn.Parameter(torch.tensor(0.1))
+
+
+@dataclass(frozen=True)
+class ALISTA(Unrolled):
+    r"""ALISTA (Liu, Chen, Wang, Yin 2019, ICLR, "ALISTA: analytic weights are as good as learned weights", Eq. (15)).
+
+    .. math::
+        x^{k+1} = \eta^{p_k}_{\theta_k}\bigl(x^k + \gamma_k W^\top (b - A x^k)\bigr)
+
+    with :math:`\eta^p_\theta` soft thresholding with support selection (:func:`.soft_with_support`). Learned are the
+    step :math:`\gamma_k` and the threshold :math:`\theta_k` of every layer, 2T numbers in all; W follows from A alone
+    (:func:`.analytic_weights`). Node i averages :math:`x_i + \gamma_k N W_i^\top (b_i - A_i x_i)` with the others.
+
+    The weights run on any graph and, within reason, for any dictionary of the same proportions and density. The rows
+    :math:`W_i` live at the nodes; W depends on all of A and is found at design time, not during the run.
+
+    Untrained, with :math:`\gamma = 1` and :math:`\theta = 0.4/L`, it is ISTA with W in place of A/L.
+    """
+
+    support_rate: float = field(default=1.2, kw_only=True)
+    support_max: float = field(default=13.0, kw_only=True)
+
+    def refusal(self, problem: Problem, network: Network) -> str | None:
+        if problem.holders is not None:
+            return f"{self.name} finds its matrix W from the whole dictionary; this process has a part of it"
+        return super().refusal(problem, network)
+
+    def propose(
+        self, layer: StepAndThreshold, given: Measurements, state: UnrolledState
+    ) -> tuple[Tensor, None, tuple[Tensor, ...]]:
+        dictionary, b = given
+        residual = b - dictionary.apply(state.x)
+        return state.x + layer.step * dictionary.correlate(residual, dictionary.analytic), None, ()
+
+    def accept(
+        self,
+        layer: StepAndThreshold,
+        given: Measurements,
+        average: Tensor,
+        memory: tuple[Tensor, ...],
+        state: UnrolledState,
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        share = support_share(state.layer, self.support_rate, self.support_max)
+        return soft_with_support(average, layer.threshold, share), ()
+
+
+@dataclass(frozen=True)
+class ALISTAArchitecture(UnrolledArchitecture):
+    """ALISTA.
+
+    Attributes:
+        support_rate: percent of the entries, times the number of the layer, that pass its threshold unshrunk.
+        support_max: percent of the entries that pass at most.
+        initial_step: the step of all layers before training; less than 1 for exact diffusion, since the rows of a node
+            alone are far more curved than their average.
+    """
+
+    name = "alista"
+    description = "ALISTA, with analytic weights, and a step and a threshold for each layer"
+    scope = (
+        "It recovers sparse signals from few measurements, for dictionaries of the proportions and signals of the "
+        "density it was trained on, their rows split over the nodes of any graph, in as many steps as layers."
+    )
+    support_rate: float = 1.2
+    support_max: float = 13.0
+    initial_step: float = 1.0
+
+    def build(self) -> Layers[StepAndThreshold]:
+        return Layers([StepAndThreshold() for _ in range(self.depth)])
+
+    def emit_classical(self, weights: Layers[StepAndThreshold], dictionary: Dictionary) -> None:
+        for layer in weights.layers:
+            assert isinstance(layer, StepAndThreshold)
+            nn.init.constant_(layer.step, self.initial_step)
+            nn.init.constant_(layer.threshold, self.initial_step * THRESHOLD / dictionary.smoothness)
+
+    def algorithm(self, weights: Layers[StepAndThreshold], name: str | None = None) -> ALISTA:
+        return ALISTA(
+            weights,
+            name or self.name,
+            sums=self.sums,
+            rounds=self.rounds,
+            support_rate=self.support_rate,
+            support_max=self.support_max,
+        )

@@ -1,0 +1,282 @@
+"""What all unrolled networks for sparse recovery share: layers, one exchange in each, and their training stages."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.graph.network import Network
+from gnn_l2o.learned.architecture import Architecture, LearnedOptimizer, require
+from gnn_l2o.learned.unrolled.sums import Correction, How, SumOverNodes, joined
+from gnn_l2o.problems import Problem, SparseRecovery
+from gnn_l2o.problems.dictionary import Dictionary
+from gnn_l2o.problems.sparse_recovery import Measurements
+
+Layer = TypeVar("Layer", bound=nn.Module)
+CLASSICAL = "classical"
+"""The initialization of all unrolled networks: the classical algorithm that the network unrolls, for its dictionary."""
+THRESHOLD = 0.4
+"""Times 1/L the threshold of all layers before training: ISTA for LASSO with the weight 0.4 (Gregor, LeCun 2010)."""
+
+
+class Layers(nn.Module, Generic[Layer]):
+    """The weights of an unrolled network: one module a layer, and perhaps one that all layers share.
+
+    Args:
+        layers: in their order.
+        shared: trained with all layers.
+    """
+
+    def __init__(self, layers: list[Layer], shared: nn.Module | None = None) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.shared = shared if shared is not None else nn.Module()
+
+    def __getitem__(self, layer: int) -> Layer:
+        return self.layers[layer]  # type: ignore[return-value]  # ModuleList has lost their type
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def new_parameters(self, layer: int) -> list[nn.Parameter]:
+        """Return the parameters that come in with a layer; with the first one, the shared ones too."""
+        return [*self.layers[layer].parameters(), *(self.shared.parameters() if layer == 0 else ())]
+
+    def parameters_up_to(self, layer: int) -> list[nn.Parameter]:
+        """Return the parameters of a layer and of all before it."""
+        return [p for k in range(layer + 1) for p in self.new_parameters(k)]
+
+
+@dataclass(frozen=True, eq=False)
+class UnrolledState:
+    """State of an :class:`Unrolled` network."""
+
+    x: Tensor  # (N, n), the estimates
+    memory: tuple[Tensor, ...]  # (N, .) each, what a network keeps besides from layer to layer
+    correction: Correction | None  # of exact diffusion
+    layer: int  # the next one
+
+
+@dataclass(frozen=True)
+class Unrolled(LearnedOptimizer[UnrolledState, Layers[Any]]):
+    r"""A network whose layers estimate a sparse x* from measurements b = A x* + noise, the rows of A split over nodes.
+
+    A layer is :meth:`propose`, which a node computes of its own rows; one average over the nodes
+    (:class:`.SumOverNodes`), where ``sums`` says how; and :meth:`accept`, again at every node. With exact averages
+    every node has the iterates of the centralized network; on a single node it is that network bit for bit.
+
+    It estimates x*, and does not minimize F: the regularizer plays no part, and there is no fixed point to converge to.
+    Its accuracy is the NMSE (:mod:`gnn_l2o.problems.nmse`). It has as many iterations as layers. The dictionary is known
+    at design time, and with it the number of its rows and of the nodes.
+
+    Attributes:
+        sums: how a layer averages over the nodes.
+        rounds: of gossip, a layer.
+    """
+
+    run_settings = ("rounds",)
+    run_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"sums": ("sum", "gossip", "exact_diffusion")}
+    numbers: ClassVar[int] = 0  # that travel with the vector of a layer
+    gradients: ClassVar[int] = 1  # products with A_i and its transpose in a layer, of the cost of a gradient
+    sums_a_layer: ClassVar[int] = 1  # 0 where one average, before the first layer, is enough
+
+    sums: How = field(default="gossip", kw_only=True)
+    rounds: int = field(default=8, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not self.sums_a_layer and self.sums == "exact_diffusion":
+            raise InputError(f"{self.name} averages once only, and exact diffusion over layers; expected sums 'gossip'")
+
+    @property
+    def depth(self) -> int:
+        return len(self.weights)
+
+    @property
+    def averages(self) -> SumOverNodes:
+        """How the nodes average."""
+        return SumOverNodes(self.sums, self.rounds)
+
+    @property
+    def setup_knowledge(self) -> frozenset[str]:  # type: ignore[override]  # elsewhere the same for a whole class
+        return self.averages.setup_knowledge
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(gradients=self.gradients) + self.averages.cost(self.numbers) * self.sums_a_layer
+
+    @property
+    def setup_cost(self) -> Cost:  # type: ignore[override]  # elsewhere the same for a whole class
+        return (Cost(gradients=1) + self.averages.cost(0)) * (1 - self.sums_a_layer)
+
+    def refusal(self, problem: Problem, network: Network) -> str | None:
+        if not isinstance(problem, SparseRecovery):
+            return f"{self.name} recovers sparse signals (dataset sparse_recovery); this is a {type(problem).__name__}"
+        return super().refusal(problem, network)
+
+    def init(self, problem: Problem, network: Network, x0: Tensor) -> UnrolledState:
+        require(self, problem, network)
+        assert isinstance(problem, SparseRecovery)
+        problem.calls.gradients += 1 - self.sums_a_layer
+        return self.first_state(problem.measurements, network, x0)
+
+    def step(self, problem: Problem, network: Network, state: UnrolledState) -> UnrolledState:
+        if state.layer >= self.depth:
+            raise InputError(f"{self.name} has {self.depth} layers; expected at most as many iterations")
+        assert isinstance(problem, SparseRecovery)
+        problem.calls.gradients += self.gradients
+        return self.next_state(problem.measurements, network, state)
+
+    def first_state(self, given: Measurements, network: Network, x0: Tensor) -> UnrolledState:
+        """Return the state before the first layer, ``x0`` being ``(N, n)``."""
+        begun = torch.cat([x0, x0.new_zeros(len(x0), self.numbers)], dim=1)
+        return UnrolledState(x0, self.first_memory(given, network, x0), self.averages.init(begun), 0)
+
+    def next_state(self, given: Measurements, network: Network, state: UnrolledState) -> UnrolledState:
+        """Return the state after a layer."""
+        layer = self.weights[state.layer]
+        psi, numbers, memory = self.propose(layer, given, state)
+        correction = state.correction
+        if self.sums_a_layer:
+            psi, correction = self.averages(network, joined(psi, numbers), correction, self.numbers)
+        x, memory = self.accept(layer, given, psi, memory, state)
+        return UnrolledState(x, memory, correction, state.layer + 1)
+
+    def first_memory(self, given: Measurements, network: Network, x0: Tensor) -> tuple[Tensor, ...]:
+        """Return the memory before the first layer."""
+        return ()
+
+    @abstractmethod
+    def propose(
+        self, layer: Any, given: Measurements, state: UnrolledState
+    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
+        """Return what the nodes average, ``(N, n)`` and ``(N, numbers)``, and the memory; no communication."""
+
+    @abstractmethod
+    def accept(
+        self, layer: Any, given: Measurements, average: Tensor, memory: tuple[Tensor, ...], state: UnrolledState
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return the next estimate of every node, ``(N, n)``, and the memory; no communication.
+
+        Args:
+            layer: its weights.
+            given: the measurements.
+            average: ``(N, n + numbers)``, at every node.
+            memory: as :meth:`propose` returned it.
+            state: before the layer.
+        """
+
+
+@dataclass(frozen=True)
+class UnrolledArchitecture(Architecture[Layers[Any]]):
+    """What the unrolled networks have in common.
+
+    Attributes:
+        depth: how many layers.
+        sums: how the nodes average in a layer: sum (exact), gossip, or exact_diffusion.
+        rounds: of gossip, a layer.
+    """
+
+    inits = (CLASSICAL,)
+
+    depth: int = 16
+    sums: How = "gossip"
+    rounds: int = 8
+
+    @abstractmethod
+    def emit_classical(self, weights: Layers[Any], dictionary: Dictionary) -> None:
+        """Set weights to the classical algorithm for this dictionary, from which training begins."""
+
+
+@dataclass(frozen=True)
+class BoundArchitecture(UnrolledArchitecture):
+    """An unrolled network with matrices of the size of A, which belong to that one dictionary.
+
+    Attributes:
+        measurements: the number of rows m of the dictionary; ``None`` until it is known.
+        features: the number of its columns n; ``None`` until it is known.
+        dictionary: a fingerprint of the dictionary; ``None`` until it is known.
+    """
+
+    scope = "It runs on the dictionary it was trained for and on no other, its rows split over the nodes of any graph."
+
+    measurements: int | None = None
+    features: int | None = None
+    dictionary: str | None = None
+
+    def bind(self, problem: Problem, network: Network) -> Self:
+        import dataclasses
+
+        if self.dictionary is not None or not isinstance(problem, SparseRecovery):
+            return self
+        found = {"measurements": problem.total, "features": problem.dim, "dictionary": problem.dictionaries[0]}
+        return dataclasses.replace(self, **found)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """m and n.
+
+        Raises:
+            InputError: they are not known.
+        """
+        if self.measurements is None or self.features is None:
+            raise InputError(f"a {self.name} needs the size of its dictionary; Architecture.bind takes it")
+        return self.measurements, self.features
+
+
+@dataclass(frozen=True)
+class Bound(Unrolled):
+    """An unrolled network with matrices that belong to one dictionary.
+
+    Attributes:
+        dictionary: a fingerprint of it.
+    """
+
+    dictionary: str | None = field(default=None, kw_only=True)
+
+    def refusal(self, problem: Problem, network: Network) -> str | None:
+        reason = super().refusal(problem, network)
+        if reason is None and isinstance(problem, SparseRecovery):
+            for found in problem.dictionaries:
+                if found != self.dictionary:
+                    return (
+                        f"the weights of {self.name} belong to the dictionary {self.dictionary}, this one is {found}; "
+                        "expected features, measurements, condition_number and dictionary as in its recipe"
+                    )
+        return reason
+
+
+def soft(v: Tensor, threshold: Tensor) -> Tensor:
+    r"""Return :math:`\operatorname{sign}(v) \max(|v| - t, 0)`."""
+    return v.sign() * (v.abs() - threshold).relu()
+
+
+def soft_with_support(v: Tensor, threshold: Tensor, share: float) -> Tensor:
+    r"""Soft thresholding that passes the largest entries unchanged (support selection).
+
+    An entry passes where it is above the threshold and among the :math:`\lceil p n \rceil` largest in magnitude (Chen,
+    Liu, Wang, Yin 2018, arXiv:1808.10038, Eq. (13)). What passes is a constant for back-propagation.
+
+    Args:
+        v: ``(N, n)``.
+        threshold: t.
+        share: p, between 0 and 1; with 0 it is :func:`soft`, bit for bit.
+    """
+    shrunk = soft(v, threshold)
+    count = -int(-share * v.size(1) // 1)
+    if count == 0:
+        return shrunk
+    size = v.detach().abs()
+    smallest = size.topk(count, dim=1).values[:, -1:]
+    return torch.where((size >= smallest) & (size > threshold.detach()), v, shrunk)
+
+
+def support_share(layer: int, rate: float, maximum: float) -> float:
+    """Return the share of entries that pass in a layer, counted from 0, of settings in percent."""
+    return min(rate * (layer + 1), maximum) / 100
