@@ -24,7 +24,7 @@ def sample(
 
     :math:`f_i(x) = \frac N2 \|A_i x - b_i\|^2`, so that :math:`\frac1N \sum_i f_i(x) = \frac12 \|A x - b\|^2` however
     the rows are split, and :math:`r(x) = \lambda_1 \|x\|_1`. The columns of A have norm 1 (Chen, Liu, Wang, Yin 2018,
-    arXiv:1808.10038, Section 4). The signal x* is known, so that estimates of it can be judged by their NMSE.
+    arXiv:1808.10038). The signal x* is known, so that estimates of it can be judged by their NMSE.
 
     Args:
         network: whose nodes hold the data.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -76,18 +77,26 @@ class Dictionary:
     def analytic(self) -> Tensor:
         """The analytic weights of every dictionary (:func:`analytic_weights`) at its nodes, ``(M, k, n)``."""
         found = torch.zeros_like(self.rows)
-        before: tuple[Tensor, Tensor] | None = None
-        for position in range(int(self.batch[-1]) + 1):
-            whole, nodes = self.whole(position), self.batch == position
-            if before is None or not torch.equal(before[0], whole):
-                before = whole, analytic_weights(whole)
-            found[nodes] = before[1][self.number[nodes]] * self.present[nodes].unsqueeze(2)
+        for nodes, weights in self._of_each(analytic_weights):
+            found[nodes] = weights[self.number[nodes]] * self.present[nodes].unsqueeze(2)
         return found
 
     @cached_property
-    def smoothness(self) -> float:
-        r""":math:`1.001 \|A\|_2^2` of the first dictionary, the constant L by which thresholds are scaled."""
-        return 1.001 * float(torch.linalg.matrix_norm(self.whole().double(), ord=2)) ** 2
+    def smoothness(self) -> Tensor:
+        r"""The constant :math:`L = 1.001 \|A\|_2^2` of the dictionary of every node, ``(M, 1)``."""
+        found = self.rows.new_zeros(len(self.batch), 1)
+        for nodes, norm in self._of_each(lambda whole: torch.linalg.matrix_norm(whole.double(), ord=2)):
+            found[nodes] = 1.001 * norm.to(found) ** 2
+        return found
+
+    def _of_each(self, function: Callable[[Tensor], Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield for every dictionary its nodes, ``(M,)``, bool, and a function of it; once for equal ones in a row."""
+        before: tuple[Tensor, Tensor] | None = None
+        for position in range(int(self.batch[-1]) + 1):
+            whole = self.whole(position)
+            if before is None or not torch.equal(before[0], whole):
+                before = whole, function(whole)
+            yield self.batch == position, before[1]
 
     def of_copies(self, value: Tensor, rows: int) -> Tensor:
         """Repeat what every stored node has for as many copies as there are rows: ``(M, ...)`` to ``(C M, ...)``."""
@@ -108,7 +117,7 @@ def analytic_weights(matrix: Tensor) -> Tensor:
     .. math::
         w_j = \frac{G^{-1} a_j}{a_j^\top G^{-1} a_j}, \qquad G = A A^\top
 
-    These are the weights of Liu, Chen, Wang, Yin 2019 (ALISTA, ICLR, Eq. (16)), there found by projected gradient
+    These are the weights of Liu, Chen, Wang, Yin 2019 (ALISTA, ICLR), there found by projected gradient
     steps. The columns of W do not share a constraint, and :math:`\|W^\top A\|_F^2 = \sum_j w_j^\top G w_j`; one
     Lagrange multiplier for each column gives the formula. It is computed in double precision by one Cholesky factor.
 
@@ -117,4 +126,4 @@ def analytic_weights(matrix: Tensor) -> Tensor:
     """
     a = matrix.double()
     solved = torch.cholesky_solve(a, torch.linalg.cholesky(a @ a.t()))
-    return (solved / (a * solved).sum(dim=0)).to(matrix)
+    return (solved / (a * solved).sum(dim=0)).to(matrix).contiguous()

@@ -162,12 +162,17 @@ class SparseRecovery(LeastSquares):
 
     def repeat(self, copies: int) -> Self:
         # The base class repeats what it knows of; the target has a row for each problem.
-        changed = {"target": self.target.repeat(copies, 1), "dictionaries": copies * self.dictionaries}
-        return dataclasses.replace(super().repeat(copies), **changed)
+        repeated = super().repeat(copies)
+        target, dictionaries = self.target.repeat(copies, 1), copies * self.dictionaries
+        return dataclasses.replace(repeated, target=target, dictionaries=dictionaries)
 
     def _of_nodes(self, nodes: Tensor) -> dict[str, Any]:
         return {**super()._of_nodes(nodes), "rows": self.rows[nodes], "peers": self.peers[nodes]}
 
     def _moved(self, device: torch.device | str | None, dtype: torch.dtype | None) -> dict[str, Any]:
-        moved = {"target": cast(self.target, device, dtype), "rows": self.rows.to(device), "peers": self.peers.to(device)}
+        moved = {
+            "target": cast(self.target, device, dtype),
+            "rows": self.rows.to(device),
+            "peers": self.peers.to(device),
+        }
         return {**super()._moved(device, dtype), **moved}

@@ -14,7 +14,7 @@ class SparseSignal:
     r"""The distribution of x* and of the noise in b = A x* + noise.
 
     An entry of x* is standard normal with probability p and else 0. The noise is normal; its deviation is that of the
-    entries of A x* times :math:`10^{-\mathrm{SNR}/20}` (Chen, Liu, Wang, Yin 2018, arXiv:1808.10038, Section 4).
+    entries of A x* times :math:`10^{-\mathrm{SNR}/20}` (Chen, Liu, Wang, Yin 2018, arXiv:1808.10038).
 
     Attributes:
         density: p.
@@ -63,7 +63,7 @@ def draw_dictionary(
 
     Its entries are independent and normal. With a condition number :math:`\kappa` the singular values are replaced by
     :math:`10^0, \dots, 10^{-\log_{10} \kappa}`, evenly spaced in the exponent, before the columns are brought to norm 1
-    (Chen, Liu, Wang, Yin 2018, arXiv:1808.10038, Section 4); that changes them a little.
+    (Chen, Liu, Wang, Yin 2018, arXiv:1808.10038); that changes them a little.
 
     Args:
         rows: m.

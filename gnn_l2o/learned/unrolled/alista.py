@@ -33,7 +33,8 @@ class StepAndThreshold(nn.Module):
 
 @dataclass(frozen=True)
 class ALISTA(Unrolled):
-    r"""ALISTA (Liu, Chen, Wang, Yin 2019, ICLR, "ALISTA: analytic weights are as good as learned weights", Eq. (15)).
+    r"""ALISTA (Liu, Chen, Wang, Yin 2019, ICLR, "ALISTA: analytic weights are as good as learned weights in
+    LISTA").
 
     .. math::
         x^{k+1} = \eta^{p_k}_{\theta_k}\bigl(x^k + \gamma_k W^\top (b - A x^k)\bigr)
@@ -58,10 +59,10 @@ class ALISTA(Unrolled):
 
     def propose(
         self, layer: StepAndThreshold, given: Measurements, state: UnrolledState
-    ) -> tuple[Tensor, None, tuple[Tensor, ...]]:
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         dictionary, b = given
         residual = b - dictionary.apply(state.x)
-        return state.x + layer.step * dictionary.correlate(residual, dictionary.analytic), None, ()
+        return state.x + layer.step * dictionary.correlate(residual, dictionary.analytic), ()
 
     def accept(
         self,
@@ -100,10 +101,9 @@ class ALISTAArchitecture(UnrolledArchitecture):
         return Layers([StepAndThreshold() for _ in range(self.depth)])
 
     def emit_classical(self, weights: Layers[StepAndThreshold], dictionary: Dictionary) -> None:
-        for layer in weights.layers:
-            assert isinstance(layer, StepAndThreshold)
+        for layer in weights:
             nn.init.constant_(layer.step, self.initial_step)
-            nn.init.constant_(layer.threshold, self.initial_step * THRESHOLD / dictionary.smoothness)
+            nn.init.constant_(layer.threshold, self.initial_step * THRESHOLD / float(dictionary.smoothness[0]))
 
     def algorithm(self, weights: Layers[StepAndThreshold], name: str | None = None) -> ALISTA:
         return ALISTA(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -14,9 +15,10 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import Architecture, LearnedOptimizer, require
-from gnn_l2o.learned.unrolled.sums import Correction, How, SumOverNodes, joined
+from gnn_l2o.learned.unrolled.sums import Correction, How, SumOverNodes
 from gnn_l2o.problems import Problem, SparseRecovery
 from gnn_l2o.problems.dictionary import Dictionary
+from gnn_l2o.problems.nmse import set_nmse
 from gnn_l2o.problems.sparse_recovery import Measurements
 
 Layer = TypeVar("Layer", bound=nn.Module)
@@ -37,13 +39,16 @@ class Layers(nn.Module, Generic[Layer]):
     def __init__(self, layers: list[Layer], shared: nn.Module | None = None) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.shared = shared if shared is not None else nn.Module()
+        self.shared: Any = shared if shared is not None else nn.Module()
 
     def __getitem__(self, layer: int) -> Layer:
         return self.layers[layer]  # type: ignore[return-value]  # ModuleList has lost their type
 
     def __len__(self) -> int:
         return len(self.layers)
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)  # type: ignore[arg-type]  # as above
 
     def new_parameters(self, layer: int) -> list[nn.Parameter]:
         """Return the parameters that come in with a layer; with the first one, the shared ones too."""
@@ -73,8 +78,8 @@ class Unrolled(LearnedOptimizer[UnrolledState, Layers[Any]]):
     every node has the iterates of the centralized network; on a single node it is that network bit for bit.
 
     It estimates x*, and does not minimize F: the regularizer plays no part, and there is no fixed point to converge to.
-    Its accuracy is the NMSE (:mod:`gnn_l2o.problems.nmse`). It has as many iterations as layers. The dictionary is known
-    at design time, and with it the number of its rows and of the nodes.
+    Its accuracy is the NMSE (:mod:`gnn_l2o.problems.nmse`). It has as many iterations as layers. The dictionary is
+    known at design time, and with it the number of its rows and of the nodes.
 
     Attributes:
         sums: how a layer averages over the nodes.
@@ -85,6 +90,7 @@ class Unrolled(LearnedOptimizer[UnrolledState, Layers[Any]]):
     run_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"sums": ("sum", "gossip", "exact_diffusion")}
     numbers: ClassVar[int] = 0  # that travel with the vector of a layer
     gradients: ClassVar[int] = 1  # products with A_i and its transpose in a layer, of the cost of a gradient
+    validation_label: ClassVar[str] = "NMSE over the held-out signals, dB"
     sums_a_layer: ClassVar[int] = 1  # 0 where one average, before the first layer, is enough
 
     sums: How = field(default="gossip", kw_only=True)
@@ -141,22 +147,37 @@ class Unrolled(LearnedOptimizer[UnrolledState, Layers[Any]]):
     def next_state(self, given: Measurements, network: Network, state: UnrolledState) -> UnrolledState:
         """Return the state after a layer."""
         layer = self.weights[state.layer]
-        psi, numbers, memory = self.propose(layer, given, state)
+        psi, memory = self.propose(layer, given, state)
         correction = state.correction
         if self.sums_a_layer:
-            psi, correction = self.averages(network, joined(psi, numbers), correction, self.numbers)
+            psi, correction = self.averages(network, psi, correction, self.numbers)
         x, memory = self.accept(layer, given, psi, memory, state)
         return UnrolledState(x, memory, correction, state.layer + 1)
+
+    def loss(self, given: Measurements, x: Tensor, target: Tensor) -> Tensor:
+        r"""Return what training minimizes of the estimates of every node, here :math:`\tfrac12 \|x_i - x^\star\|^2`.
+
+        Args:
+            given: the measurements.
+            x: ``(N, n)``.
+            target: x* at every node, ``(N, n)``.
+
+        Returns:
+            ``(N,)``.
+        """
+        return 0.5 * (x - target).square().sum(dim=1)
+
+    def validation(self, given: Measurements, x: Tensor, target: Tensor) -> Tensor:
+        """Return the number that the best weights are chosen by, here the NMSE over the set in dB; as :meth:`loss`."""
+        return set_nmse(x, target)
 
     def first_memory(self, given: Measurements, network: Network, x0: Tensor) -> tuple[Tensor, ...]:
         """Return the memory before the first layer."""
         return ()
 
     @abstractmethod
-    def propose(
-        self, layer: Any, given: Measurements, state: UnrolledState
-    ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
-        """Return what the nodes average, ``(N, n)`` and ``(N, numbers)``, and the memory; no communication."""
+    def propose(self, layer: Any, given: Measurements, state: UnrolledState) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Return what the nodes average, ``(N, n + numbers)``, and the memory; no communication."""
 
     @abstractmethod
     def accept(
@@ -190,6 +211,10 @@ class UnrolledArchitecture(Architecture[Layers[Any]]):
     rounds: int = 8
 
     @abstractmethod
+    def algorithm(self, weights: Layers[Any], name: str | None = None) -> Unrolled:
+        """Return the network that these weights make."""
+
+    @abstractmethod
     def emit_classical(self, weights: Layers[Any], dictionary: Dictionary) -> None:
         """Set weights to the classical algorithm for this dictionary, from which training begins."""
 
@@ -211,12 +236,11 @@ class BoundArchitecture(UnrolledArchitecture):
     dictionary: str | None = None
 
     def bind(self, problem: Problem, network: Network) -> Self:
-        import dataclasses
-
         if self.dictionary is not None or not isinstance(problem, SparseRecovery):
             return self
-        found = {"measurements": problem.total, "features": problem.dim, "dictionary": problem.dictionaries[0]}
-        return dataclasses.replace(self, **found)
+        return dataclasses.replace(
+            self, measurements=problem.total, features=problem.dim, dictionary=problem.dictionaries[0]
+        )
 
     @property
     def size(self) -> tuple[int, int]:
@@ -261,7 +285,7 @@ def soft_with_support(v: Tensor, threshold: Tensor, share: float) -> Tensor:
     r"""Soft thresholding that passes the largest entries unchanged (support selection).
 
     An entry passes where it is above the threshold and among the :math:`\lceil p n \rceil` largest in magnitude (Chen,
-    Liu, Wang, Yin 2018, arXiv:1808.10038, Eq. (13)). What passes is a constant for back-propagation.
+    Liu, Wang, Yin 2018, arXiv:1808.10038). What passes is a constant for back-propagation.
 
     Args:
         v: ``(N, n)``.
@@ -269,12 +293,22 @@ def soft_with_support(v: Tensor, threshold: Tensor, share: float) -> Tensor:
         share: p, between 0 and 1; with 0 it is :func:`soft`, bit for bit.
     """
     shrunk = soft(v, threshold)
-    count = -int(-share * v.size(1) // 1)
+    return shrunk if share == 0 else torch.where(supported(v, threshold, share), v, shrunk)
+
+
+@torch.no_grad()
+def supported(v: Tensor, threshold: Tensor, share: float) -> Tensor:
+    """Return which entries pass in :func:`soft_with_support`, ``(N, n)``, bool."""
+    count, size = -int(-share * v.size(1) // 1), v.abs()
     if count == 0:
-        return shrunk
-    size = v.detach().abs()
-    smallest = size.topk(count, dim=1).values[:, -1:]
-    return torch.where((size >= smallest) & (size > threshold.detach()), v, shrunk)
+        return torch.zeros_like(v, dtype=torch.bool)
+    smallest = size.topk(count, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
+    return (size >= smallest) & (size > threshold)
+
+
+def random_matrix(rows: int, columns: int) -> Tensor:
+    """Draw a matrix with columns of norm about 1; training replaces it by the classical one."""
+    return torch.randn(rows, columns) / rows**0.5
 
 
 def support_share(layer: int, rate: float, maximum: float) -> float:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost
@@ -81,8 +80,3 @@ class SumOverNodes:
         corrected = psi + (memory.combined - memory.psi)
         combined = 0.5 * (corrected + network.mix(corrected))
         return combined, Correction(psi=psi, combined=combined)
-
-
-def joined(vector: Tensor, numbers: Tensor | None) -> Tensor:
-    """Return vectors ``(N, n)`` with numbers ``(N, k)`` as further columns."""
-    return vector if numbers is None else torch.cat([vector, numbers], dim=1)

@@ -65,7 +65,7 @@ class LayerwiseConfig:
     r"""Everything that decides the outcome of the training of an unrolled network.
 
     For each layer k in turn, the stages minimize :math:`\tfrac12 \|x^k - x^\star\|^2`, summed over a batch of new
-    signals, of that layer's estimates alone (Chen, Liu, Wang, Yin 2018, arXiv:1808.10038, Section 4).
+    signals, of that layer's estimates alone (Chen, Liu, Wang, Yin 2018, arXiv:1808.10038).
 
     Attributes:
         dataset: the dataset, one, such as ``sparse_recovery:features=512,measurements=256``.

@@ -19,7 +19,6 @@ from gnn_l2o._utils.output_folder import claimed
 from gnn_l2o.learned import save_weights
 from gnn_l2o.learned.model import RECIPE, WEIGHTS
 from gnn_l2o.learned.unrolled import Layers
-from gnn_l2o.problems.nmse import set_nmse
 from gnn_l2o.training.checkpoint import CHECKPOINT, Checkpoint, Progress
 from gnn_l2o.training.curve import CurvePoint, write_curve
 from gnn_l2o.training.denormals import flush_denormals
@@ -27,7 +26,6 @@ from gnn_l2o.training.layerwise.card import write_card
 from gnn_l2o.training.layerwise.config import LayerStage, LayerwiseConfig
 from gnn_l2o.training.layerwise.samples import Source, estimates
 
-LABEL = "NMSE over the held-out signals, dB"
 _FAILURES = 10  # updates in a row without a finite gradient, after which training is in vain
 
 
@@ -151,7 +149,7 @@ class LayerwiseRun:
         if only_new and layer == 0:  # the memory before the first layer depends on shared weights
             state = samples.begin(self.network)
         state = samples.advance(self.network, state, 1)
-        loss = 0.5 * (state.x - samples.targets_at_nodes).square().sum()
+        loss = self.network.loss(samples.given, state.x, samples.targets_at_nodes).sum()
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self._trained(layer, stage), self.config.clip)
@@ -174,8 +172,10 @@ class LayerwiseRun:
         return torch.optim.Adam(self._trained(layer, stage), lr=stage.lr)
 
     def _validate(self, layer: int) -> float:
-        """Return the NMSE of the layer's estimates in dB, infinite if it is no number."""
-        found = set_nmse(estimates(self.network, self.validation, layer + 1), self.validation.targets_at_nodes)
+        """Return the validation value of the layer's estimates, infinite if it is no number."""
+        held_out = self.validation
+        x = estimates(self.network, held_out, layer + 1)
+        found = self.network.validation(held_out.given, x, held_out.targets_at_nodes)
         return float(found.nan_to_num(nan=math.inf, posinf=math.inf))
 
     def _judge(self, layer: int) -> None:
@@ -210,7 +210,7 @@ class LayerwiseRun:
         if progress.stage % len(self.config.stages) == 0:
             progress.epoch = 0
             save_weights(self.folder, self.weights, self.config.architecture)
-            write_curve(self.folder, progress.curve, LABEL)
+            write_curve(self.folder, progress.curve, self.network.validation_label)
             self.report(self)
 
     def save_checkpoint(self) -> None:
