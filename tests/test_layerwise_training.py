@@ -80,8 +80,7 @@ class Interrupted(Exception):
     pass
 
 
-@pytest.mark.parametrize("kind", ["alista", "lista"])
-@pytest.mark.parametrize("after", [7, 12, 20])
+@pytest.mark.parametrize(("kind", "after"), [("alista", 7), ("alista", 12), ("lista", 20)])
 def test_a_resumed_training_gives_the_same_weights(kind: str, after: int, tmp_path: Path) -> None:
     whole = LayerwiseRun(config_of(kind), tmp_path / "whole")
     whole.run()
@@ -128,7 +127,7 @@ def test_a_recipe_comes_back_as_it_was(tmp_path: Path) -> None:
     run.run()
     args = build_parser().parse_args(["--recipe", str(tmp_path / "recipe.toml")])
     assert configuration(args) == run.config
-    assert run.config.architecture.to_dict()["measurements"] == 14
+    assert run.config.architecture.to_dict()["dictionary_rows"] == 14
 
 
 def test_what_is_no_sparse_recovery_is_refused(tmp_path: Path) -> None:

@@ -75,7 +75,8 @@ def build_parser(program: str = "train_gnn.py") -> Parser:
     architecture.add_argument("--architecture", choices=ARCHITECTURES, help=kind)
     add_architecture_flags(architecture, {name: ARCHITECTURES[name] for name in ARCHITECTURES})
 
-    inits = "; ".join(f"{', '.join(ARCHITECTURES[name].inits)} of {name}" for name in ARCHITECTURES)
+    mixed = [name for name in ARCHITECTURES if name not in {kind.name for kind in UNROLLED}]
+    inits = "; ".join(f"{', '.join(ARCHITECTURES[name].inits)} of {name}" for name in mixed)
     training = parser.add_argument_group(
         "training", f"Losses: {', '.join(LOSSES.names())}. Initializations, the default first: {inits}."
     )

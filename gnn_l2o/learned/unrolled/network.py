@@ -224,22 +224,22 @@ class BoundArchitecture(UnrolledArchitecture):
     """An unrolled network with matrices of the size of A, which belong to that one dictionary.
 
     Attributes:
-        measurements: the number of rows m of the dictionary; ``None`` until it is known.
-        features: the number of its columns n; ``None`` until it is known.
+        dictionary_rows: how many rows the dictionary has, m; ``None`` until it is known.
+        dictionary_columns: how many columns it has, n; ``None`` until it is known.
         dictionary: a fingerprint of the dictionary; ``None`` until it is known.
     """
 
     scope = "It runs on the dictionary it was trained for and on no other, its rows split over the nodes of any graph."
 
-    measurements: int | None = None
-    features: int | None = None
+    dictionary_rows: int | None = None
+    dictionary_columns: int | None = None
     dictionary: str | None = None
 
     def bind(self, problem: Problem, network: Network) -> Self:
         if self.dictionary is not None or not isinstance(problem, SparseRecovery):
             return self
         return dataclasses.replace(
-            self, measurements=problem.total, features=problem.dim, dictionary=problem.dictionaries[0]
+            self, dictionary_rows=problem.total, dictionary_columns=problem.dim, dictionary=problem.dictionaries[0]
         )
 
     @property
@@ -249,9 +249,9 @@ class BoundArchitecture(UnrolledArchitecture):
         Raises:
             InputError: they are not known.
         """
-        if self.measurements is None or self.features is None:
+        if self.dictionary_rows is None or self.dictionary_columns is None:
             raise InputError(f"a {self.name} needs the size of its dictionary; Architecture.bind takes it")
-        return self.measurements, self.features
+        return self.dictionary_rows, self.dictionary_columns
 
 
 @dataclass(frozen=True)
