@@ -53,9 +53,10 @@ class ALISTA(Unrolled):
     support_max: float = field(default=13.0, kw_only=True)
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
-        if problem.holders is not None:
+        reason = super().refusal(problem, network)
+        if reason is None and problem.holders is not None:
             return f"{self.name} finds its matrix W from the whole dictionary; this process has a part of it"
-        return super().refusal(problem, network)
+        return reason
 
     def propose(
         self, layer: StepAndThreshold, given: Measurements, state: UnrolledState

@@ -122,9 +122,10 @@ class Unrolled(LearnedOptimizer[UnrolledState, Layers[Any]]):
         return (Cost(gradients=1) + self.averages.cost(0)) * (1 - self.sums_a_layer)
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
-        if not isinstance(problem, SparseRecovery):
+        reason = super().refusal(problem, network)
+        if reason is None and not isinstance(problem, SparseRecovery):
             return f"{self.name} recovers sparse signals (dataset sparse_recovery); this is a {type(problem).__name__}"
-        return super().refusal(problem, network)
+        return reason
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> UnrolledState:
         require(self, problem, network)
