@@ -10,17 +10,19 @@ import pytest
 import torch
 from torch import Tensor
 
+from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import spent
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.graph.network import Network
-from gnn_l2o.learned import ARCHITECTURES, read_architecture
+from gnn_l2o.learned import ARCHITECTURES, load_model, read_architecture
 from gnn_l2o.learned.model import with_run_settings
 from gnn_l2o.learned.unrolled import UNROLLED, Unrolled, UnrolledArchitecture
-from gnn_l2o.learned.unrolled.network import soft_with_support
+from gnn_l2o.learned.unrolled.thresholds import soft_with_support
 from gnn_l2o.limits import RECOVERY
 from gnn_l2o.problems import L1, LeastSquares, SparseRecovery
 from gnn_l2o.problems.dictionary import analytic_weights
+from gnn_l2o.problems.nmse import sample_nmse, set_nmse
 from gnn_l2o.problems.sparse_signal import SparseSignal, draw_dictionary
 
 M, N_FEATURES, LAYERS = 16, 28, 6
@@ -165,7 +167,7 @@ def test_costs_are_those_that_are_counted(kind: str, sums: str) -> None:
     network, problem, graph = dataclasses.replace(network_of(kind), sums=sums), problem_on(8), RING.to()
     after(network, problem, graph)
     assert spent(problem, graph) == network.total_cost(LAYERS)
-    assert network.cost.rounds == (8 if sums == "gossip" else 1)
+    assert network.cost.rounds == (16 if sums == "gossip" else 1)
     assert network.cost.numbers == network.cost.rounds * (kind == "lamp")
 
 
@@ -179,7 +181,7 @@ def test_an_exact_sum_takes_twice_the_radius_in_rounds() -> None:
 def test_one_average_is_enough_for_networks_of_replicated_matrices(kind: str) -> None:
     network, problem, graph = network_of(kind), problem_on(8), RING.to()
     after(network, problem, graph)
-    assert graph.traffic.rounds == 8 and spent(problem, graph) == network.total_cost(LAYERS)
+    assert graph.traffic.rounds == 16 and spent(problem, graph) == network.total_cost(LAYERS)
     with pytest.raises(InputError, match="exact diffusion over layers"):
         dataclasses.replace(network, sums="exact_diffusion")
 
@@ -236,6 +238,47 @@ def test_the_largest_entries_above_the_threshold_pass() -> None:
     v = torch.tensor([[3.0, -2.0, 1.0, 0.5], [0.4, 0.3, 0.2, 0.1]])
     found = soft_with_support(v, torch.tensor(0.75), 0.3)  # two entries, 0.3 * 4 rounded up
     torch.testing.assert_close(found, torch.tensor([[3.0, -2.0, 0.25, 0.0], [0.0, 0.0, 0.0, 0.0]]))
+
+
+# t4: released networks
+
+GATES = {  # NMSE in dB over a set, and as a mean over the signals
+    "alista": (-33.0, -55.0),
+    "lista_cpss": (-22.0, -40.0),
+    "lamp": (-17.0, -35.0),
+    "lfista": (-15.0, -16.0),
+    "lista": (-14.0, -15.0),
+    "lista_cp": (-14.0, -17.0),
+    "glista": (-20.0, -35.0),
+    "step_lista": (-8.0, -9.0),
+}
+
+
+@pytest.mark.parametrize("name", GATES)
+def test_released_networks_recover_new_signals(name: str) -> None:
+    network, problem = load_model(name), plugins.load("dataset", "sparse_recovery")(LONE, seed=0)
+    assert isinstance(network, Unrolled) and isinstance(problem, SparseRecovery)
+    network = network.to(dtype=torch.float64)
+    given, target = problem.samples_of(512, np.random.default_rng(11))
+    graph = Network.concatenate([LONE] * 512)
+    with torch.no_grad():
+        state = network.first_state(given, graph, torch.zeros_like(target))
+        for _ in range(network.depth):
+            state = network.next_state(given, graph, state)
+    over_set, of_signals = GATES[name]
+    assert set_nmse(state.x, target) < over_set
+    assert sample_nmse(state.x, target).mean() < of_signals
+
+
+def test_the_network_for_a_ring_recovers_over_a_ring() -> None:
+    network, problem = load_model("alista_ring"), plugins.load("dataset", "sparse_recovery")(RING, seed=0)
+    assert isinstance(network, Unrolled) and isinstance(problem, SparseRecovery)
+    assert (network.sums, network.depth) == ("exact_diffusion", 60)
+    problems = [plugins.load("dataset", "sparse_recovery")(RING, seed=900 + k) for k in range(20)]
+    many, graphs = SparseRecovery.concatenate(problems), Network.concatenate([RING] * 20)
+    x = after(network.to(dtype=torch.float64), many, graphs, 60)
+    assert graphs.traffic.rounds == 60
+    assert set_nmse(x, many.target.repeat_interleave(8, dim=0)) < -15
 
 
 # t5: nodes have no order

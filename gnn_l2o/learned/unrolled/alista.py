@@ -7,17 +7,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.graph.network import Network
-from gnn_l2o.learned.unrolled.network import (
-    THRESHOLD,
-    Layers,
-    Unrolled,
-    UnrolledArchitecture,
-    UnrolledState,
-    soft_with_support,
-    support_share,
-)
-from gnn_l2o.problems import Problem
+from gnn_l2o.learned.unrolled.architecture import UnrolledArchitecture
+from gnn_l2o.learned.unrolled.layers import Layers
+from gnn_l2o.learned.unrolled.network import Unrolled, UnrolledState
+from gnn_l2o.learned.unrolled.thresholds import THRESHOLD, soft_with_support, support_share
 from gnn_l2o.problems.dictionary import Dictionary
 from gnn_l2o.problems.sparse_recovery import Measurements
 
@@ -49,14 +42,10 @@ class ALISTA(Unrolled):
     Untrained, with :math:`\gamma = 1` and :math:`\theta = 0.4/L`, it is ISTA with W in place of A/L.
     """
 
+    needs_dictionary = True
+
     support_rate: float = field(default=1.2, kw_only=True)
     support_max: float = field(default=13.0, kw_only=True)
-
-    def refusal(self, problem: Problem, network: Network) -> str | None:
-        reason = super().refusal(problem, network)
-        if reason is None and problem.holders is not None:
-            return f"{self.name} finds its matrix W from the whole dictionary; this process has a part of it"
-        return reason
 
     def propose(
         self, layer: StepAndThreshold, given: Measurements, state: UnrolledState

@@ -8,16 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o.graph.network import Network
+from gnn_l2o.learned.unrolled.architecture import BoundArchitecture
+from gnn_l2o.learned.unrolled.layers import Layers
 from gnn_l2o.learned.unrolled.lista_cp import CoupledLayer
-from gnn_l2o.learned.unrolled.network import (
-    Bound,
-    BoundArchitecture,
-    Layers,
-    UnrolledState,
-    soft_with_support,
-    support_share,
-    supported,
-)
+from gnn_l2o.learned.unrolled.network import Bound, UnrolledState
+from gnn_l2o.learned.unrolled.thresholds import soft_with_support, support_share, supported
 from gnn_l2o.problems.dictionary import Dictionary
 from gnn_l2o.problems.sparse_recovery import Measurements
 

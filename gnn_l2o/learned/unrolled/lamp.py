@@ -8,7 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from gnn_l2o.graph.network import Network
-from gnn_l2o.learned.unrolled.network import Bound, BoundArchitecture, Layers, UnrolledState, random_matrix, soft
+from gnn_l2o.learned.unrolled.architecture import BoundArchitecture
+from gnn_l2o.learned.unrolled.layers import Layers, random_matrix
+from gnn_l2o.learned.unrolled.network import Bound, UnrolledState
+from gnn_l2o.learned.unrolled.thresholds import soft
 from gnn_l2o.problems.dictionary import Dictionary
 from gnn_l2o.problems.sparse_recovery import Measurements
 

@@ -1,62 +1,24 @@
-"""What all unrolled networks for sparse recovery share: layers, one exchange in each, and their training stages."""
+"""What all unrolled networks for sparse recovery share: layers with one exchange in each."""
 
 from __future__ import annotations
 
-import dataclasses
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.graph.network import Network
-from gnn_l2o.learned.architecture import Architecture, LearnedOptimizer, require
+from gnn_l2o.learned.architecture import LearnedOptimizer, require
+from gnn_l2o.learned.unrolled.layers import Layers
 from gnn_l2o.learned.unrolled.sums import Correction, How, SumOverNodes
 from gnn_l2o.problems import Problem, SparseRecovery
-from gnn_l2o.problems.dictionary import Dictionary
 from gnn_l2o.problems.nmse import set_nmse
 from gnn_l2o.problems.sparse_recovery import Measurements
-
-Layer = TypeVar("Layer", bound=nn.Module)
-CLASSICAL = "classical"
-"""The initialization of all unrolled networks: the classical algorithm that the network unrolls, for its dictionary."""
-THRESHOLD = 0.4
-"""Times 1/L the threshold of all layers before training: ISTA for LASSO with the weight 0.4 (Gregor, LeCun 2010)."""
-
-
-class Layers(nn.Module, Generic[Layer]):
-    """The weights of an unrolled network: one module a layer, and perhaps one that all layers share.
-
-    Args:
-        layers: in their order.
-        shared: trained with all layers.
-    """
-
-    def __init__(self, layers: list[Layer], shared: nn.Module | None = None) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(layers)
-        self.shared: Any = shared if shared is not None else nn.Module()
-
-    def __getitem__(self, layer: int) -> Layer:
-        return self.layers[layer]  # type: ignore[return-value]  # ModuleList has lost their type
-
-    def __len__(self) -> int:
-        return len(self.layers)
-
-    def __iter__(self) -> Iterator[Layer]:
-        return iter(self.layers)  # type: ignore[arg-type]  # as above
-
-    def new_parameters(self, layer: int) -> list[nn.Parameter]:
-        """Return the parameters that come in with a layer; with the first one, the shared ones too."""
-        return [*self.layers[layer].parameters(), *(self.shared.parameters() if layer == 0 else ())]
-
-    def parameters_up_to(self, layer: int) -> list[nn.Parameter]:
-        """Return the parameters of a layer and of all before it."""
-        return [p for k in range(layer + 1) for p in self.new_parameters(k)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +53,11 @@ class Unrolled(LearnedOptimizer[UnrolledState, Layers[Any]]):
     numbers: ClassVar[int] = 0  # that travel with the vector of a layer
     gradients: ClassVar[int] = 1  # products with A_i and its transpose in a layer, of the cost of a gradient
     validation_label: ClassVar[str] = "NMSE over the held-out signals, dB"
+    needs_dictionary: ClassVar[bool] = False  # whether something is computed from all of A before a run
     sums_a_layer: ClassVar[int] = 1  # 0 where one average, before the first layer, is enough
 
     sums: How = field(default="gossip", kw_only=True)
-    rounds: int = field(default=8, kw_only=True)
+    rounds: int = field(default=16, kw_only=True)
 
     def __post_init__(self) -> None:
         if not self.sums_a_layer and self.sums == "exact_diffusion":
@@ -125,6 +88,8 @@ class Unrolled(LearnedOptimizer[UnrolledState, Layers[Any]]):
         reason = super().refusal(problem, network)
         if reason is None and not isinstance(problem, SparseRecovery):
             return f"{self.name} recovers sparse signals (dataset sparse_recovery); this is a {type(problem).__name__}"
+        if reason is None and self.needs_dictionary and problem.holders is not None:
+            return f"{self.name} is made for the whole dictionary; this process has a part of it"
         return reason
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> UnrolledState:
@@ -196,66 +161,6 @@ class Unrolled(LearnedOptimizer[UnrolledState, Layers[Any]]):
 
 
 @dataclass(frozen=True)
-class UnrolledArchitecture(Architecture[Layers[Any]]):
-    """What the unrolled networks have in common.
-
-    Attributes:
-        depth: how many layers.
-        sums: how the nodes average in a layer: sum (exact), gossip, or exact_diffusion.
-        rounds: of gossip, a layer.
-    """
-
-    inits = (CLASSICAL,)
-
-    depth: int = 16
-    sums: How = "gossip"
-    rounds: int = 8
-
-    @abstractmethod
-    def algorithm(self, weights: Layers[Any], name: str | None = None) -> Unrolled:
-        """Return the network that these weights make."""
-
-    @abstractmethod
-    def emit_classical(self, weights: Layers[Any], dictionary: Dictionary) -> None:
-        """Set weights to the classical algorithm for this dictionary, from which training begins."""
-
-
-@dataclass(frozen=True)
-class BoundArchitecture(UnrolledArchitecture):
-    """An unrolled network with matrices of the size of A, which belong to that one dictionary.
-
-    Attributes:
-        dictionary_rows: how many rows the dictionary has, m; ``None`` until it is known.
-        dictionary_columns: how many columns it has, n; ``None`` until it is known.
-        dictionary: a fingerprint of the dictionary; ``None`` until it is known.
-    """
-
-    scope = "It runs on the dictionary it was trained for and on no other, its rows split over the nodes of any graph."
-
-    dictionary_rows: int | None = None
-    dictionary_columns: int | None = None
-    dictionary: str | None = None
-
-    def bind(self, problem: Problem, network: Network) -> Self:
-        if self.dictionary is not None or not isinstance(problem, SparseRecovery):
-            return self
-        return dataclasses.replace(
-            self, dictionary_rows=problem.total, dictionary_columns=problem.dim, dictionary=problem.dictionaries[0]
-        )
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """m and n.
-
-        Raises:
-            InputError: they are not known.
-        """
-        if self.dictionary_rows is None or self.dictionary_columns is None:
-            raise InputError(f"a {self.name} needs the size of its dictionary; Architecture.bind takes it")
-        return self.dictionary_rows, self.dictionary_columns
-
-
-@dataclass(frozen=True)
 class Bound(Unrolled):
     """An unrolled network with matrices that belong to one dictionary.
 
@@ -275,43 +180,3 @@ class Bound(Unrolled):
                         "expected features, measurements, condition_number and dictionary as in its recipe"
                     )
         return reason
-
-
-def soft(v: Tensor, threshold: Tensor) -> Tensor:
-    r"""Return :math:`\operatorname{sign}(v) \max(|v| - t, 0)`."""
-    return v.sign() * (v.abs() - threshold).relu()
-
-
-def soft_with_support(v: Tensor, threshold: Tensor, share: float) -> Tensor:
-    r"""Soft thresholding that passes the largest entries unchanged (support selection).
-
-    An entry passes where it is above the threshold and among the :math:`\lceil p n \rceil` largest in magnitude (Chen,
-    Liu, Wang, Yin 2018, arXiv:1808.10038). What passes is a constant for back-propagation.
-
-    Args:
-        v: ``(N, n)``.
-        threshold: t.
-        share: p, between 0 and 1; with 0 it is :func:`soft`, bit for bit.
-    """
-    shrunk = soft(v, threshold)
-    return shrunk if share == 0 else torch.where(supported(v, threshold, share), v, shrunk)
-
-
-@torch.no_grad()
-def supported(v: Tensor, threshold: Tensor, share: float) -> Tensor:
-    """Return which entries pass in :func:`soft_with_support`, ``(N, n)``, bool."""
-    count, size = -int(-share * v.size(1) // 1), v.abs()
-    if count == 0:
-        return torch.zeros_like(v, dtype=torch.bool)
-    smallest = size.topk(count, dim=1, sorted=False).values.amin(dim=1, keepdim=True)
-    return (size >= smallest) & (size > threshold)
-
-
-def random_matrix(rows: int, columns: int) -> Tensor:
-    """Draw a matrix with columns of norm about 1; training replaces it by the classical one."""
-    return torch.randn(rows, columns) / rows**0.5
-
-
-def support_share(layer: int, rate: float, maximum: float) -> float:
-    """Return the share of entries that pass in a layer, counted from 0, of settings in percent."""
-    return min(rate * (layer + 1), maximum) / 100

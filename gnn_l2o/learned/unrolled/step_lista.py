@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from gnn_l2o.learned.unrolled.network import Layers, Unrolled, UnrolledArchitecture, UnrolledState, soft
+from gnn_l2o.learned.unrolled.architecture import UnrolledArchitecture
+from gnn_l2o.learned.unrolled.layers import Layers
+from gnn_l2o.learned.unrolled.network import Unrolled, UnrolledState
+from gnn_l2o.learned.unrolled.thresholds import soft
 from gnn_l2o.problems.dictionary import Dictionary
 from gnn_l2o.problems.sparse_recovery import Measurements
 
@@ -35,6 +38,7 @@ class StepLISTA(Unrolled):
     Untrained, with :math:`s = 1`, it is ISTA.
     """
 
+    needs_dictionary = True
     validation_label = "mean LASSO objective of the held-out signals"
     l1_weight: float = field(default=0.1, kw_only=True)
 
