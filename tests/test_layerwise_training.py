@@ -65,7 +65,7 @@ def test_a_stage_ends_with_its_best_weights(tmp_path: Path) -> None:
     before = validation_of(run)
     run.run()
     last = [point for point in run.progress.curve if point.stage == 3]
-    assert max(point.validation for point in last) > last[-1].best + 1  # the wild stage did harm
+    assert max(point.validation for point in last) > last[-1].best + 3 and last[-1].rollbacks > 0  # it did harm
     assert validation_of(run) == last[-1].best < before
 
 
@@ -141,7 +141,7 @@ def test_what_is_no_sparse_recovery_is_refused(tmp_path: Path) -> None:
 
 def test_a_rate_that_is_too_large_is_named(tmp_path: Path) -> None:
     stages = (LayerStage("new", 1e-2, 1), LayerStage("all", 1e30, 30))
-    with pytest.raises(InputError, match=r"has no finite gradient after .* expected a smaller learning rate"):
+    with pytest.raises(InputError, match=r"diverged 11 times in .* updates; expected a smaller learning rate"):
         LayerwiseRun(config_of("lista_cp", stages=stages), tmp_path).run()
 
 

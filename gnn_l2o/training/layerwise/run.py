@@ -26,15 +26,17 @@ from gnn_l2o.training.layerwise.card import write_card
 from gnn_l2o.training.layerwise.config import LayerStage, LayerwiseConfig
 from gnn_l2o.training.layerwise.samples import Source, estimates
 
-_FAILURES = 10  # updates in a row without a finite gradient, after which training is in vain
+_TOLERANCE = 3.0  # above the best validation value, in dB, at which weights are rolled back
+_ROLLBACKS = 10  # in a stage, after which training is in vain
 
 
 class LayerwiseRun:
     """One training run of an unrolled network in its folder, from the beginning or from its checkpoint.
 
     It writes the files of a :class:`~gnn_l2o.training.TrainingRun`, and is resumed like one. In every stage the weights
-    with the best validation value are kept, those from before the stage included. In its :class:`.Progress` a stage is
-    one of a layer, an epoch the updates from one validation to the next, and ``best`` the best value in the stage.
+    with the best validation value are kept, those from before the stage included; where a gradient is not finite, or
+    validation became far worse, training returns to them with half the learning rate. In its :class:`.Progress` a stage
+    is one of a layer, an epoch the updates from one validation to the next, and ``best`` the best value in the stage.
 
     Args:
         config: what to do; :attr:`config` adds to it what the architecture takes from the dictionary.
@@ -102,8 +104,8 @@ class LayerwiseRun:
         """Train to the end; where that is interrupted (``KeyboardInterrupt``), write a checkpoint first.
 
         Raises:
-            InputError: another process writes into the folder, the folder was deleted meanwhile, or no update gives a
-                finite gradient any more.
+            InputError: another process writes into the folder, the folder was deleted meanwhile, or weights had to be
+                rolled back too often.
             OSError: a file cannot be written.
         """
         with claimed(self.folder) as self._output, flush_denormals():
@@ -121,7 +123,7 @@ class LayerwiseRun:
         layer, stage = self._position
         progress = self.progress
         if progress.batch == 0:
-            progress.best, progress.failures = self._validate(layer), 0
+            progress.best, progress.failures, progress.rollbacks = self._validate(layer), 0, 0
             self.best_weights = _copy_of(self.weights)
             self.optimizer = self._optimizer()
         patience = math.inf if stage.patience is None else stage.patience
@@ -153,13 +155,27 @@ class LayerwiseRun:
         self.optimizer.zero_grad()
         torch.autograd.backward(loss)
         norm = nn.utils.clip_grad_norm_(self._trained(layer, stage), self.config.clip)
-        if not bool(norm.isfinite()):
-            raise InputError(
-                f"layer {layer + 1} has no finite gradient after {progress.batch} updates; expected a smaller learning "
-                "rate (lr), or a smaller initial_step"
-            )
-        self.optimizer.step()
+        if bool(norm.isfinite()):
+            self.optimizer.step()
+        else:
+            self._roll_back(layer)
         return loss.item() / state.x.size(0)
+
+    def _roll_back(self, layer: int) -> None:
+        """Return to the best weights of the stage, with half the learning rate and fresh moments.
+
+        Raises:
+            InputError: that happened too often in this stage.
+        """
+        progress = self.progress
+        progress.rollbacks += 1
+        if progress.rollbacks > _ROLLBACKS:
+            raise InputError(
+                f"layer {layer + 1} diverged {progress.rollbacks} times in {progress.batch + 1} updates; expected a "
+                "smaller learning rate (lr), or a smaller initial_step"
+            )
+        self.weights.load_state_dict(self.best_weights)
+        self.optimizer = self._optimizer()
 
     def _trained(self, layer: int, stage: LayerStage) -> list[nn.Parameter]:
         only_new = stage.parameters == "new" and self.config.layers == "one_by_one"
@@ -169,7 +185,7 @@ class LayerwiseRun:
         if self.progress.stage >= self.total_stages:
             return torch.optim.Adam(self.weights.parameters())
         layer, stage = self._position
-        return torch.optim.Adam(self._trained(layer, stage), lr=stage.lr)
+        return torch.optim.Adam(self._trained(layer, stage), lr=stage.lr / 2**self.progress.rollbacks)
 
     def _validate(self, layer: int) -> float:
         """Return the validation value of the layer's estimates, infinite if it is no number."""
@@ -186,6 +202,8 @@ class LayerwiseRun:
         if value < progress.best:
             progress.best, progress.failures = value, 0
             self.best_weights = _copy_of(self.weights)
+        elif math.isinf(value) or value > progress.best + _TOLERANCE:
+            self._roll_back(layer)
         progress.curve.append(
             CurvePoint(
                 stage=layer + 1,
