@@ -31,7 +31,8 @@ from gnn_l2o.training import LayerwiseConfig
 from gnn_l2o.training.layerwise.samples import Source, estimates
 
 TRAINED = ("alista", "step_lista", "lista", "lista_cp", "lista_cpss", "lamp", "lfista", "glista", "alista_512")
-DATASETS = ("sparse_recovery", "sparse_recovery:features=512,measurements=256")
+SMALL, LARGE = "sparse_recovery", "sparse_recovery:features=512,measurements=256"
+SIZES = {SMALL: "64 x 128", LARGE: "256 x 512"}
 LAYERS, ROUNDS = 16, (16, 60, 128)
 STEPS, WEIGHTS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.9), (0.002, 0.005, 0.02, 0.05, 0.1, 0.2)
 TEST, TUNING = 10**6, 2 * 10**6  # the first seeds of signals
@@ -81,23 +82,23 @@ def optimized(algorithm: Algorithm[Any], many: SparseRecovery, network: Network,
 
 def alone(samples: int) -> None:
     """Print the table of a single node."""
-    print(f"a single node, {LAYERS} layers or iterations\n{'':36} {'dataset':>18} {'set':>9} {'signals':>9}")
+    print(f"a single node, {LAYERS} layers or iterations\n{'':36} {'dictionary':>18} {'set':>9} {'signals':>9}")
     one = build_network("complete", 1)
-    for dataset in DATASETS:
+    for dataset in SIZES:
         for name, limit in RECOVERY.items():
-            found = [problems(dataset, one, TEST + k, 1) for k in range(min(samples, 200))]
-            x = torch.cat([Driver(limit, p, one, p.initial_point().double()).x for p in found])
-            for k, p in enumerate(found):
-                driver = Driver(limit, p, one.to(), p.initial_point().double())
-                driver.advance(LAYERS)
-                x[k] = driver.x[0]
-            row(name, dataset[16:] or "64 x 128", x, torch.cat([p.target for p in found]))
-    for name in TRAINED:
-        (dataset,) = model_recipe(model_folder(name))["training"]["dataset"]
+            drivers = []
+            for k in range(min(samples, 200)):
+                problem = problems(dataset, one, TEST + k, 1)
+                drivers.append(Driver(limit, problem, one, problem.initial_point().double()))
+                drivers[-1].advance(LAYERS)
+            target = torch.cat([problems(dataset, one, TEST + k, 1).target for k in range(len(drivers))])
+            row(name, SIZES[dataset], torch.cat([driver.x for driver in drivers]), target)
+    own = [(name, *model_recipe(model_folder(name))["training"]["dataset"]) for name in TRAINED]
+    for name, dataset in [*own, ("alista", LARGE), ("alista_512", SMALL)]:  # the last two, far from what they know
         network = load_model(name)
         assert isinstance(network, Unrolled)
         x, target, _ = unrolled(network, dataset, "complete", 1, samples)
-        row(name, dataset[16:] or "64 x 128", x, target)
+        row(name, SIZES[dataset], x, target)
 
 
 def on_a_ring(samples: int, nodes: int) -> None:
@@ -108,7 +109,7 @@ def on_a_ring(samples: int, nodes: int) -> None:
     for name in settings:
         network = load_model(name)
         assert isinstance(network, Unrolled)
-        x, target, rounds = unrolled(network, DATASETS[0], "ring", nodes, samples)
+        x, target, rounds = unrolled(network, SMALL, "ring", nodes, samples)
         row(name, str(rounds), x, target)
     for rounds in ROUNDS:
         for name in ("prox_ed", "milodo_local"):
@@ -118,17 +119,17 @@ def on_a_ring(samples: int, nodes: int) -> None:
 def tuned_and_run(name: str, ring: Network, rounds: int, samples: int) -> None:
     """Tune an optimizer by the NMSE after so many rounds, and print what it reaches on other signals."""
     found: dict[tuple[float, float], float] = {}
-    largest = float(problems(DATASETS[0], ring, TUNING, 1).smoothness().max())
+    largest = float(problems(SMALL, ring, TUNING, 1).smoothness().max())
 
     def algorithm(step: float) -> Algorithm[Any]:
         return ProxED(step / largest) if name == "prox_ed" else load_model(name).to(dtype=torch.float64)
 
     for step, weight in itertools.product(STEPS if name == "prox_ed" else STEPS[:1], WEIGHTS):
-        many = problems(DATASETS[0], ring, TUNING, TUNED_ON, weight)
+        many = problems(SMALL, ring, TUNING, TUNED_ON, weight)
         value = float(set_nmse(optimized(algorithm(step), many, ring, rounds), many.spread(many.target)))
         found[step, weight] = value if value == value else float("inf")
     step, weight = min(found, key=lambda setting: found[setting])
-    many = problems(DATASETS[0], ring, TEST, min(samples, 128), weight)
+    many = problems(SMALL, ring, TEST, min(samples, 128), weight)
     x = optimized(algorithm(step), many, ring, rounds)
     which = f"step {step:g}/L, weight {weight:g}" if name == "prox_ed" else f"weight {weight:g}"
     row(f"{name}, {which}", str(rounds), x, many.spread(many.target))

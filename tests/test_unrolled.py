@@ -250,7 +250,7 @@ GATES = {  # NMSE in dB over a set, and as a mean over the signals
     "lista": (-14.0, -15.0),
     "lista_cp": (-14.0, -17.0),
     "glista": (-20.0, -35.0),
-    "step_lista": (-8.0, -9.0),
+    "step_lista": (-7.5, -8.5),
 }
 
 

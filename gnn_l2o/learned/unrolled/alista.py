@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import torch
@@ -39,11 +40,17 @@ class ALISTA(Unrolled):
     The weights run on any graph and, within reason, for any dictionary of the same proportions and density. The rows
     :math:`W_i` live at the nodes; W depends on all of A and is found at design time, not during the run.
 
+    Attributes:
+        max_step: an upper bound of the steps, for exact diffusion.
+        support_rate: percent of the entries, times the number of the layer, that pass its threshold unshrunk.
+        support_max: percent of the entries that pass at most.
+
     Untrained, with :math:`\gamma = 1` and :math:`\theta = 0.4/L`, it is ISTA with W in place of A/L.
     """
 
     needs_dictionary = True
 
+    max_step: float = field(default=math.inf, kw_only=True)
     support_rate: float = field(default=1.2, kw_only=True)
     support_max: float = field(default=13.0, kw_only=True)
 
@@ -52,7 +59,8 @@ class ALISTA(Unrolled):
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         dictionary, b = given
         residual = b - dictionary.apply(state.x)
-        return state.x + layer.step * dictionary.correlate(residual, dictionary.analytic), ()
+        step = layer.step.clamp(max=self.max_step)
+        return state.x + step * dictionary.correlate(residual, dictionary.analytic), ()
 
     def accept(
         self,
@@ -75,6 +83,8 @@ class ALISTAArchitecture(UnrolledArchitecture):
         support_max: percent of the entries that pass at most.
         initial_step: the step of all layers before training; less than 1 for exact diffusion, since the rows of a node
             alone are far more curved than their average.
+        max_step: an upper bound of the steps. Exact diffusion is unstable where a step exceeds 2 over the largest
+            eigenvalue of any N W_i' A_i, about 2 N; on most signals thresholds conceal that, on a few they do not.
     """
 
     name = "alista"
@@ -86,6 +96,7 @@ class ALISTAArchitecture(UnrolledArchitecture):
     support_rate: float = 1.2
     support_max: float = 13.0
     initial_step: float = 1.0
+    max_step: float = math.inf
 
     def build(self) -> Layers[StepAndThreshold]:
         return Layers([StepAndThreshold() for _ in range(self.depth)])
@@ -101,6 +112,7 @@ class ALISTAArchitecture(UnrolledArchitecture):
             name or self.name,
             sums=self.sums,
             rounds=self.rounds,
+            max_step=self.max_step,
             support_rate=self.support_rate,
             support_max=self.support_max,
         )
