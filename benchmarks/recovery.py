@@ -33,8 +33,8 @@ from gnn_l2o.training.layerwise.samples import Source, estimates
 TRAINED = ("alista", "step_lista", "lista", "lista_cp", "lista_cpss", "lamp", "lfista", "glista", "alista_512")
 SMALL, LARGE = "sparse_recovery", "sparse_recovery:features=512,measurements=256"
 SIZES = {SMALL: "64 x 128", LARGE: "256 x 512"}
-LAYERS, ROUNDS = 16, (16, 60, 128)
-STEPS, WEIGHTS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.9), (0.002, 0.005, 0.02, 0.05, 0.1, 0.2)
+LAYERS, ROUNDS = 16, (60, 128)
+STEPS, WEIGHTS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.9), (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 TEST, TUNING = 10**6, 2 * 10**6  # the first seeds of signals
 TUNED_ON = 32
 
@@ -105,7 +105,14 @@ def on_a_ring(samples: int, nodes: int) -> None:
     """Print the table of a ring."""
     print(f"\nring of {nodes} nodes, 64 x 128, noiseless\n{'':36} {'rounds':>18} {'set':>9} {'signals':>9}")
     ring = build_network("ring", nodes)
-    settings = ["alista:sums=sum", *(f"alista:rounds={r}" for r in (1, 2, 4, 8, 16)), "alista_ring", "lista_cpss"]
+    settings = [
+        "alista:sums=sum",
+        *(f"alista:rounds={r}" for r in (2, 4, 8, 12, 16)),
+        "alista_ring",
+        "lista_cpss:rounds=8",
+        "lamp",
+        "lista",
+    ]
     for name in settings:
         network = load_model(name)
         assert isinstance(network, Unrolled)

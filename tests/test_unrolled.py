@@ -331,3 +331,17 @@ def test_settings_of_a_run_may_be_texts() -> None:
     assert isinstance(network, Unrolled) and (network.sums, network.rounds) == ("exact_diffusion", 3)
     with pytest.raises(InputError, match="sums of alista 'gosip'; did you mean 'gossip'"):
         with_run_settings(network_of("alista"), "sums=gosip")
+
+
+def test_steps_of_exact_diffusion_are_at_most_the_stable_ones() -> None:
+    problem, network = problem_on(8), dataclasses.replace(network_of("alista"), sums="exact_diffusion")
+    dictionary = problem.dictionary
+    weights = dictionary.analytic
+    largest = max(float(torch.linalg.eigvals(8 * weights[i].t() @ dictionary.rows[i]).real.max()) for i in range(8))
+    torch.testing.assert_close(dictionary.analytic_curvature, torch.full((8, 1), largest))
+    small = dataclasses.replace(network, weights=network_of("alista").weights)
+    with torch.no_grad():
+        for layer in small.weights:
+            layer.step.fill_(1.95 / largest)
+    assert torch.equal(after(network, problem, RING), after(small, problem, RING))
+    assert float(after(network, problem, RING).abs().max()) < 10

@@ -82,6 +82,18 @@ class Dictionary:
         return found
 
     @cached_property
+    def analytic_curvature(self) -> Tensor:
+        r"""The largest real part of an eigenvalue of any :math:`N W_i^\top A_i` of the node's dictionary, ``(M, 1)``.
+
+        W are the analytic weights.
+        """
+        # (M, k, k), the matrices N A_i W_i' with the same nonzero eigenvalues
+        products = self.peers.unsqueeze(2) * self.rows @ self.analytic.transpose(1, 2)
+        largest = torch.linalg.eigvals(products.double()).real.amax(dim=1)
+        of_each = torch.zeros_like(largest).scatter_reduce(0, self.batch, largest, "amax", include_self=False)
+        return of_each[self.batch].to(self.rows).unsqueeze(1)
+
+    @cached_property
     def smoothness(self) -> Tensor:
         r"""The constant :math:`L = 1.001 \|A\|_2^2` of the dictionary of every node, ``(M, 1)``."""
         found = self.rows.new_zeros(len(self.batch), 1)

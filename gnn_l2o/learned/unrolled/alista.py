@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +13,9 @@ from gnn_l2o.learned.unrolled.network import Unrolled, UnrolledState
 from gnn_l2o.learned.unrolled.thresholds import THRESHOLD, soft_with_support, support_share
 from gnn_l2o.problems.dictionary import Dictionary
 from gnn_l2o.problems.sparse_recovery import Measurements
+
+STABLE = 1.95
+"""Largest step of exact diffusion, times the largest eigenvalue of any node; it is stable below 2."""
 
 
 class StepAndThreshold(nn.Module):
@@ -40,8 +42,11 @@ class ALISTA(Unrolled):
     The weights run on any graph and, within reason, for any dictionary of the same proportions and density. The rows
     :math:`W_i` live at the nodes; W depends on all of A and is found at design time, not during the run.
 
+    Exact diffusion is unstable where a step exceeds 2 over the largest eigenvalue of any :math:`N W_i^\top A_i`, which
+    is far above that of their average :math:`W^\top A`; on most signals thresholds conceal that, on a few they do not.
+    So with exact diffusion steps are at most 1.95 over that eigenvalue, which is known at design time like W.
+
     Attributes:
-        max_step: an upper bound of the steps, for exact diffusion.
         support_rate: percent of the entries, times the number of the layer, that pass its threshold unshrunk.
         support_max: percent of the entries that pass at most.
 
@@ -50,7 +55,6 @@ class ALISTA(Unrolled):
 
     needs_dictionary = True
 
-    max_step: float = field(default=math.inf, kw_only=True)
     support_rate: float = field(default=1.2, kw_only=True)
     support_max: float = field(default=13.0, kw_only=True)
 
@@ -58,9 +62,15 @@ class ALISTA(Unrolled):
         self, layer: StepAndThreshold, given: Measurements, state: UnrolledState
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
         dictionary, b = given
-        residual = b - dictionary.apply(state.x)
-        step = layer.step.clamp(max=self.max_step)
-        return state.x + step * dictionary.correlate(residual, dictionary.analytic), ()
+        correction = dictionary.correlate(b - dictionary.apply(state.x), dictionary.analytic)
+        return state.x + self._step(layer, dictionary, len(state.x)) * correction, ()
+
+    def _step(self, layer: StepAndThreshold, dictionary: Dictionary, rows: int) -> Tensor:
+        """Return the step, a number or ``(N, 1)``."""
+        if self.sums != "exact_diffusion":
+            return layer.step
+        bound = torch.where(dictionary.peers > 1, STABLE / dictionary.analytic_curvature, torch.inf)
+        return torch.minimum(layer.step, dictionary.of_copies(bound, rows))
 
     def accept(
         self,
@@ -83,8 +93,6 @@ class ALISTAArchitecture(UnrolledArchitecture):
         support_max: percent of the entries that pass at most.
         initial_step: the step of all layers before training; less than 1 for exact diffusion, since the rows of a node
             alone are far more curved than their average.
-        max_step: an upper bound of the steps. Exact diffusion is unstable where a step exceeds 2 over the largest
-            eigenvalue of any N W_i' A_i, about 2 N; on most signals thresholds conceal that, on a few they do not.
     """
 
     name = "alista"
@@ -96,7 +104,6 @@ class ALISTAArchitecture(UnrolledArchitecture):
     support_rate: float = 1.2
     support_max: float = 13.0
     initial_step: float = 1.0
-    max_step: float = math.inf
 
     def build(self) -> Layers[StepAndThreshold]:
         return Layers([StepAndThreshold() for _ in range(self.depth)])
@@ -112,7 +119,6 @@ class ALISTAArchitecture(UnrolledArchitecture):
             name or self.name,
             sums=self.sums,
             rounds=self.rounds,
-            max_step=self.max_step,
             support_rate=self.support_rate,
             support_max=self.support_max,
         )
