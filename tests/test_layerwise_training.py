@@ -65,7 +65,7 @@ def test_a_stage_ends_with_its_best_weights(tmp_path: Path) -> None:
     before = validation_of(run)
     run.run()
     last = [point for point in run.progress.curve if point.stage == 3]
-    assert max(point.validation for point in last) > last[-1].best + 3 and last[-1].rollbacks > 0  # it did harm
+    assert max(point.validation for point in last) > last[-1].best + 1  # the wild stage did harm
     assert validation_of(run) == last[-1].best < before
 
 

@@ -26,7 +26,6 @@ from gnn_l2o.training.layerwise.card import write_card
 from gnn_l2o.training.layerwise.config import LayerStage, LayerwiseConfig
 from gnn_l2o.training.layerwise.samples import Source, estimates
 
-_TOLERANCE = 3.0  # above the best validation value, in dB, at which weights are rolled back
 _ROLLBACKS = 10  # in a stage, after which training is in vain
 
 
@@ -34,8 +33,8 @@ class LayerwiseRun:
     """One training run of an unrolled network in its folder, from the beginning or from its checkpoint.
 
     It writes the files of a :class:`~gnn_l2o.training.TrainingRun`, and is resumed like one. In every stage the weights
-    with the best validation value are kept, those from before the stage included; where a gradient is not finite, or
-    validation became far worse, training returns to them with half the learning rate. In its :class:`.Progress` a stage
+    with the best validation value are kept, those from before the stage included; where a gradient or the
+    validation value is not finite, training returns to them with half the learning rate. In its :class:`.Progress` a stage
     is one of a layer, an epoch the updates from one validation to the next, and ``best`` the best value in the stage.
 
     Args:
@@ -202,7 +201,7 @@ class LayerwiseRun:
         if value < progress.best:
             progress.best, progress.failures = value, 0
             self.best_weights = _copy_of(self.weights)
-        elif math.isinf(value) or value > progress.best + _TOLERANCE:
+        elif math.isinf(value):
             self._roll_back(layer)
         progress.curve.append(
             CurvePoint(
