@@ -34,8 +34,8 @@ class LayerwiseRun:
 
     It writes the files of a :class:`~gnn_l2o.training.TrainingRun`, and is resumed like one. In every stage the weights
     with the best validation value are kept, those from before the stage included; where a gradient or the
-    validation value is not finite, training returns to them with half the learning rate. In its :class:`.Progress` a stage
-    is one of a layer, an epoch the updates from one validation to the next, and ``best`` the best value in the stage.
+    validation value is not finite, training returns to them with half the learning rate. In its :class:`.Progress` a
+    stage is one of a layer, an epoch the updates from one validation to the next, and ``best`` the best value in it.
 
     Args:
         config: what to do; :attr:`config` adds to it what the architecture takes from the dictionary.
