@@ -13,9 +13,9 @@ from torch import Tensor
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.graph.fast_mix import fast_mix
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import DAPG, ODAPG, ProxMudag
-from gnn_l2o.handcrafted.fast_mix import fast_mix
 from gnn_l2o.problems import LeastSquares, solve
 from gnn_l2o.problems.regularizers import L1, Regularizer
 

@@ -13,10 +13,11 @@ from gnn_l2o.algorithms.base import Algorithm, spent
 from gnn_l2o.algorithms.driver import Driver, run
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED
-from gnn_l2o.learned import TUNED, available_models, load_model
+from gnn_l2o.learned import TUNED, load_model
 from gnn_l2o.problems import LeastSquares, Problem
 from gnn_l2o.problems.regularizers import L1, Zero
 from gnn_l2o.testing.hidden_network import HiddenNetwork
+from tests.released import OPTIMIZERS
 
 METHODS = {**HANDCRAFTED, **TUNED}
 STEPS = 15  # beyond the iterations that recompute coefficients, and past the check of frozen ones
@@ -35,7 +36,7 @@ def least_squares(regularized: bool) -> LeastSquares:
 def algorithms(problem: Problem, network: Any) -> Iterator[Algorithm[Any]]:
     for method in METHODS.values():
         yield method.from_setting(problem, method.settings(1)[0])
-    for name in available_models():
+    for name in OPTIMIZERS:
         yield load_model(name).to(dtype=torch.float64)
 
 
@@ -63,7 +64,7 @@ CASES = list(cases())
 
 
 def test_every_method_and_released_model_takes_part() -> None:
-    assert {case.values[0].name for case in CASES} == {*METHODS, *available_models()}
+    assert {case.values[0].name for case in CASES} == {*METHODS, *OPTIMIZERS}
 
 
 @pytest.mark.parametrize(("algorithm", "regularized", "graph"), CASES)
@@ -86,7 +87,7 @@ def test_hidden_networks_give_the_same_and_costs_are_as_declared(
 PATH = Network.from_networkx(nx.path_graph(10))
 
 
-@pytest.mark.parametrize("name", sorted({*METHODS, *available_models()}))
+@pytest.mark.parametrize("name", sorted({*METHODS, *OPTIMIZERS}))
 def test_no_node_is_reached_before_the_counted_rounds_allow_it(name: str) -> None:
     problem = least_squares(regularized=False)
     (algorithm,) = (a for a in algorithms(problem, PATH) if a.name == name)

@@ -169,6 +169,8 @@ def test_speed_ups_are_on_the_same_instance() -> None:
     assert paired.speedup == Speedup(2, 2)
     assert paired.interval == median_interval([2, 4, 0.75, 0, NEVER])
     assert str(paired) == "2.0x [0.00, inf], 3 of 5"
+    still = Rounds({0: NEVER}, 0)  # a model whose iterations take no rounds
+    assert Paired.of(still, Rounds({0: 3}, 9)).pairs == (Speedup(0, 3),)
     neither = Paired.of(Rounds({0: NEVER}, 9), Rounds({0: NEVER}, 9))
     assert (neither.median, str(neither), neither.left_out) == (None, "-", 1)
 

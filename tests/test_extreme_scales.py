@@ -10,10 +10,11 @@ from gnn_l2o.algorithms.curvature import FAR_BELOW, SHARE, added_curvature
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.graph import Network, build_network
-from gnn_l2o.learned import available_models, load_model
+from gnn_l2o.learned import load_model
 from gnn_l2o.learned.network_facts import network_facts
 from gnn_l2o.problems import L1, LeastSquares, Logistic, Problem, Regularizer, Zero, solve, starts_optimal
 from gnn_l2o.testing import HiddenNetwork
+from tests.released import OPTIMIZERS
 
 NODES, DIM = 10, 12
 ONES = np.ones(NODES)
@@ -44,7 +45,7 @@ PROBLEMS: dict[str, LeastSquares] = {
     "one node times 1e6, one empty": scaled(*[with_nodes(ONES, {3: 1e6, 7: 0.0})] * 2, L1(0.005e12)),
     "nodes from 1e-6 to 1e6, two empty": scaled(*[with_nodes(SPREAD, {0: 0.0, 8: 0.0})] * 2, L1(0.005e12)),
 }
-CONVEX = [name for name in available_models() if name != "milodo_mlp"]
+CONVEX = [name for name in OPTIMIZERS if name != "milodo_mlp"]
 CONVERGENT = [
     *("milodo_gnn", "milodo_images", "milodo_lasso300", "milodo_local", "milodo_paper", "milodo_small"),
     *("learned_scalars", "learned_scalars_momentum"),

@@ -35,6 +35,7 @@ from gnn_l2o.learned import (
 )
 from gnn_l2o.learned.node_lstms import NodeLSTMs
 from gnn_l2o.learned.own_graph import OwnGraph
+from gnn_l2o.learned.unrolled import UNROLLED
 from gnn_l2o.nn.edge_preconditioner import bounded_edge_weights
 from gnn_l2o.nn.features import curvature_ratio, shrinkage
 from gnn_l2o.nn.stability import max_dual_step_size
@@ -57,7 +58,8 @@ SMALL: dict[str, Architecture[Any]] = {
     "local_milodo": LocalMiLoDoArchitecture(hidden_features=4, warmup=3),
 }
 SMOOTH = ("base_rules", "matrix_milodo")  # run without a regularizer only
-KINDS = pytest.mark.parametrize("kind", ARCHITECTURES.names())
+UNROLLED_KINDS = {kind.name for kind in UNROLLED}  # tests/test_unrolled.py has these
+KINDS = pytest.mark.parametrize("kind", [name for name in ARCHITECTURES.names() if name not in UNROLLED_KINDS])
 
 
 def least_squares(network: Network, regularizer: Regularizer, dim: int = 4) -> LeastSquares:

@@ -226,6 +226,16 @@ def test_totals_are_over_all_cases_and_for_each_dataset(found: list[Entry]) -> N
     assert [row["dataset"] for row in totals(found[:2]).rows] == ["all"]  # of the one there is
 
 
+def test_totals_of_models_that_ran_on_different_datasets_have_the_same_columns(found: list[Entry]) -> None:
+    elsewhere = [dataclasses.replace(e, model="theirs") for e in found if e.case == PATH]
+    rows = totals([*found, *elsewhere]).rows
+    assert [(row["model"], row["dataset"]) for row in rows[3:]] == [("theirs", "all"), ("theirs", "linear")]
+    assert all(set(row) == set(rows[0]) for row in rows)
+    without = [dataclasses.replace(e, model="alone", references={}) for e in found if e.case == PATH]
+    rows = totals([*found, *without]).rows
+    assert all(set(row) == set(rows[0]) for row in rows) and rows[-1]["behind Prox-ED"] == "0 of 0"
+
+
 def test_cases_have_medians_and_percentiles(found: list[Entry]) -> None:
     ring, star, path = all_cases(found).rows
     assert ring == {

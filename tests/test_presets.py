@@ -28,6 +28,7 @@ TINY_SPECS = {
     "census": "census:samples=4",
     "mlp": "mlp:samples=4,test_samples=5,shrink=7",
     "resnet": "resnet:samples=2,test_samples=5",
+    "sparse_recovery": "sparse_recovery",  # of the dictionary that weights belong to
 }
 CALLS = [
     (preset, run.name, full)
@@ -96,7 +97,7 @@ def test_every_figure_has_its_preset() -> None:
 def test_what_a_preset_names_exists(preset: str, run: str, full: bool) -> None:
     (part,) = (p for p in load_preset(preset, FLAGS).runs if p.name == run)
     args = build_parser().parse_args(part.arguments(full=full))
-    named = {model for model in args.model if configured(model) is None}
+    named = {model.partition(":")[0] for model in args.model if configured(model) is None}
     assert named <= {*available_models(), "none"}
     choose_methods([] if args.algorithms == ["none"] else args.algorithms)
     for spec in args.dataset:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from gnn_l2o._utils.files import write_text
-from gnn_l2o.cli.train import build_parser, configuration, main
+from gnn_l2o.cli.train import build_parser, main
+from gnn_l2o.cli.training_configuration import configuration
 from gnn_l2o.learned import GenericL2OArchitecture, MiLoDoArchitecture, load_model, save_weights
 from gnn_l2o.training import (
     DEFAULT_STAGES,

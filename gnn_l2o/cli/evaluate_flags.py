@@ -11,7 +11,7 @@ from gnn_l2o.evaluation.metrics import MEASURES
 from gnn_l2o.evaluation.plan import DTYPES, TUNINGS
 from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
 from gnn_l2o.evaluation.selection import GROUPS
-from gnn_l2o.limits import LIMITS
+from gnn_l2o.limits import LIMITS, RECOVERY
 
 SHOWING = ("open", "format", "quiet", "verbose")
 SPEC = "NAME[:KEY=VALUE,...]"
@@ -41,7 +41,8 @@ def build_parser(program: str = "evaluate.py") -> Parser:
     methods = f"methods to tune and run: names, Python files, the groups {groups}, or 'none'"
     add("--algorithms", nargs="+", default=["all"], metavar="NAME", help=methods)
     add("--references", nargs="+", default=["prox_ed"], metavar="NAME", help="methods that tables compare models with")
-    limits = f"what no method can beat, shown beside all: {', '.join(LIMITS)}, 'all' or 'none'"
+    limits = f"what no method can beat, shown beside all: {', '.join(LIMITS)}, 'all' (of these) or 'none'; for sparse "
+    limits += f"recovery also {', '.join(RECOVERY)}"
     add("--limits", nargs="+", default=["all"], metavar="NAME", help=limits)
     add(
         "--metrics",

@@ -8,7 +8,7 @@ from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.evaluation import METRICS
 from gnn_l2o.evaluation.selection import members
 from gnn_l2o.graph.real_networks import real_networks
-from gnn_l2o.limits import LIMITS
+from gnn_l2o.limits import LIMITS, RECOVERY
 
 
 def listing(what: str = "all") -> str:
@@ -25,7 +25,7 @@ def listing(what: str = "all") -> str:
     lines = [plugins.overview(), "      (--list real prints the names of all real networks)"]
     for group in ("handcrafted", "tuned"):
         lines += ["", f"{group} methods:", *(_described(name, METHODS[name]) for name in members(group))]
-    lines += ["", "limits:", *(_described(name, type(limit)) for name, limit in LIMITS.items())]
+    lines += ["", "limits:", *(_described(name, type(limit)) for name, limit in {**LIMITS, **RECOVERY}.items())]
     lines += ["", "metrics:", *(_described(name, METRICS[name]) for name in METRICS.names())]
     lines += ["", plugins.overview("model", "preset")]
     return "\n".join(lines)

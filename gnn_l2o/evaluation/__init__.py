@@ -7,6 +7,7 @@ from gnn_l2o.evaluation.metrics import METRICS, Metric, Metrics, Reference
 from gnn_l2o.evaluation.plan import Plan
 from gnn_l2o.evaluation.ranking_tables import ranking
 from gnn_l2o.evaluation.record import Case, Run
+from gnn_l2o.evaluation.recovery_metrics import NMSE, NMSEInDecibels
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.runner import Trace, measure
 from gnn_l2o.evaluation.summary_table import summary
@@ -15,10 +16,12 @@ from gnn_l2o.evaluation.tuning import Tuning, tune
 
 __all__ = [
     "METRICS",
+    "NMSE",
     "Case",
     "Instance",
     "Metric",
     "Metrics",
+    "NMSEInDecibels",
     "Plan",
     "Reference",
     "Results",

@@ -65,11 +65,14 @@ def totals(entries: Sequence[Entry]) -> Table:
     rows = []
     for model in _models(entries):
         for dataset in (None, *datasets) if len(datasets) > 1 else (None,):
-            over = total(e for e in _of(entries, model) if dataset in (None, e.case.dataset))
+            mine = [e for e in _of(entries, model) if dataset in (None, e.case.dataset)]
+            if not mine:  # the model did not run on this dataset
+                continue
+            over = total(mine)
             row = {"model": model, "dataset": dataset or "all", "cases": str(over.best.cases)}
             compared = {BEST: over.best}
             compared |= {f"best of {label}": over.classes.get(key, _NOWHERE) for key, label in kinds.items()}
-            compared |= {label: over.references[name] for name, label in labels.items() if name in over.references}
+            compared |= {label: over.references.get(name, _NOWHERE) for name, label in labels.items()}
             for label, comparison in compared.items():
                 behind = f"{comparison.behind} of {comparison.cases}"
                 row |= {f"over {label}": _written(comparison.speedup), f"behind {label}": behind}

@@ -79,7 +79,8 @@ class Plan:
             methods by default.
         references: the methods that every table compares models with, beside the best handcrafted method; given by name
             or path or as a class.
-        limits: what all others are shown beside, names of :data:`~gnn_l2o.limits.LIMITS`; all of them by default.
+        limits: what all others are shown beside, names of :data:`~gnn_l2o.limits.LIMITS`, all of them by default, or of
+            :data:`~gnn_l2o.limits.RECOVERY`.
         measure: the optimality gap that rounds are counted to, in tuning as in all tables: that of the ``"average"`` of
             the nodes, or that of the ``"worst"`` node.
         metrics: what is measured at the checkpoints: names, paths of Python files that define a

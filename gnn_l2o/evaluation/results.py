@@ -33,7 +33,7 @@ from gnn_l2o.evaluation.seeds import Purpose
 from gnn_l2o.evaluation.speedups import Rounds
 from gnn_l2o.evaluation.tuning import Tuning
 from gnn_l2o.graph.network import Network
-from gnn_l2o.limits import LIMITS
+from gnn_l2o.limits import LIMITS, RECOVERY
 
 if TYPE_CHECKING:
     from gnn_l2o.evaluation.plan import Plan
@@ -147,8 +147,8 @@ class Results:
         """Return what tables and figures call an algorithm."""
         if algorithm in self.models:
             return f"{algorithm} (model)"
-        if algorithm in self.limits and algorithm in LIMITS:
-            return LIMITS[algorithm].label
+        if algorithm in self.limits and algorithm in (known := {**LIMITS, **RECOVERY}):
+            return known[algorithm].label
         return self.methods.get(algorithm, {}).get("label", algorithm)
 
     def class_of(self, algorithm: str) -> str:

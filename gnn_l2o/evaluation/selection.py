@@ -17,7 +17,7 @@ from gnn_l2o.evaluation.record import TRACE_COLUMNS
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import ALIASES, HANDCRAFTED
 from gnn_l2o.learned import TUNED, load_model
-from gnn_l2o.limits import LIMITS, Limit
+from gnn_l2o.limits import LIMITS, RECOVERY, Limit
 from gnn_l2o.problems import Problem
 from gnn_l2o.step_sizes import UNTUNED
 
@@ -122,11 +122,12 @@ def choose_limits(names: Sequence[str]) -> dict[str, Limit[Any]]:
     Raises:
         InputError: a name is unknown.
     """
+    known = {**LIMITS, **RECOVERY}
     for name in names:
-        if name not in LIMITS:
+        if name not in known:
             with about(limits=name):
-                raise unknown("limit", name, LIMITS)
-    return {name: LIMITS[name] for name in names}
+                raise unknown("limit", name, known)
+    return {name: known[name] for name in names}
 
 
 def why_not(algorithm: Algorithm[Any] | Method, problem: Problem, network: Network, *, stochastic: bool) -> str | None:

@@ -61,7 +61,7 @@ class Speedup:
         """Return the speed-up of a model over another algorithm on one instance.
 
         An algorithm that did not reach the tolerance within its horizon of H rounds needs more than H rounds. No rounds
-        at all, where the initial point is good enough, count as one.
+        at all, where the initial point is good enough or iterations do not communicate, count as one.
 
         Args:
             model: the rounds of the model; infinite where it did not reach the tolerance.
@@ -70,7 +70,7 @@ class Speedup:
             other_horizon: those of a run of the other algorithm.
         """
         if math.isinf(model):
-            return cls(0.0, max(other, 1.0) / model_horizon)
+            return cls(0.0, max(other, 1.0) / max(model_horizon, 1.0))
         if math.isinf(other):
             return cls(other_horizon / max(model, 1.0), math.inf)
         ratio = max(other, 1.0) / max(model, 1.0)

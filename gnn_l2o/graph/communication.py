@@ -60,6 +60,10 @@ class Communication(Knowledge):
             self.traffic.vectors += vectors
             self.traffic.numbers += numbers
 
+    def count_numbers(self, numbers: int) -> None:
+        """Count numbers that travelled as further columns of vectors, whose rounds were counted with those."""
+        self.traffic.numbers += numbers
+
     def count_setup(self, *, rounds: int, numbers: int) -> None:
         """Count exchanges before the first iteration that are simulated elsewhere."""
         self._count(numbers=numbers, rounds=rounds, setup=True)

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost, State
 from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.graph.fast_mix import fast_mix
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted.fast_mix import fast_mix
 from gnn_l2o.handcrafted.whole_number import check_whole
 
 

@@ -119,11 +119,13 @@ class Movable(Algorithm[State]):
 
     Attributes:
         run_settings: the attributes, whole numbers, that a run may set: ``--model milodo_local:local_steps=16``.
+        run_choices: likewise texts, each with the values that it may have: ``--model alista:sums=sum``.
         weights: the module that is trained.
         architecture: what it is made of, if it was loaded.
     """
 
     run_settings: ClassVar[tuple[str, ...]] = ()
+    run_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     weights: nn.Module
     architecture: Architecture[Any] | None = None
 

@@ -30,6 +30,7 @@ from gnn_l2o.learned.matrix_milodo import MatrixMiLoDoArchitecture
 from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.learned.milodo_architecture import MiLoDoArchitecture
 from gnn_l2o.learned.per_node import PerNodeArchitecture
+from gnn_l2o.learned.unrolled import UNROLLED
 from gnn_l2o.nn.preconditioner import Preconditioner
 
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.toml"
@@ -51,6 +52,8 @@ for _architecture in (
     LearnedScalarsArchitecture,
 ):
     ARCHITECTURES.register(_architecture)
+for _unrolled in UNROLLED:
+    ARCHITECTURES.register(_unrolled)
 
 
 def read_architecture(table: Mapping[str, Any]) -> Architecture[Any]:
@@ -138,16 +141,22 @@ def with_run_settings(algorithm: Movable[Any], text: str) -> Movable[Any]:
 
     Args:
         algorithm: the optimizer.
-        text: the settings, ``key=value,key=value``; all are whole numbers.
+        text: the settings, ``key=value,key=value``.
 
     Raises:
-        InputError: it has no such setting, or a value is no whole number from 1 to 1,000,000.
+        InputError: it has no such setting, or a value is no whole number from 1 to 1,000,000, or none of the choices.
     """
-    values = {}
+    values: dict[str, Any] = {}
     for item in text.split(","):
         key, _, value = item.partition("=")
+        if key in algorithm.run_choices:
+            if value not in algorithm.run_choices[key]:
+                raise unknown(f"{key} of {algorithm.name}", value, algorithm.run_choices[key])
+            values[key] = value
+            continue
         if key not in algorithm.run_settings:
-            raise unknown(f"setting of a run of {algorithm.name}", key, algorithm.run_settings)
+            known = (*algorithm.run_settings, *algorithm.run_choices)
+            raise unknown(f"setting of a run of {algorithm.name}", key, known)
         if not value.isdecimal() or not 1 <= int(value) <= MAX_SETTING:
             raise InputError(f"{key} is a whole number from 1 to {MAX_SETTING}, got {value!r}")
         values[key] = int(value)

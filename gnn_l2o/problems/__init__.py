@@ -11,6 +11,7 @@ from gnn_l2o.problems.problem import Problem
 from gnn_l2o.problems.regularizer import Regularizer
 from gnn_l2o.problems.regularizers import L1, Box, ElasticNet, GroupL1, Zero
 from gnn_l2o.problems.solve import NotCertifiedError, Solution, solve, starts_optimal
+from gnn_l2o.problems.sparse_recovery import SparseRecovery
 from gnn_l2o.problems.stochastic import Stochastic
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "Regularizer",
     "ResNet",
     "Solution",
+    "SparseRecovery",
     "Stochastic",
     "Zero",
     "solve",

@@ -14,7 +14,7 @@ OWN = ("num_nodes", "num_graphs", "directed", "self_weight", "degree", "out_degr
 SETUP = ("spectral_gap", "min_eigenvalue", "graph_sizes", "diameter", "radius", "graph_max")
 """Set-up knowledge: what concerns the whole graph and is the same at all its nodes."""
 EXCHANGES = ("neighbours", "differences", "swap", "swap_ends", "mix", "mix_with", "flows")
-COUNTED = (*EXCHANGES, "graph_min", "graph_mean", "wait", "push", "traffic")
+COUNTED = (*EXCHANGES, "graph_min", "graph_mean", "wait", "push", "count_numbers", "traffic")
 LOCAL = ("collect", "reduce", "laplacians", "at_nodes", "to_edges")
 """What nodes compute from what they or both ends of their edges know."""
 

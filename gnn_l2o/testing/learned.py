@@ -15,11 +15,13 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.graph import Network
 from gnn_l2o.learned import GRID_SEARCH, Architecture, load_weights, save_weights
+from gnn_l2o.learned.unrolled import UnrolledArchitecture
 from gnn_l2o.problems.regularizers import Regularizer, Zero
 from gnn_l2o.testing.expect import expect, expect_close
 from gnn_l2o.testing.hidden_network import HiddenNetwork
 from gnn_l2o.testing.runs import (
     STEPS,
+    Problems,
     Wrap,
     check_cost,
     check_dual,
@@ -31,6 +33,7 @@ from gnn_l2o.testing.runs import (
     iterates,
     runs_on,
     small_problem,
+    small_recovery,
     states,
 )
 
@@ -58,24 +61,25 @@ def check_learned_optimizer(architecture: Architecture[Any], *, network: Wrap = 
     """
     check_settings(architecture)
     ring, star = Network.from_networkx(nx.cycle_graph(6)), Network.from_networkx(nx.star_graph(4))
-    bound = architecture.bind(small_problem(6, Zero()), ring)
-    expect(bound.bind(small_problem(6, Zero()), ring) == bound, f"{bound.name}: binding twice must change nothing more")
+    make = small_recovery if isinstance(architecture, UnrolledArchitecture) else small_problem
+    bound = architecture.bind(make(6, Zero(), 0), ring)
+    expect(bound.bind(make(6, Zero(), 0), ring) == bound, f"{bound.name}: binding twice must change nothing more")
     check_weights(bound)
     algorithm = random_algorithm(bound)
-    regularizer = _regularizer(algorithm, ring)
-    problem, steps = small_problem(6, regularizer), min(STEPS, algorithm.depth or STEPS)
+    regularizer = _regularizer(algorithm, ring, make)
+    problem, steps = make(6, regularizer, 0), min(STEPS, algorithm.depth or STEPS)
     check_purity(algorithm, problem, ring, network)
     check_cost(algorithm, problem, ring, network, steps)
     check_dual(algorithm, states(algorithm, problem, network(ring), initial_points(problem), steps))
     second = ring if bound != architecture else star  # what is bound to a graph runs on no other
-    problems = [problem, small_problem(second.num_nodes, regularizer, 1)]
+    problems = [problem, make(second.num_nodes, regularizer, 1)]
     check_side_by_side(algorithm, [algorithm] * 2, problems, [ring, second])
     check_gradients(bound, problem, ring)
     check_file(bound, problem, ring)
     check_precision(random_algorithm(bound).to(dtype=torch.float32), random_algorithm(bound), problem, ring)
     line = Network.from_networkx(nx.path_graph(10))
-    on_line = random_algorithm(architecture.bind(small_problem(10, regularizer), line))
-    check_locality(on_line, line, regularizer, network)
+    on_line = random_algorithm(architecture.bind(make(10, regularizer, 0), line))
+    check_locality(on_line, line, regularizer, network, make)
 
 
 def check_settings(architecture: Architecture[Any]) -> None:
@@ -177,8 +181,8 @@ def _drawn(architecture: Architecture[Any]) -> Any:
         return architecture.build()
 
 
-def _regularizer(algorithm: Algorithm[Any], network: Network) -> Regularizer:
-    found = runs_on(algorithm, network)
+def _regularizer(algorithm: Algorithm[Any], network: Network, problems: Problems) -> Regularizer:
+    found = runs_on(algorithm, network, problems)
     expect(
         found is not None,
         f"{algorithm.name}: refuses least squares over a ring of 6 nodes, with l1 regularizer and without",

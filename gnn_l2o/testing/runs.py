@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
 import networkx as nx
+import numpy as np
 import torch
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Algorithm, map_tensors, spent
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph import DirectedNetwork, Network
-from gnn_l2o.problems import LeastSquares, Problem
+from gnn_l2o.problems import LeastSquares, Problem, SparseRecovery
 from gnn_l2o.problems.regularizers import L1, Regularizer, Zero
+from gnn_l2o.problems.sparse_signal import SparseSignal, draw_dictionary
 from gnn_l2o.testing.expect import expect, expect_close
 
 DIM, SAMPLES = 4, 8
@@ -59,10 +62,22 @@ def small_networks(*, directed: bool = False) -> dict[str, Network]:
     }
 
 
-def runs_on(algorithm: Algorithm[Any], network: Network) -> Regularizer | None:
+def small_recovery(nodes: int, regularizer: Regularizer, seed: int = 0) -> SparseRecovery:
+    """Return a signal of 20 coordinates to be recovered from 12 measurements; all seeds have one dictionary."""
+    matrix = draw_dictionary(12, 20, np.random.default_rng(5))
+    signal = SparseSignal(density=0.2, snr=20.0)
+    target, b = signal.draw(matrix, 1, np.random.default_rng(seed))
+    return SparseRecovery.of(matrix, b[0], target[0], nodes, regularizer, signal=signal)
+
+
+Problems = Callable[[int, Regularizer, int], LeastSquares]
+"""Makes a problem from a number of nodes, a regularizer and a seed, as :func:`small_problem` does."""
+
+
+def runs_on(algorithm: Algorithm[Any], network: Network, problems: Problems = small_problem) -> Regularizer | None:
     """Return a regularizer with which the algorithm runs over the network: l1 if it can, else none."""
     for regularizer in (L1(0.2), Zero()):
-        if algorithm.refusal(small_problem(network.num_nodes, regularizer), network) is None:
+        if algorithm.refusal(problems(network.num_nodes, regularizer, 0), network) is None:
             return regularizer
     return None
 
@@ -194,7 +209,13 @@ def check_side_by_side(
         expect_close(ours, expected, 1e-9, what)
 
 
-def check_locality(algorithm: Algorithm[Any], network: Network, regularizer: Regularizer, wrap: Wrap) -> None:
+def check_locality(
+    algorithm: Algorithm[Any],
+    network: Network,
+    regularizer: Regularizer,
+    wrap: Wrap,
+    problems: Problems = small_problem,
+) -> None:
     """Check that information travels no faster than one edge in a counted round.
 
     The data of the last node of a path graph changes. A node at distance D must not notice before D rounds were
@@ -205,12 +226,13 @@ def check_locality(algorithm: Algorithm[Any], network: Network, regularizer: Reg
         network: a path graph, node k joined to node k + 1.
         regularizer: of both problems.
         wrap: makes of the network what the algorithm gets.
+        problems: makes the first problem.
     """
     nodes = network.num_nodes
-    problem = small_problem(nodes, regularizer)
+    problem = problems(nodes, regularizer, 0)
     targets = problem.targets.clone()
     targets[-1] += 1.0  # curvatures stay as they are
-    changed = LeastSquares.from_nodes(list(problem.features), list(targets), regularizer)
+    changed = dataclasses.replace(problem, targets=targets)
     graphs = network.to(), network.to()
     x0 = initial_points(problem)
     runs = [iter(run(algorithm, p, wrap(g), x0)) for p, g in zip((problem, changed), graphs, strict=True)]

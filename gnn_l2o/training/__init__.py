@@ -1,9 +1,10 @@
 """Training an optimizer on a mixture of problems and graphs."""
 
 from gnn_l2o.training.config import TrainingConfig
+from gnn_l2o.training.layerwise import LayerStage, LayerwiseConfig, LayerwiseRun
 from gnn_l2o.training.losses import LOSSES, MetaLoss
 from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, QUICK, fine_tuning
-from gnn_l2o.training.recipe import read_recipe, read_stages
+from gnn_l2o.training.recipe import config_of, is_unrolled, read_layer_stages, read_recipe, read_stages
 from gnn_l2o.training.stages import (
     DEFAULT_STAGES,
     FINE_TUNING_STAGES,
@@ -21,11 +22,17 @@ __all__ = [
     "LOSSES",
     "PAPER_STAGES",
     "QUICK",
+    "LayerStage",
+    "LayerwiseConfig",
+    "LayerwiseRun",
     "MetaLoss",
     "Stage",
     "TrainingConfig",
     "TrainingRun",
+    "config_of",
     "fine_tuning",
+    "is_unrolled",
+    "read_layer_stages",
     "read_recipe",
     "read_stages",
     "with_epochs",

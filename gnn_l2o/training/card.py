@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import textwrap
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -55,7 +56,12 @@ Stages:
 
 ![training curve](curve.png)
 """
-    path = run.folder / "card.md"
+    save_card(run.folder, text)
+
+
+def save_card(folder: Path, text: str) -> None:
+    """Write ``card.md`` into a folder; a section on measurements that is there already stays."""
+    path = folder / "card.md"
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     measured = old[old.index(MEASURED) :] if MEASURED in old else ""
     write_text(path, f"{text}\n{measured}" if measured else text)

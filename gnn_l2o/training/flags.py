@@ -12,7 +12,9 @@ from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from gnn_l2o.learned import ARCHITECTURES, Architecture
+from gnn_l2o.learned.unrolled import UNROLLED
 from gnn_l2o.training.config import TrainingConfig
+from gnn_l2o.training.layerwise import LayerwiseConfig
 from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, RENAMED
 
 _ALIASES: Mapping[str, tuple[str, ...]] = {"dataset": ("optimizee",), "nodes": ("agents",)}
@@ -32,6 +34,19 @@ def add_training_flags(group: Any, names: Iterable[str]) -> None:
         _add(group, name, hints[name], helps[name] + _training_default(name), older)
 
 
+def add_layerwise_flags(group: Any, names: Iterable[str]) -> None:
+    """Add a flag for each of these settings of :class:`~gnn_l2o.training.LayerwiseConfig`; not given, it is ``None``.
+
+    Args:
+        group: an argparse parser or group of one.
+        names: of the settings.
+    """
+    helps, hints = attribute_docs(LayerwiseConfig), get_type_hints(LayerwiseConfig)
+    defaults = {f.name: f.default for f in dataclasses.fields(LayerwiseConfig)}
+    for name in names:
+        _add(group, name, hints[name], f"{helps[name]} (default: {defaults[name]})", ())
+
+
 def _example(architecture: type[Architecture[Any]]) -> Architecture[Any]:
     return DEFAULT_ARCHITECTURE if type(DEFAULT_ARCHITECTURE) is architecture else architecture()
 
@@ -39,7 +54,8 @@ def _example(architecture: type[Architecture[Any]]) -> Architecture[Any]:
 @cache
 def _defaults() -> Mapping[str, TrainingConfig]:
     """Return the settings of every kind of architecture where nothing else is said."""
-    examples = {kind: _example(ARCHITECTURES[kind]) for kind in ARCHITECTURES}
+    unrolled = {kind.name for kind in UNROLLED}  # which have training settings of their own
+    examples = {kind: _example(ARCHITECTURES[kind]) for kind in ARCHITECTURES if kind not in unrolled}
     return {kind: TrainingConfig(dataset=("lasso",), architecture=example) for kind, example in examples.items()}
 
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
 from pydantic import Field
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.training.settings import PositiveInt, settings
+
+
+class HasLearningRate(Protocol):
+    """A stage of any kind; it is a dataclass."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def lr(self) -> float: ...
+
+
+AnyStage = TypeVar("AnyStage", bound=HasLearningRate)
 
 
 @settings("stage setting")
@@ -55,7 +67,7 @@ def with_epochs(stages: Sequence[Stage], epochs: int) -> tuple[Stage, ...]:
     return tuple(dataclasses.replace(stage, epochs=epochs) for stage in stages)
 
 
-def with_learning_rate(stages: Sequence[Stage], lr: float) -> tuple[Stage, ...]:
+def with_learning_rate(stages: Sequence[AnyStage], lr: float) -> tuple[AnyStage, ...]:
     """Return stages the first of which has a learning rate, to which those of the others keep their proportion.
 
     Raises:

@@ -1,6 +1,7 @@
 """Record the iterates of all released models, for ``tests/test_released_models.py``.
 
-The file beside this script was recorded with version 0.4.0; record it again only when a model is retrained.
+The file beside this script was recorded when each model was released; record a model again, by its name, only when it
+is retrained.
 """
 
 import sys
@@ -16,9 +17,10 @@ import torch
 from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import available_models, load_model
-from gnn_l2o.problems import MLP, LeastSquares, Logistic, NeuralNetwork, Problem
+from gnn_l2o.problems import MLP, LeastSquares, Logistic, NeuralNetwork, Problem, SparseRecovery
 from gnn_l2o.problems.neural_module import initialized
 from gnn_l2o.problems.regularizers import L1, Zero
+from gnn_l2o.problems.sparse_signal import SparseSignal, draw_dictionary
 
 RECORD = Path(__file__).with_name("released_models.npz")
 ITERATIONS = (1, 2, 5, 12, 13, 30, 100)
@@ -45,6 +47,9 @@ def cases() -> Iterator[tuple[str, Problem, Network]]:
     labels = (small[1] > 0).astype(float)
     yield "logistic_star", Logistic.from_nodes(list(small[0]), list(labels), L1(0.01)), star
     random = np.random.default_rng(5)
+    matrix, signal = draw_dictionary(64, 128, np.random.default_rng([0, 1])), SparseSignal()  # those of the dataset
+    target, b = signal.draw(matrix, 1, np.random.default_rng(6))
+    yield "recovery_ring", SparseRecovery.of(matrix, b[0], target[0], 10, L1(0.005), signal=signal), ring
     shards = [(random.standard_normal((12, 6)), random.integers(3, size=12)) for _ in range(6)]
     yield "mlp_star", NeuralNetwork.from_nodes(double_mlp(), torch.nn.functional.cross_entropy, shards), star
 
@@ -67,15 +72,19 @@ def iterates(name: str, problem: Problem, network: Network) -> np.ndarray | None
     if model.refusal(problem, network) is not None:
         return None
     states = run(model, problem, network, problem.initial_point().to(torch.float64))
-    return np.stack([s.x.numpy() for k, s in enumerate(islice(states, max(ITERATIONS) + 1)) if k in ITERATIONS])
+    last = min(max(ITERATIONS), model.depth or max(ITERATIONS))
+    return np.stack([s.x.numpy() for k, s in enumerate(islice(states, last + 1)) if k in ITERATIONS])
 
 
-def main() -> int:
-    """Write the record."""
-    found = {f"{case}/{name}": iterates(name, p, n) for case, p, n in cases() for name in available_models()}
-    np.savez_compressed(RECORD, **{key: x for key, x in found.items() if x is not None})
+def main(names: list[str]) -> int:
+    """Record these models, by default those without a record, and keep the records of the others."""
+    with np.load(RECORD) as file:
+        record: dict[str, Any] = dict(file)
+    names = names or sorted(set(available_models()) - {key.split("/")[1] for key in record})
+    found = {f"{case}/{name}": iterates(name, p, n) for case, p, n in cases() for name in names}
+    np.savez_compressed(RECORD, **{**record, **{key: x for key, x in found.items() if x is not None}})
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

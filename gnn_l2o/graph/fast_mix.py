@@ -1,4 +1,4 @@
-"""Accelerated gossip, the consensus step of the accelerated methods."""
+"""Accelerated gossip: several rounds of mixing in a row, which come close to the average of the nodes."""
 
 from __future__ import annotations
 
