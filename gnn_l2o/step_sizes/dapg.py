@@ -10,9 +10,9 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.graph.fast_mix import fast_mix
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted.dapg import DAPGState
-from gnn_l2o.handcrafted.fast_mix import fast_mix
 from gnn_l2o.problems import Problem
 from gnn_l2o.step_sizes.tangent import TangentMethod, WithTangent, prox_with_tangent
 
