@@ -48,7 +48,8 @@ def check_dataset(spec: str | Path) -> None:
 
     - ``sample`` takes what :mod:`gnn_l2o.plugins` asks for;
     - it returns one Problem for the nodes of the network, also for a single node, in double precision;
-    - losses and gradients are finite at the initial point, the gradient is that of the loss, and L_i is positive;
+    - losses and gradients are finite at the initial point, the gradient is that of the loss (of its negative in the
+      coordinates over which a min-max problem maximizes), and L_i is positive;
     - equal seeds give equal problems, other seeds others, and the global random generators are left alone;
     - the problem can be solved to a certificate, or has a lower bound.
 
@@ -132,6 +133,8 @@ def _check_gradient(name: str, problem: Problem, x: Tensor) -> None:
     h = 1e-5 / max(1.0, float(direction.norm(dim=1).max()))
     slope = (problem.loss(x + h * direction) - problem.loss(x - h * direction)) / (2 * h)
     gradient = problem.gradient(x)
+    if problem.maximized is not None:
+        gradient = torch.where(problem.maximized, -gradient, gradient)
     expected = (gradient * direction).sum(dim=1, keepdim=True)
     scale = float((gradient.norm(dim=1) * direction.norm(dim=1)).max())
     error = float((slope - expected).abs().max())
