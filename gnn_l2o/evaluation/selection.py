@@ -10,6 +10,7 @@ from gnn_l2o._utils.errors import InputError, about, unknown
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Method, Tunable
+from gnn_l2o.decentralized import WRAPPED
 from gnn_l2o.evaluation.metrics import METRICS, Metric, OptimalityGap
 from gnn_l2o.evaluation.record import TRACE_COLUMNS
 from gnn_l2o.graph.network import Network
@@ -18,7 +19,7 @@ from gnn_l2o.learned import TUNED, load_model
 from gnn_l2o.limits import LIMITS, Limit
 from gnn_l2o.problems import Problem
 
-GROUPS = ("all", "handcrafted", "tuned")
+GROUPS = ("all", "handcrafted", "tuned", "local_updates")
 """Names that stand for several methods, see :func:`members`."""
 
 
@@ -26,13 +27,16 @@ def members(group: str) -> tuple[str, ...]:
     """Return the names of the methods that a group stands for.
 
     ``"tuned"`` is MiLoDo's rule with tuned constants, ``"handcrafted"`` all other methods, those that users registered
-    included; ``"all"`` is both.
+    included; ``"all"`` is both. ``"local_updates"`` is every wrapper around every handcrafted local update, which are
+    in no other group.
     """
-    others = tuple(name for name in METHODS.names() if name not in HANDCRAFTED and name not in TUNED)
+    known = {*HANDCRAFTED, *TUNED, *WRAPPED}
+    others = tuple(name for name in METHODS.names() if name not in known)
     return {
         "all": (*HANDCRAFTED, *TUNED, *others),
         "handcrafted": (*HANDCRAFTED, *others),
         "tuned": tuple(TUNED),
+        "local_updates": tuple(WRAPPED),
     }[group]
 
 

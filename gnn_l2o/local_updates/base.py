@@ -41,3 +41,11 @@ class LocalUpdate(ABC, Generic[Memory]):
     @abstractmethod
     def delta(self, gradient: Tensor, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         r"""Return :math:`\Delta`, ``(N, d)``, and the memory after it; mutates nothing."""
+
+    def move(self, gradient: Tensor, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+        r"""Return :math:`x + \Delta`, ``(N, d)``, and the memory after it.
+
+        An optimizer that computes the new iterate rather than the difference returns it here without another rounding.
+        """
+        delta, memory = self.delta(gradient, x, memory)
+        return x + delta, memory
