@@ -5,8 +5,10 @@ from gnn_l2o.learned.architecture import GRID_SEARCH, Architecture, LearnedOptim
 from gnn_l2o.learned.base_rules import BaseRules, BaseRulesArchitecture
 from gnn_l2o.learned.constant_coefficients import ConstantCoefficients, ExactDiffusionCoefficients
 from gnn_l2o.learned.generic_l2o import GenericL2O, GenericL2OArchitecture
+from gnn_l2o.learned.l2o_dm import L2ODM, L2ODMArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalars, LearnedScalarsArchitecture
 from gnn_l2o.learned.local_milodo import LocalMiLoDo, LocalMiLoDoArchitecture
+from gnn_l2o.learned.local_update import LocalUpdateArchitecture, LocalUpdateOptimizer
 from gnn_l2o.learned.lpg_extra import LPGExtra, LPGExtraArchitecture
 from gnn_l2o.learned.matrix_milodo import MatrixMiLoDo, MatrixMiLoDoArchitecture
 from gnn_l2o.learned.milodo import MiLoDo
@@ -22,6 +24,7 @@ from gnn_l2o.learned.model import (
     save_weights,
 )
 from gnn_l2o.learned.per_node import PerNodeArchitecture, PerNodeMiLoDo, PerNodeNetworks
+from gnn_l2o.learned.rnnprop import RNNProp, RNNPropArchitecture
 from gnn_l2o.learned.schedule import RecomputeSchedule
 from gnn_l2o.learned.tuned_constants import TUNED, TunedConstants, TunedMomentum
 
@@ -31,6 +34,7 @@ for _method in TUNED.values():
 __all__ = [
     "ARCHITECTURES",
     "GRID_SEARCH",
+    "L2ODM",
     "TUNED",
     "Architecture",
     "BaseRules",
@@ -39,6 +43,7 @@ __all__ = [
     "ExactDiffusionCoefficients",
     "GenericL2O",
     "GenericL2OArchitecture",
+    "L2ODMArchitecture",
     "LPGExtra",
     "LPGExtraArchitecture",
     "LearnedOptimizer",
@@ -46,6 +51,8 @@ __all__ = [
     "LearnedScalarsArchitecture",
     "LocalMiLoDo",
     "LocalMiLoDoArchitecture",
+    "LocalUpdateArchitecture",
+    "LocalUpdateOptimizer",
     "MatrixMiLoDo",
     "MatrixMiLoDoArchitecture",
     "MiLoDo",
@@ -54,6 +61,8 @@ __all__ = [
     "PerNodeArchitecture",
     "PerNodeMiLoDo",
     "PerNodeNetworks",
+    "RNNProp",
+    "RNNPropArchitecture",
     "RecomputeSchedule",
     "TunedConstants",
     "TunedMomentum",
