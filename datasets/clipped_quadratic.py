@@ -10,7 +10,7 @@ from gnn_l2o.problems.clipped_quadratic import clipped_quadratic
 
 
 def sample(network: Network, *, seed: int, features: int = 20, height: float = 10.0) -> Differentiable:
-    r"""Clipped quadratic (synthetic): :math:`f_i(x) = \frac1d \sum_j \min((x_j - a_{ij})^2, h)`.
+    r"""Clipped quadratic (synthetic): the mean of min((x_j - a_ij)^2, h) over the coordinates j.
 
     The convex companion of Lv et al. (2017, ICML, arXiv:1703.03633): in a mixture with other problems it keeps a
     learned optimizer from forgetting how to go a long way in one direction. It is convex where no term is clipped, as

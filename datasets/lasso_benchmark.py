@@ -18,7 +18,7 @@ def sample(
     sparsity: float = 0.1,
     dictionary: int | None = None,
 ) -> LeastSquares:
-    r"""LASSO benchmark (synthetic): :math:`\frac12 \|A x - b\|^2 + \lambda \|x\|_1`, the rows of A split over nodes.
+    r"""LASSO benchmark (synthetic): ||A x - b||^2 / 2 + lambda ||x||_1, the rows of A split over nodes.
 
     Open-L2O's (Chen et al. 2022, JMLR 23, arXiv:2103.12828): A is normal with columns of norm 1,
     :math:`b = A x^\star` without noise, the entries of x* normal with probability 0.1 and else 0. Node i holds the rows

@@ -10,7 +10,7 @@ from gnn_l2o.problems.games import matrix_game
 
 
 def sample(network: Network, *, seed: int, actions: int = 5, density: float = 0.5) -> QuadraticMinMax:
-    r"""Matrix game (synthetic, min-max): :math:`F_i(u, v) = u^\top A_i v` without constraints.
+    r"""Matrix game (synthetic, min-max): F_i = u' A_i v without constraints.
 
     A problem of Shen et al. (2021, AAAI, "Learning a minimax optimizer") with data of its own at every node: entries of
     A_i are uniform in [0.5, 1] with probability ``density``, else 0. All nodes start at the same u and v, uniform in

@@ -8,7 +8,7 @@ from gnn_l2o.problems import LeastSquares, Zero
 
 
 def sample(network: Network, *, seed: int, features: int = 10, samples: int | None = None) -> LeastSquares:
-    r"""Quadratics (synthetic): :math:`f_i(x) = \|W_i x - y_i\|^2`, all entries of W_i and y_i uniform in [0, 1].
+    r"""Quadratics (synthetic): f_i = ||W_i x - y_i||^2, all entries of W_i and y_i uniform in [0, 1].
 
     The optimizees of Open-L2O (Chen et al. 2022, JMLR 23, arXiv:2103.12828), with data of its own at every node; in
     Andrychowicz et al. (2016, arXiv:1606.04474) the entries are normal. At zero, where runs start, the mean of f_i is

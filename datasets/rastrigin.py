@@ -9,10 +9,11 @@ from gnn_l2o.problems import Rastrigin, rastrigin
 
 
 def sample(network: Network, *, seed: int, features: int = 10, height: float = 10.0) -> Rastrigin:
-    r"""Rastrigin (synthetic, not convex): :math:`\frac12 \|A_i x - b_i\|^2 - \alpha c_i^\top \cos(2 \pi x) + \alpha d`.
+    r"""Rastrigin (synthetic, not convex): quadratics with waves, and with many local minima.
 
-    The optimizees of Cao et al. (2019, arXiv:1911.03787) and Open-L2O, with data of its own at every node: A_i square,
-    all entries of A_i, b_i and c_i standard normal. All nodes start at the same point, standard normal as well. r = 0.
+    :math:`f_i(x) = \frac12 \|A_i x - b_i\|^2 - \alpha c_i^\top \cos(2 \pi x) + \alpha d`, the optimizees of Cao et
+    al. (2019, arXiv:1911.03787) and Open-L2O, with data of its own at every node: A_i square, all entries of A_i, b_i
+    and c_i standard normal. All nodes start at the same point, standard normal as well. r = 0.
     The objective is measured at the average of the nodes against a lower bound, which is not attained, so no method
     comes near an optimality gap of 0.
 

@@ -8,7 +8,7 @@ from gnn_l2o.problems.games import saddle
 
 
 def sample(network: Network, *, seed: int) -> QuadraticMinMax:
-    r"""Saddle (synthetic, min-max): :math:`F_i(u, v) = a_i u^2 - b_i v^2`, numbers u and v.
+    r"""Saddle (synthetic, min-max): F_i = a_i u^2 - b_i v^2, u and v numbers.
 
     A problem of Shen et al. (2021, AAAI, "Learning a minimax optimizer") with data of its own at every node: a_i and
     b_i are uniform in [0.9, 1]. All nodes start at the same u and v, uniform in [-0.5, 0.5]. The saddle point is

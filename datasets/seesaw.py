@@ -9,7 +9,7 @@ SMALLEST = 0.1  # of a and b: at 0 the payoff does not depend on the players
 
 
 def sample(network: Network, *, seed: int) -> Seesaw:
-    r"""Seesaw (synthetic, min-max): :math:`F_i(u, v) = -b_i v \sin(a \pi u)`, numbers u and v.
+    r"""Seesaw (synthetic, min-max): F_i = -b_i v sin(a pi u), u and v numbers.
 
     A problem of Shen et al. (2021, AAAI, "Learning a minimax optimizer"), over nodes: a, uniform in [0, 5], is one
     number, since otherwise the nodes would have only u = 0 in common; every node has its own b_i, uniform in [0, 2].
