@@ -48,12 +48,17 @@ class Wrapper(Algorithm[State]):
         return int(self.prox_step is not None)
 
     def gradient(self, problem: Problem, x: Tensor) -> Tensor:
-        """Return what every node differentiates, at its iterate: ``(N, d)``."""
-        gradient = problem.gradient(x)
-        if self.prox_step is not None or isinstance(problem.regularizer, Zero):
-            return gradient
-        return gradient + problem.node_regularizer.min_norm_subgradient(x, torch.zeros_like(x))
+        """Return what every node gives to its update or its tracker, ``(N, d)``."""
+        return problem.gradient(x) if self.prox_step is not None else gradient_with_regularizer(problem, x)
 
     def regularized(self, problem: Problem, v: Tensor) -> Tensor:
         """Return the prox of v, ``(N, d)``, if there is one; otherwise v."""
         return v if self.prox_step is None else problem.prox(v, self.prox_step)
+
+
+def gradient_with_regularizer(problem: Problem, x: Tensor) -> Tensor:
+    """Return the gradient of f_i at x_i and the subgradient of smallest norm of r there, together: ``(N, d)``."""
+    gradient = problem.gradient(x)
+    if isinstance(problem.regularizer, Zero):
+        return gradient
+    return gradient + problem.node_regularizer.min_norm_subgradient(x, torch.zeros_like(x))

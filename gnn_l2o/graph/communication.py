@@ -191,6 +191,13 @@ class Communication(Knowledge):
         (flow,) = self.flows(self._laplacian.to(x.dtype), x)
         return x - flow
 
+    def mix_with(self, x: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        """Return W x, ``(N, d)``, and W applied to k numbers of every node that travel with x, ``(N, k)``."""
+        self._count(vectors=1, numbers=numbers.size(1))
+        values, few = self._with_neighbours(x, numbers)
+        laplacian = self._laplacian.to(x.dtype)
+        return x - laplacian @ (values - self._origin(x)), numbers - laplacian @ (few - self._origin(numbers))
+
     def flows(self, laplacians: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         r"""Exchange z over every edge once: return :math:`\sum_j p_{ij} (z_i - z_j)` for one or several kinds of p.
 
@@ -206,8 +213,11 @@ class Communication(Knowledge):
         """
         self._count(vectors=1)
         (values,) = self._with_neighbours(z)
-        origin = z[:1] if self.num_graphs == 1 else z.index_select(0, self._first_nodes)
-        return torch.split(laplacians @ (values - origin), self.num_nodes)
+        return torch.split(laplacians @ (values - self._origin(z)), self.num_nodes)
+
+    def _origin(self, z: Tensor) -> Tensor:
+        """Return the row of the first node of every node's graph, one for all nodes where there is one graph."""
+        return z[:1] if self.num_graphs == 1 else z.index_select(0, self._first_nodes)
 
     def laplacians(self, *weights: Tensor) -> Tensor:
         """Return the graph Laplacians for k weights ``(U, 1)`` of the links, one over the other: ``(k N, M)``, sparse.

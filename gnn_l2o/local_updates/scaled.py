@@ -44,10 +44,12 @@ class ScaledUpdate(LocalUpdate[Memory]):
 
     def delta(self, gradient: Tensor, x: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
         direction, memory = self.direction(gradient, memory)
-        delta = -self.step_size * direction
-        if self.weight_decay:
-            delta = delta - self.weight_decay * self.step_size * x
-        return delta, memory
+        return self.along(direction, x, self.step_size), memory
+
+    def along(self, direction: Tensor, x: Tensor, step_size: float | Tensor) -> Tensor:
+        r"""Return :math:`\Delta` along a direction with a given step size, ``(N, d)``."""
+        delta = -step_size * direction
+        return delta - self.weight_decay * step_size * x if self.weight_decay else delta
 
     def _check_weights(self, *names: str) -> None:
         """Refuse weights of averages that are not in [0, 1)."""

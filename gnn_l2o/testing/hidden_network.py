@@ -13,7 +13,7 @@ OWN = ("num_nodes", "num_graphs", "directed", "self_weight", "degree", "out_degr
 """What nodes know of themselves and their edges; the last tells only whether the graph is a given one."""
 SETUP = ("spectral_gap", "min_eigenvalue", "graph_sizes", "diameter", "radius", "graph_max")
 """Set-up knowledge: what concerns the whole graph and is the same at all its nodes."""
-EXCHANGES = ("neighbours", "differences", "swap", "swap_ends", "mix", "flows")
+EXCHANGES = ("neighbours", "differences", "swap", "swap_ends", "mix", "mix_with", "flows")
 COUNTED = (*EXCHANGES, "graph_min", "graph_mean", "wait", "push", "traffic")
 LOCAL = ("collect", "reduce", "laplacians", "at_nodes", "to_edges")
 """What nodes compute from what they or both ends of their edges know."""

@@ -63,6 +63,11 @@ class FaultyLinks(Communication):
         (flow,) = self.flows(self.weights().to(x.dtype), x)
         return x - flow
 
+    def mix_with(self, x: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
+        ends, few = self.neighbours(x, numbers=numbers)
+        weights = self.weights().to(x.dtype)
+        return x - self.collect(weights * ends.difference), numbers - self.collect(weights * few.difference)
+
     def flows(self, laplacians: Tensor, z: Tensor) -> tuple[Tensor, ...]:
         (ends,) = self.neighbours(z)
         return tuple(self.collect(p * ends.difference) for p in torch.split(laplacians, 1, dim=1))
