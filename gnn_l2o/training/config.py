@@ -146,9 +146,7 @@ class TrainingConfig:
         if self.pretrained is None and self.pretrained_fingerprint is not None:
             raise InputError("pretrained_fingerprint is that of the model pretrained, which is not given")
         if self.random_scaling is not None and not isinstance(architecture, LocalUpdateArchitecture):
-            raise InputError(
-                f"random_scaling is for kinds such as rnnprop, not for a {architecture.name}"
-            )
+            raise InputError(f"random_scaling is for kinds such as rnnprop, not for a {architecture.name}")
         if self.teacher is None and any(stage.imitation for stage in self.stages):
             raise InputError("a stage has imitation, but there is no teacher; expected one, as in teacher = 'dapg'")
 
