@@ -20,7 +20,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.data.splits import node_sizes, split
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import L1, Differentiable, ElasticNet, LeastSquares, Logistic, Problem, Stochastic, Zero, solve
-from tests.small_data import image_folder
+from tests.small_data import IMAGE_DATASETS, image_folder
 
 ALL = plugins.available("dataset")
 WITHOUT_SAMPLES = ("matrix_game", "rastrigin", "rotated_saddle", "saddle", "seesaw")  # functions of the data of a node
@@ -32,11 +32,7 @@ def ring(nodes: int) -> Network:
     return Network.from_edges(sorted(edges), nodes)
 
 
-SMALL = {
-    "bsds500": "bsds500:patch=5,atoms=30",
-    "mlp": "mlp:samples=20,test_samples=30",
-    "resnet": "resnet:samples=3,test_samples=5",
-}
+SMALL = {"bsds500": "bsds500:patch=5,atoms=30", **IMAGE_DATASETS}
 
 
 def sample(spec: str, nodes: int = 5, seed: int = 0):
@@ -46,7 +42,7 @@ def sample(spec: str, nodes: int = 5, seed: int = 0):
     if name in SMALL:
         spec = ",".join(filter(None, [SMALL[name], chosen]))
     with pytest.MonkeyPatch.context() as patch:
-        if name in ("mlp", "resnet"):
+        if name in IMAGE_DATASETS:
             patch.setenv("GNN_L2O_DATA", image_folder().name)
         return load(name).function(ring(nodes), seed=seed, **plugins.load("dataset", spec).parameters)
 

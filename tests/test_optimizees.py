@@ -1,18 +1,22 @@
 """The problems of Open-L2O against expectations over their distributions, and against their formulas."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 import scipy.optimize
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
-from gnn_l2o.problems import LeastSquares, Rastrigin, Zero, solve
+from gnn_l2o.problems import MLP, ConvNet, LeastSquares, LeNet, NASCell, Rastrigin, Zero, solve
+from gnn_l2o.problems.open_l2o_models import draw_small
+from tests.small_data import image_folder
 
 ONE = build_network("path", 1)
 FOUR = build_network("ring", 4)
@@ -126,3 +130,75 @@ def test_no_point_is_below_the_lower_bound_of_rastrigin() -> None:
     assert bound == pytest.approx(expected, rel=1e-9)
     with pytest.raises(InputError, match="height must be positive, got 0"):
         sample("rastrigin:height=0")
+
+
+# Neural networks
+
+
+NETWORKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], int]] = {
+    "mlp, training": (lambda: MLP((784, 20, 10), "sigmoid"), (1, 28, 28), 15_910),
+    "mlp, testing": (lambda: MLP((784, 20, 20, 10)), (1, 28, 28), 16_330),
+    "convnet": (ConvNet, (1, 28, 28), 18_218),
+    "convnet, photographs": (lambda: ConvNet((3, 32, 32), stride=2), (3, 32, 32), 13_706),
+    "lenet": (LeNet, (3, 32, 32), 62_006 + 2 * (6 + 16 + 120 + 84)),
+    "nas cell": (NASCell, (3, 32, 32), 7_706),
+}
+EACH_NETWORK = pytest.mark.parametrize(("make", "shape", "count"), NETWORKS.values(), ids=NETWORKS.keys())
+
+
+@EACH_NETWORK
+def test_networks_have_the_published_numbers_of_parameters_and_begin_at_the_logarithm_of_ten(
+    make: Callable[[], nn.Module], shape: tuple[int, ...], count: int
+) -> None:
+    torch.manual_seed(0)
+    module = make()
+    assert sum(p.numel() for p in module.parameters()) == count
+    images, labels = torch.randn(4, *shape), torch.tensor([0, 3, 3, 9])
+    loss = F.cross_entropy(draw_small(module, 0.0)(images), labels)
+    assert loss.item() == pytest.approx(math.log(10), abs=1e-6)
+    loss = F.cross_entropy(draw_small(module, 0.01)(images), labels)
+    assert loss.item() == pytest.approx(math.log(10), abs=0.2)
+    loss.backward()
+    for name, parameter in module.named_parameters():
+        if name.endswith("weight"):  # normalization takes the biases in front of it away
+            assert parameter.grad is not None and bool((parameter.grad != 0).any()), name
+
+
+@EACH_NETWORK
+def test_logits_may_be_negative(make: Callable[[], nn.Module], shape: tuple[int, ...], count: int) -> None:
+    torch.manual_seed(0)
+    assert draw_small(make(), 0.3)(torch.randn(20, *shape)).min().item() < 0
+
+
+def test_the_cell_is_its_formula() -> None:
+    cell, images = NASCell(width=2), torch.randn(3, 3, 6, 6)
+    c = list(cell.layers)
+    h0 = c[0](images)
+    h1 = c[1](h0)
+    around = F.pad(torch.ones(1, 1, 6, 6), (1, 1, 1, 1)), F.pad(h1, (1, 1, 1, 1))
+    count, total = (sum(a[..., i : i + 6, j : j + 6] for i in range(3) for j in range(3)) for a in around)
+    h3 = total / count + c[2](h0) + c[3](h1) + h0
+    torch.testing.assert_close(cell(images), cell.head(h3.mean(dim=(2, 3))))
+
+
+def test_a_convolutional_network_refuses_images_that_are_too_small() -> None:
+    with pytest.raises(InputError, match="images of 12 x 28 pixels are too small for a stride of 2"):
+        ConvNet((1, 12, 28), stride=2)
+    with pytest.raises(InputError, match=r"deviation is at least 0, got -0\.1"):
+        draw_small(MLP(), -0.1)
+
+
+def test_the_datasets_have_these_networks_and_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GNN_L2O_DATA", image_folder().name)
+    few = "samples=2,test_samples=2"
+    dims = {
+        f"mlp:{few},width=20,layers=1,activation=sigmoid,deviation=0.01": 15_910,
+        f"mlp:{few},width=20,deviation=0.01": 16_330,
+        f"convnet:{few}": 18_218,
+        f"convnet:{few},images=cifar10": 13_706,
+        f"nas_cell:{few}": 7_706,
+    }
+    for spec, dim in dims.items():
+        problem = sample(spec)
+        assert problem.dim == dim
+        assert float(problem.objective(problem.initial_point())) == pytest.approx(math.log(10), abs=0.3)

@@ -17,7 +17,7 @@ from gnn_l2o.evaluation.presets import available_presets, load_preset
 from gnn_l2o.evaluation.selection import choose_methods
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.learned import available_models
-from tests.small_data import image_folder
+from tests.small_data import IMAGE_DATASETS, image_folder
 
 PROJECT = Path(__file__).resolve().parent.parent
 FLAGS = preset_flags(build_parser())
@@ -156,13 +156,13 @@ def test_a_preset_runs_at_a_tiny_size(
     kind = runs[0].flags["dataset"][0].partition(":")[0]
     if kind == "census" and "GNN_L2O_DATA" not in os.environ:
         pytest.skip("GNN_L2O_DATA does not say where the census data is")
-    if kind in ("mlp", "resnet"):
+    if kind in IMAGE_DATASETS:
         monkeypatch.setenv("GNN_L2O_DATA", image_folder().name)
     spec = TINY_SPECS.get(kind, f"{kind}:features=5,samples=3")
     nodes = "3" if kind == "resnet" else "8"
     tiny = ["--dataset", spec, "--nodes", nodes, "--instances", "1", "--iterations", "3", "--tuning_budget", "1"]
     tiny += ["--tuning_instances", "1", "--algorithms", "prox_ed"]
-    tiny += [] if kind in ("mlp", "resnet") else ["tuned_constants"]
+    tiny += [] if kind in IMAGE_DATASETS else ["tuned_constants"]
     tiny += ["--topology", runs[0].flags["topology"][0]]
     tiny += ["--limits", "all" if preset == "learned_baselines" else "none"]
     models = list(dict.fromkeys(m for run in runs for m in run.flags["model"]))

@@ -8,6 +8,7 @@ from gnn_l2o.problems.logistic import Logistic
 from gnn_l2o.problems.min_max import MinMax, QuadraticMinMax
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import MLP, ResNet
+from gnn_l2o.problems.open_l2o_models import ConvNet, LeNet, NASCell
 from gnn_l2o.problems.problem import Problem
 from gnn_l2o.problems.rastrigin import Rastrigin, rastrigin
 from gnn_l2o.problems.regularizer import Regularizer
@@ -19,14 +20,17 @@ __all__ = [
     "L1",
     "MLP",
     "Box",
+    "ConvNet",
     "Differentiable",
     "ElasticNet",
     "FiniteSum",
     "GroupL1",
+    "LeNet",
     "LeastSquares",
     "LinearModel",
     "Logistic",
     "MinMax",
+    "NASCell",
     "NeuralNetwork",
     "NotCertifiedError",
     "Problem",
