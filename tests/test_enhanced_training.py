@@ -18,7 +18,7 @@ from gnn_l2o.local_updates import Adam
 from gnn_l2o.training import TrainingConfig
 from gnn_l2o.training.curriculum import Verdict, next_horizon, verdict
 from gnn_l2o.training.imitation import imitation_loss, teacher_of
-from gnn_l2o.training.losses import LastObjective
+from gnn_l2o.training.losses import LastObjective, LogObjective
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Pool
 from gnn_l2o.training.stages import Stage
@@ -255,6 +255,18 @@ def test_the_last_objective_is_that_of_the_last_iteration() -> None:
     expected = batch.optimum + gaps[4] * (batch.initial_objective - batch.optimum)
     torch.testing.assert_close(loss.segment_loss(batch, range(1, 5), gaps), expected.mean())
     assert loss.measured_iterations(4) == [4]
+
+
+def test_the_log_objective_is_its_formula_and_refuses_negative_objectives() -> None:
+    batch = Pool(CONFIG, "training", 2, torch.float64).batches(2)[0]
+    batch = dataclasses.replace(batch, optimum=0.1 * batch.initial_objective)
+    gaps = {k: torch.tensor([0.5, 0.1]).double() / k for k in (1, 2)}
+    ratios = torch.cat([0.1 + 0.9 * gap for gap in gaps.values()])
+    found = LogObjective().segment_loss(batch, range(1, 3), gaps)
+    torch.testing.assert_close(found, (ratios + 1e-6).log().mean())
+    assert LogObjective().measured_iterations(3) == [1, 2, 3]
+    with pytest.raises(InputError, match="nowhere negative, got an optimum of -2"):
+        LogObjective().segment_loss(dataclasses.replace(batch, optimum=torch.tensor([1.0, -2.0])), range(1, 3), gaps)
 
 
 def test_the_convex_companion_is_its_formula_and_stands_beside_other_problems() -> None:

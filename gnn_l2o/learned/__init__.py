@@ -6,6 +6,7 @@ from gnn_l2o.learned.base_rules import BaseRules, BaseRulesArchitecture
 from gnn_l2o.learned.constant_coefficients import ConstantCoefficients, ExactDiffusionCoefficients
 from gnn_l2o.learned.generic_l2o import GenericL2O, GenericL2OArchitecture
 from gnn_l2o.learned.l2o_dm import L2ODM, L2ODMArchitecture
+from gnn_l2o.learned.l2o_scale import L2OScale, L2OScaleArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalars, LearnedScalarsArchitecture
 from gnn_l2o.learned.local_milodo import LocalMiLoDo, LocalMiLoDoArchitecture
 from gnn_l2o.learned.local_update import LocalUpdateArchitecture, LocalUpdateOptimizer
@@ -44,6 +45,8 @@ __all__ = [
     "GenericL2O",
     "GenericL2OArchitecture",
     "L2ODMArchitecture",
+    "L2OScale",
+    "L2OScaleArchitecture",
     "LPGExtra",
     "LPGExtraArchitecture",
     "LearnedOptimizer",

@@ -24,6 +24,7 @@ from gnn_l2o.learned.architecture import Architecture, Movable, require_memory_f
 from gnn_l2o.learned.base_rules import BaseRulesArchitecture
 from gnn_l2o.learned.generic_l2o import GenericL2OArchitecture
 from gnn_l2o.learned.l2o_dm import L2ODMArchitecture
+from gnn_l2o.learned.l2o_scale import L2OScaleArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalarsArchitecture
 from gnn_l2o.learned.local_milodo import LocalMiLoDo, LocalMiLoDoArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtraArchitecture
@@ -52,6 +53,7 @@ for _architecture in (
     LPGExtraArchitecture,
     LearnedScalarsArchitecture,
     L2ODMArchitecture,
+    L2OScaleArchitecture,
     RNNPropArchitecture,
 ):
     ARCHITECTURES.register(_architecture)

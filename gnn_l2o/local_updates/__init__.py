@@ -4,9 +4,10 @@ from gnn_l2o.local_updates.adam import Adam
 from gnn_l2o.local_updates.adamw import AdamW
 from gnn_l2o.local_updates.base import LocalUpdate
 from gnn_l2o.local_updates.lion import Lion
+from gnn_l2o.local_updates.partial_update import PartialUpdate
 from gnn_l2o.local_updates.rmsprop import RMSProp
 from gnn_l2o.local_updates.scaled import ScaledUpdate
 from gnn_l2o.local_updates.sgdm import SGDm
 from gnn_l2o.local_updates.torch_optimizer import TorchOptimizer
 
-__all__ = ["Adam", "AdamW", "Lion", "LocalUpdate", "RMSProp", "SGDm", "ScaledUpdate", "TorchOptimizer"]
+__all__ = ["Adam", "AdamW", "Lion", "LocalUpdate", "PartialUpdate", "RMSProp", "SGDm", "ScaledUpdate", "TorchOptimizer"]
