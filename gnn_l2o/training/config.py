@@ -91,6 +91,8 @@ class TrainingConfig:
             how often. By default there is none.
         random_scaling: logarithm by which each variable of a training problem is scaled at most, at random, so that a
             learned local update does not rely on scales. By default there is none.
+        jacobian_weight: weight of the squared norm of the gradients at the iterates, averaged over nodes and measured
+            iterations, which is added to the loss as in HALO. By default there is none.
 
     Raises:
         InputError: a setting is unknown, missing, of the wrong type or out of bounds, or contradicts another.
@@ -123,6 +125,7 @@ class TrainingConfig:
     patience: PositiveInt | None = None
     teacher: str | None = None
     random_scaling: Annotated[float, Field(gt=0)] | None = None
+    jacobian_weight: Annotated[float, Field(gt=0)] | None = None
 
     def __post_init__(self) -> None:
         architecture, step = self.architecture, self.initial_step_size

@@ -100,7 +100,7 @@ class Learner:
         length = stage.truncation_length
         for done in range(0, stage.iterations, length):
             steps = range(done + 1, done + length + 1)
-            segment = run_segment(algorithm, batch, state, steps, self.loss, measured)
+            segment = run_segment(algorithm, batch, state, steps, self.loss, measured, self.config.jacobian_weight)
             losses.append(segment.loss.item())
             state = detach(segment.state)  # but not that of init: what the networks emit there is trained as well
             if not segment.loss.requires_grad:
