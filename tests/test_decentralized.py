@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Algorithm, spent
 from gnn_l2o.algorithms.driver import run
-from gnn_l2o.decentralized import UPDATES, WRAPPED, Diffused, PrimalDual, Tracked
+from gnn_l2o.decentralized import WRAPPED, Diffused, PrimalDual, Tracked
 from gnn_l2o.graph import Network
 from gnn_l2o.handcrafted import ProxED
-from gnn_l2o.local_updates import Adam, AdamW, LocalUpdate, SGDm, TorchOptimizer
+from gnn_l2o.local_updates import UPDATES, Adam, AdamW, LocalUpdate, SGDm, TorchOptimizer
 from gnn_l2o.problems import LeastSquares, solve
 from gnn_l2o.problems.regularizers import L1, Regularizer, Zero
 from gnn_l2o.testing.methods import check_method

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import select_copies
-from gnn_l2o.local_updates import Adam, AdamW, Lion, LocalUpdate, RMSProp, SGDm, TorchOptimizer
+from gnn_l2o.local_updates import Adam, AdamW, AMSGrad, Lion, LocalUpdate, RMSProp, SGDm, TorchOptimizer
 
 STEPS = 30
 SHAPES = ((3, 2), (4,))
@@ -22,6 +22,7 @@ UPDATES: dict[str, LocalUpdate[Any]] = {
     "adam": Adam(step_size=0.1),
     "adamw": AdamW(step_size=0.1, weight_decay=0.2),
     "lion": Lion(step_size=0.1, weight_decay=0.2),
+    "amsgrad": AMSGrad(step_size=0.1, weight_decay=0.2),
     "torch": TorchOptimizer(torch.optim.NAdam, {"lr": 0.1}),
 }
 EACH = pytest.mark.parametrize("update", UPDATES.values(), ids=UPDATES.keys())
@@ -70,6 +71,7 @@ def torch_loop(kind: Any, arguments: dict[str, Any], x0: Tensor, gradient: Calla
         (SGDm(step_size=0.1, momentum=0.8), torch.optim.SGD, {"lr": 0.02, "momentum": 0.8}),
         (Adam(step_size=0.1), torch.optim.Adam, {"lr": 0.1}),
         (AdamW(step_size=0.1), torch.optim.AdamW, {"lr": 0.1}),
+        (AMSGrad(step_size=0.1), torch.optim.Adam, {"lr": 0.1, "amsgrad": True}),
         (
             AdamW(step_size=0.1, beta1=0.5, beta2=0.6, epsilon=0.1, weight_decay=0.3),
             torch.optim.AdamW,

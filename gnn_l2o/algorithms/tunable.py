@@ -97,6 +97,7 @@ class Tunable(Algorithm[State]):
         exact: whether the method with constant parameters converges to the solution at every node. Other methods
             converge to a neighbourhood of the solution, whose size depends on the parameters.
         stochastic: whether the method is for stochastic gradients only; it is left out where gradients are exact.
+        tuned: whether evaluations tune the method; otherwise it runs with the only setting of its grid.
     """
 
     label: ClassVar[str]
@@ -104,6 +105,7 @@ class Tunable(Algorithm[State]):
     composite: ClassVar[bool] = True
     exact: ClassVar[bool] = True
     stochastic: ClassVar[bool] = False
+    tuned: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         for name, axis in self.grid.items():

@@ -16,6 +16,7 @@ from gnn_l2o.handcrafted import ALIASES
 from gnn_l2o.learned import available_models, load_model
 from gnn_l2o.learned.architecture import Movable
 from gnn_l2o.problems import Problem
+from gnn_l2o.step_sizes.description import is_metaoptimize, parse
 
 
 def choose_optimizer(
@@ -28,6 +29,7 @@ def choose_optimizer(
             parameters as its class takes them, ``"prox_ed:step_size=0.1"``; or an algorithm. The default of a
             parameter is the middle of the range over which evaluations tune it, in units of the problem
             (:class:`~gnn_l2o.algorithms.tunable.Range`), or the first listed value: a guess, not tuned.
+            ``"metaoptimize:base=adamw,meta=lion"`` learns its step size (:func:`gnn_l2o.step_sizes.metaoptimize`).
         problem: what it is to minimize.
 
     Raises:
@@ -41,6 +43,8 @@ def choose_optimizer(
             f"ProxED(step_size=0.1); got {getattr(optimizer, '__name__', type(optimizer).__name__)}"
         )
     spec = str(optimizer)
+    if is_metaoptimize(spec):
+        return parse(spec), {}
     head, _, tail = spec.rpartition(":") if "=" in spec.rpartition(":")[2] else (spec, "", "")
     name = ALIASES.get(head, head)
     if name in METHODS or name.partition("::")[0].endswith(".py"):

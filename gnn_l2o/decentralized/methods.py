@@ -16,17 +16,8 @@ from gnn_l2o.decentralized.primal_dual import PrimalDual
 from gnn_l2o.decentralized.tracked import Tracked
 from gnn_l2o.decentralized.wrapper import Wrapper
 from gnn_l2o.graph.network import Network
-from gnn_l2o.local_updates import Adam, AdamW, Lion, RMSProp, ScaledUpdate, SGDm
+from gnn_l2o.local_updates import UPDATES, ScaledUpdate, SGDm
 from gnn_l2o.problems import Problem
-
-UPDATES: Mapping[str, type[ScaledUpdate[Any]]] = {
-    "sgdm": SGDm,
-    "rmsprop": RMSProp,
-    "adam": Adam,
-    "adamw": AdamW,
-    "lion": Lion,
-}
-"""The handcrafted local updates, by the names that methods have them by."""
 
 IN_UNITS_OF_X = Range(1e-4, 1.0)  # step sizes of updates whose direction does not grow with the gradient
 IN_UNITS_OF_CURVATURE = Range(0.01, 10.0, unit="L")
@@ -84,7 +75,7 @@ class PrimalDualMethod(WrappedMethod):
 
 
 def wrapped_method(wrapper: type[Wrapper[Any]], name: str) -> type[WrappedMethod]:
-    """Return the method of a wrapper around the update of this name in :data:`UPDATES`.
+    """Return the method of a wrapper around the update of this name in :data:`~gnn_l2o.local_updates.UPDATES`.
 
     Only gradient descent with momentum converges to the solution with a constant step, and only where the wrapper has
     unbiased fixed points; directions of about unit size leave it at the distance of a step.

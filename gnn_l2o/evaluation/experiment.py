@@ -160,6 +160,8 @@ class _Evaluation:
             self._save_unless_slow()
 
     def _tuning(self, method: Method, instances: list[Instance], stability: list[Instance]) -> dict[str, Any]:
+        if not method.tuned:
+            return Tuning(method.settings(1)[0], trials=[], warnings=[]).to_json()
         tuning = tune_or_recall(
             method,
             instances,

@@ -11,6 +11,7 @@ from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Method, Tunable
 from gnn_l2o.decentralized import WRAPPED
+from gnn_l2o.evaluation.configured import configured
 from gnn_l2o.evaluation.metrics import METRICS, Metric, OptimalityGap
 from gnn_l2o.evaluation.record import TRACE_COLUMNS
 from gnn_l2o.graph.network import Network
@@ -18,8 +19,9 @@ from gnn_l2o.handcrafted import ALIASES, HANDCRAFTED
 from gnn_l2o.learned import TUNED, load_model
 from gnn_l2o.limits import LIMITS, Limit
 from gnn_l2o.problems import Problem
+from gnn_l2o.step_sizes import UNTUNED
 
-GROUPS = ("all", "handcrafted", "tuned", "local_updates")
+GROUPS = ("all", "handcrafted", "tuned", "local_updates", "untuned")
 """Names that stand for several methods, see :func:`members`."""
 
 
@@ -27,21 +29,24 @@ def members(group: str) -> tuple[str, ...]:
     """Return the names of the methods that a group stands for.
 
     ``"tuned"`` is MiLoDo's rule with tuned constants, ``"handcrafted"`` all other methods, those that users registered
-    included; ``"all"`` is both. ``"local_updates"`` is every wrapper around every handcrafted local update, which are
-    in no other group.
+    included; ``"all"`` is both. Two groups are in no other: ``"local_updates"``, every wrapper around every handcrafted
+    local update, and ``"untuned"``, the methods that run with their defaults.
     """
-    known = {*HANDCRAFTED, *TUNED, *WRAPPED}
+    known = {*HANDCRAFTED, *TUNED, *WRAPPED, *UNTUNED}
     others = tuple(name for name in METHODS.names() if name not in known)
     return {
         "all": (*HANDCRAFTED, *TUNED, *others),
         "handcrafted": (*HANDCRAFTED, *others),
         "tuned": tuple(TUNED),
         "local_updates": tuple(WRAPPED),
+        "untuned": tuple(UNTUNED),
     }[group]
 
 
 def choose_models(models: Sequence[str | Path | Algorithm[Any]]) -> dict[str, Algorithm[Any]]:
-    """Return learned optimizers by name, loading those that are given by name or path.
+    """Return the algorithms that are not tuned by name, loading learned ones that are given by name or path.
+
+    A model may also be a method with all its parameters, or MetaOptimize (:func:`.configured`).
 
     Raises:
         InputError: a model cannot be loaded, or two algorithms have the same name.
@@ -51,7 +56,7 @@ def choose_models(models: Sequence[str | Path | Algorithm[Any]]) -> dict[str, Al
         with about(model=model):
             if not isinstance(model, str | Path | Algorithm):
                 raise InputError(f"expected the name or path of a trained optimizer, or an algorithm; got {model!r}")
-            algorithm = model if isinstance(model, Algorithm) else load_model(model)
+            algorithm = model if isinstance(model, Algorithm) else _given(model)
             if algorithm.name in chosen or algorithm.name in METHODS:
                 raise _taken(algorithm.name)
             chosen[algorithm.name] = algorithm
@@ -140,6 +145,11 @@ def why_not(algorithm: Algorithm[Any] | Method, problem: Problem, network: Netwo
     if algorithm.min_max and problem.maximized is None:
         return f"{algorithm.label} is for min-max problems; here all coordinates are minimized"
     return algorithm.from_setting(problem, algorithm.settings(1)[0]).refusal(problem, network)
+
+
+def _given(model: str | Path) -> Algorithm[Any]:
+    """Return an algorithm that is given by name or path, or by a line with its parameters."""
+    return (configured(model) if isinstance(model, str) else None) or load_model(model)
 
 
 def _method(name: str | Method) -> Method:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +27,7 @@ class StepSizes:
     correction: Tensor  # (N, B), the estimate of the mean slope less the node's own slope
     highest: Tensor  # (N, 1), an upper bound of beta
     memory: Any  # of the meta update
+    updates: int  # k
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,9 @@ class StepSizeLearner:
     tracked (dynamic average consensus); the numbers s and beta travel with a vector of the iteration. With one node
     s = z, bit for bit.
 
+    While nodes move beta by different amounts their steps differ, and so methods that need equal steps err. With
+    ``decay`` moves are divided by :math:`1 + \text{decay} \cdot k`, so that this dies out.
+
     Without ``shared`` every node has step sizes of its own, and sends no number: then s = z, and nothing is mixed.
 
     Attributes:
@@ -53,6 +57,7 @@ class StepSizeLearner:
             whose steps are in units of x.
         lowest: steps stay at least this, so that they can grow again.
         highest: steps stay at most this.
+        decay: how fast moves of beta shrink, 0 for not at all.
     """
 
     meta: LocalUpdate[Any] = Adam(step_size=0.05)  # noqa: RUF009  # frozen
@@ -61,6 +66,7 @@ class StepSizeLearner:
     ceiling: float | None = None
     lowest: float = 1e-10
     highest: float = math.inf
+    decay: float = 0.0
 
     def __post_init__(self) -> None:
         if not isinstance(self.meta, LocalUpdate):
@@ -72,6 +78,8 @@ class StepSizeLearner:
             raise InputError(f"a ceiling is a finite number > 0, got {self.ceiling}")
         if not 0 < self.lowest <= self.highest:
             raise InputError(f"expected 0 < lowest <= highest, got {self.lowest} and {self.highest}")
+        if not 0 <= self.decay < math.inf:
+            raise InputError(f"expected a finite decay >= 0, got {self.decay}")
 
     @property
     def setup_knowledge(self) -> frozenset[str]:
@@ -107,6 +115,7 @@ class StepSizeLearner:
             correction=torch.zeros_like(beta),
             highest=highest,
             memory=self.meta.init(beta, ((blocks,),)),
+            updates=0,
         )
 
     def step_size(self, steps: StepSizes, problem: Problem) -> Tensor:
@@ -127,14 +136,17 @@ class StepSizeLearner:
         slope = self._blocks(problem, slopes).sums(slopes)
         mean = slope + steps.correction
         move, memory = self.meta.delta(mean, steps.log_step, steps.memory)
+        if self.decay:
+            move = move / (1 + self.decay * steps.updates)
         beta = self._clipped(steps.log_step + move, steps.highest)
         correction = -slope if self.shared else steps.correction
-        return StepSizes(beta, correction, steps.highest, memory), torch.cat([beta, mean], dim=1)
+        learned = StepSizes(beta, correction, steps.highest, memory, steps.updates + 1)
+        return learned, torch.cat([beta, mean], dim=1)
 
     def mixed(self, steps: StepSizes, numbers: Tensor) -> StepSizes:
         """Return the step sizes of :meth:`learn` after its numbers were mixed."""
         beta, mean = numbers.chunk(2, dim=1)
-        return StepSizes(beta, mean + steps.correction, steps.highest, steps.memory)
+        return replace(steps, log_step=beta, correction=mean + steps.correction)
 
     def _clipped(self, beta: Tensor, highest: Tensor) -> Tensor:
         return torch.minimum(beta.clamp(min=math.log(self.lowest)), highest)

@@ -65,6 +65,7 @@ class MetaOptimize(Algorithm[MetaOptimizeState]):
         curvature: whether h is also multiplied by :math:`1 - e^\beta \odot \operatorname{diag} \nabla^2 f_i(x_i)`, for
             gradient descent alone (``SGDm(momentum=0)``). With a block for every coordinate it is IDBD (Sutton 1992),
             but that the step is taken before the meta update.
+        called: its name in results.
 
     Example:
         >>> from gnn_l2o.local_updates import AdamW, Lion
@@ -80,6 +81,7 @@ class MetaOptimize(Algorithm[MetaOptimizeState]):
     tracked: bool = False
     discount: float = 1.0
     curvature: bool = False
+    called: str = "metaoptimize"
 
     def __post_init__(self) -> None:
         if not isinstance(self.base, ScaledUpdate):
@@ -88,6 +90,7 @@ class MetaOptimize(Algorithm[MetaOptimizeState]):
             raise InputError(f"{self.name} needs a discount in [0, 1], got {self.discount}")
         if self.curvature and not (isinstance(self.base, SGDm) and self.base.momentum == 0):
             raise InputError(f"curvature=True is for SGDm(momentum=0), got {self.base}")
+        object.__setattr__(self, "name", self.called)
         object.__setattr__(self, "setup_knowledge", self.learner.setup_knowledge)
         object.__setattr__(self, "dual", "c" if self.tracked else None)
 

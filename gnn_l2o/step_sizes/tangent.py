@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar, Generic
 
 import torch
@@ -12,9 +12,16 @@ from torch import Tensor
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Algorithm, State, map_tensors
 from gnn_l2o.graph.network import Network
+from gnn_l2o.local_updates import AMSGrad
 from gnn_l2o.problems import Problem
 from gnn_l2o.problems.regularizers import Zero
 from gnn_l2o.step_sizes.learner import StepSizeLearner, StepSizes
+
+CEILING = 0.95
+"""Of the largest stable step; beyond it a method would diverge."""
+
+LEARNER = StepSizeLearner(meta=AMSGrad(step_size=0.05, epsilon=1e-30), ceiling=CEILING, decay=0.01)
+"""For convex problems: moves die out with the slope, and steps of the nodes become equal."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +58,7 @@ class TangentMethod(Algorithm[WithTangent[State]]):
     """
 
     step_size: float | Tensor
-    learner: StepSizeLearner = field(default_factory=lambda: StepSizeLearner(ceiling=CEILING))
+    learner: StepSizeLearner = LEARNER
     discount: float = 1.0
 
     known: ClassVar[frozenset[str]] = frozenset()
@@ -97,10 +104,6 @@ class TangentMethod(Algorithm[WithTangent[State]]):
         """Return the tangent times gamma."""
         kept: State = map_tensors(lambda t: self.discount * t, tangent)
         return kept
-
-
-CEILING = 0.95
-"""Of the largest stable step; beyond it a method would diverge."""
 
 
 def prox_with_tangent(problem: Problem, v: Tensor, tangent: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -10,11 +11,13 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o.algorithms.base import Algorithm
-from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Tunable
+from gnn_l2o.decentralized import WRAPPED
+from gnn_l2o.handcrafted import HANDCRAFTED
 from gnn_l2o.problems import Problem
 from gnn_l2o.training.batch import Batch
 
+TEACHERS: Mapping[str, type[Tunable[Any]]] = {**HANDCRAFTED, **WRAPPED}
 States = tuple[Any, Any]  # of the optimizer that is trained, and of the teacher
 
 
@@ -60,9 +63,9 @@ def teacher_of(spec: str, problem: Problem) -> Tunable[Any]:
         InputError: there is no such method or parameter, or a value is no number or out of its range.
     """
     name, _, chosen = spec.partition(":")
-    if name not in METHODS.names():
-        raise unknown("teacher", name, METHODS.names())
-    method = METHODS[name]
+    if name not in TEACHERS:
+        raise unknown("teacher", name, TEACHERS)
+    method = TEACHERS[name]
     setting = dict(method.settings(1)[0])
     for item in filter(None, chosen.split(",")):
         key, _, value = item.partition("=")

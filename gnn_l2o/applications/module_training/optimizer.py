@@ -17,6 +17,7 @@ from gnn_l2o.handcrafted import ALIASES
 from gnn_l2o.learned import load_model
 from gnn_l2o.learned.architecture import Movable
 from gnn_l2o.learned.milodo import MiLoDo
+from gnn_l2o.step_sizes.description import is_metaoptimize, parse
 
 
 def choose_optimizer(
@@ -44,6 +45,12 @@ def moved(algorithm: Algorithm[Any], device: torch.device, dtype: torch.dtype) -
 
 
 def _named(optimizer: str | Path | Algorithm[Any], parameters: Mapping[str, float] | None) -> Algorithm[Any]:
+    if isinstance(optimizer, str) and is_metaoptimize(optimizer):
+        if parameters is not None:
+            raise InputError(
+                f"metaoptimize has its parameters in its name, 'metaoptimize:step_size=1e-5', got {parameters}"
+            )
+        return parse(optimizer)
     name = ALIASES.get(str(optimizer), str(optimizer))
     is_method = name in METHODS or name.partition("::")[0].endswith(".py")
     if isinstance(optimizer, Algorithm) or not is_method:

@@ -1,0 +1,46 @@
+"""Algorithms with given parameters, from a line of text."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.registry import METHODS
+from gnn_l2o.handcrafted import ALIASES
+from gnn_l2o.step_sizes.description import is_metaoptimize, parse
+
+
+def configured(spec: str) -> Algorithm[Any] | None:
+    """Return what a line such as ``"tracked_adam:step_size=0.01"`` describes; ``None`` if it is no such line.
+
+    It is the name of a method with all of its parameters, as its class takes them, or a description of
+    :func:`~gnn_l2o.step_sizes.description.parse`. The algorithm is called as the line is.
+
+    Raises:
+        InputError: a parameter is unknown, missing or wrong.
+    """
+    if is_metaoptimize(spec):
+        return parse(spec)
+    head, _, tail = spec.partition(":")
+    head = ALIASES.get(head, head)
+    if head not in METHODS or not tail:
+        return None
+    method: Any = METHODS[head]
+    given: dict[str, float] = {}
+    for item in tail.split(","):
+        key, _, value = item.partition("=")
+        if key not in method.grid:
+            raise unknown(f"parameter of {method.name}:", key, method.grid)
+        try:
+            given[key] = float(value)
+        except ValueError:
+            raise InputError(f"{key} of {method.name} is a number, got {value!r}") from None
+    missing = [key for key in method.grid if key not in given]
+    if missing:
+        raise InputError(f"{method.name} needs the parameters {', '.join(method.grid)}; {', '.join(missing)} missing")
+    renamed = type(
+        method.__name__, (method,), {"__module__": method.__module__, "__doc__": method.__doc__, "name": spec}
+    )
+    algorithm: Algorithm[Any] = renamed(**given)
+    return algorithm
