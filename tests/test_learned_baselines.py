@@ -23,6 +23,7 @@ from gnn_l2o.learned import (
     ConstantCoefficients,
     GenericL2OArchitecture,
     L2ODMArchitecture,
+    L2OScaleArchitecture,
     LearnedScalarsArchitecture,
     LocalMiLoDoArchitecture,
     LPGExtraArchitecture,
@@ -58,6 +59,7 @@ SMALL: dict[str, Architecture[Any]] = {
     "learned_scalars": LearnedScalarsArchitecture(warmup=3),
     "local_milodo": LocalMiLoDoArchitecture(hidden_features=4, warmup=3),
     "l2o_dm": L2ODMArchitecture(hidden_features=4),
+    "l2o_scale": L2OScaleArchitecture(coordinate_features=4, array_features=3, whole_features=5),
     "rnnprop": RNNPropArchitecture(hidden_features=4),
 }
 SMOOTH = ("base_rules", "matrix_milodo")  # run without a regularizer only
