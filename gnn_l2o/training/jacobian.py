@@ -10,8 +10,8 @@ from gnn_l2o.problems import Problem
 def squared_gradient(problem: Problem, x: Tensor) -> Tensor:
     r"""Return :math:`\frac{1}{N} \sum_i \|\nabla f_i(x_i)\|^2`, averaged over the problems.
 
-    HALO (Li et al. 2020, ECCV) adds it to the loss of training, best with a weight of 1e-3. A sum over nodes of what each
-    knows, it needs no messages. Its derivative in x holds second derivatives of f_i.
+    HALO (Li et al. 2020, ECCV) adds it to the loss of training, best with a weight of 1e-3. A sum over nodes of what
+    each knows, it needs no messages. Its derivative in x holds second derivatives of f_i.
 
     Args:
         problem: N nodes.
