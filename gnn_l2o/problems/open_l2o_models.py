@@ -1,6 +1,6 @@
 """The neural networks that Open-L2O has optimizers train (Chen et al. 2022, JMLR 23(189), arXiv:2103.12828).
 
-Its code passes the logits of the convolutional networks and of the cell through a ReLU, by which classes whose logit is
+Its code passes the logits of all convolutional networks but LeNet through a ReLU, by which classes whose logit is
 negative have no gradient. Here logits are what the last layer gives.
 """
 
@@ -91,7 +91,7 @@ class LeNet(nn.Sequential):
 
 
 class NASCell(nn.Module):
-    r"""A cell of four nodes, as found by neural architecture search: 16 channels, mean pooling, 7,706 parameters.
+    r"""A block of four nodes, as found by neural architecture search: 16 channels, mean pooling, 7,706 parameters.
 
     .. math::
         h_0 = c_0(a), \quad h_1 = c_1(h_0), \quad h_2 = \mathrm{pool}(h_1) + c_2(h_0), \quad h_3 = h_2 + c_3(h_1) + h_0
@@ -101,7 +101,7 @@ class NASCell(nn.Module):
 
     Args:
         channels: of the images.
-        width: channels of the cell.
+        width: channels of the block.
 
     Shape:
         ``(samples, channels, height, width)`` to ``(samples, 10)``.
