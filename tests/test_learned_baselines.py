@@ -31,6 +31,7 @@ from gnn_l2o.learned import (
     MiLoDoArchitecture,
     PerNodeArchitecture,
     RNNPropArchitecture,
+    TwinL2OArchitecture,
     load_model,
     read_architecture,
     save_weights,
@@ -59,8 +60,9 @@ SMALL: dict[str, Architecture[Any]] = {
     "local_milodo": LocalMiLoDoArchitecture(hidden_features=4, warmup=3),
     "l2o_dm": L2ODMArchitecture(hidden_features=4),
     "rnnprop": RNNPropArchitecture(hidden_features=4),
+    "twin_l2o": TwinL2OArchitecture(hidden_features=4),
 }
-SMOOTH = ("base_rules", "matrix_milodo")  # run without a regularizer only
+SMOOTH = ("base_rules", "matrix_milodo", "twin_l2o")  # run without a regularizer only
 KINDS = pytest.mark.parametrize("kind", ARCHITECTURES.names())
 
 

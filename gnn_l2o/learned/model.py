@@ -32,6 +32,7 @@ from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.learned.milodo_architecture import MiLoDoArchitecture
 from gnn_l2o.learned.per_node import PerNodeArchitecture
 from gnn_l2o.learned.rnnprop import RNNPropArchitecture
+from gnn_l2o.learned.twin_l2o import TwinL2OArchitecture
 from gnn_l2o.nn.preconditioner import Preconditioner
 
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.toml"
@@ -53,6 +54,7 @@ for _architecture in (
     LearnedScalarsArchitecture,
     L2ODMArchitecture,
     RNNPropArchitecture,
+    TwinL2OArchitecture,
 ):
     ARCHITECTURES.register(_architecture)
 
