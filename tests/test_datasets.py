@@ -34,6 +34,8 @@ def ring(nodes: int) -> Network:
 
 SMALL = {
     "bsds500": "bsds500:patch=5,atoms=30",
+    "convnet": "convnet:samples=4,test_samples=5",
+    "lenet": "lenet:samples=3,test_samples=5",
     "mlp": "mlp:samples=20,test_samples=30",
     "resnet": "resnet:samples=3,test_samples=5",
 }
@@ -46,7 +48,7 @@ def sample(spec: str, nodes: int = 5, seed: int = 0):
     if name in SMALL:
         spec = ",".join(filter(None, [SMALL[name], chosen]))
     with pytest.MonkeyPatch.context() as patch:
-        if name in ("mlp", "resnet"):
+        if name in ("convnet", "lenet", "mlp", "resnet"):
             patch.setenv("GNN_L2O_DATA", image_folder().name)
         return load(name).function(ring(nodes), seed=seed, **plugins.load("dataset", spec).parameters)
 

@@ -13,6 +13,8 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import LeastSquares, Rastrigin, Zero, solve
+from gnn_l2o.problems.convolutional_models import ConvNet, LeNet
+from tests.small_data import image_folder
 
 ONE = build_network("path", 1)
 FOUR = build_network("ring", 4)
@@ -126,3 +128,33 @@ def test_no_point_is_below_the_lower_bound_of_rastrigin() -> None:
     assert bound == pytest.approx(expected, rel=1e-9)
     with pytest.raises(InputError, match="height must be positive, got 0"):
         sample("rastrigin:height=0")
+
+
+# Networks
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "weights"),
+    [
+        (ConvNet(), (1, 28, 28), 18_218),
+        (ConvNet(channels=3, size=32, stride=2), (3, 32, 32), 13_706),
+        (LeNet(), (3, 32, 32), 62_006 + 44),  # LeNet, and its batch normalization
+    ],
+)
+def test_convolutional_networks_have_the_published_numbers_of_parameters(
+    module: torch.nn.Module, shape: tuple[int, ...], weights: int
+) -> None:
+    assert sum(p.numel() for p in module.parameters()) == weights
+    assert module(torch.randn(2, *shape, dtype=next(module.parameters()).dtype)).shape == (2, 10)
+    with torch.no_grad():
+        list(module.parameters())[-2].zero_()  # the weights of the outputs
+        list(module.parameters())[-1].zero_()
+    outputs = module(torch.randn(3, *shape).to(next(module.parameters())))
+    loss = torch.nn.functional.cross_entropy(outputs, torch.tensor([0, 1, 2]))
+    assert loss.item() == pytest.approx(math.log(10))
+
+
+def test_the_convolutional_network_takes_digits_and_photographs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GNN_L2O_DATA", image_folder().name)
+    spec = "convnet:samples=4,test_samples=5,half=first"
+    assert [sample(f"{spec},images={images}", FOUR).dim for images in ("mnist", "cifar10")] == [18_218, 13_706]
