@@ -2,7 +2,6 @@
 
 from gnn_l2o.training.losses.area import Area
 from gnn_l2o.training.losses.base import LOSSES, RESOLUTION, MetaLoss, log_spaced
-from gnn_l2o.training.losses.last_log_gap import LastLogGap
 from gnn_l2o.training.losses.last_objective import LastObjective
 from gnn_l2o.training.losses.log_area import LogArea, area_above_tolerance
 from gnn_l2o.training.losses.log_optimality_gap import LogOptimalityGap
@@ -12,7 +11,6 @@ __all__ = [
     "LOSSES",
     "RESOLUTION",
     "Area",
-    "LastLogGap",
     "LastObjective",
     "LogArea",
     "LogOptimalityGap",
