@@ -51,6 +51,11 @@ def test_an_objective_of_ones_own_is_minimized():
     assert abs(example.result.x.numpy() - example.truth).max() < 0.1
 
 
+def test_an_optimizer_of_torch_runs_over_a_network():
+    example = load("own_torch_optimizer")
+    assert example.distance < 0.01
+
+
 def test_a_loop_of_ones_own_ends_at_its_goal(capsys):
     session = load("train_loop").train(goal=1.5, iterations=100)
     assert session.measure().test_loss < 1.5 and 20 <= session.iteration < 100

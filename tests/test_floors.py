@@ -17,6 +17,7 @@ FLOORS = (
     ("algorithms", "local_updates"),
     ("decentralized",),
     ("handcrafted", "learned", "limits"),
+    ("step_sizes",),
     ("data",),
     ("training", "evaluation", "applications"),
     ("distributed",),

@@ -32,6 +32,7 @@ from gnn_l2o.learned import (
     MiLoDoArchitecture,
     PerNodeArchitecture,
     RNNPropArchitecture,
+    TwinL2OArchitecture,
     load_model,
     read_architecture,
     save_weights,
@@ -61,8 +62,9 @@ SMALL: dict[str, Architecture[Any]] = {
     "l2o_dm": L2ODMArchitecture(hidden_features=4),
     "l2o_scale": L2OScaleArchitecture(coordinate_features=4, array_features=3, whole_features=5),
     "rnnprop": RNNPropArchitecture(hidden_features=4),
+    "twin_l2o": TwinL2OArchitecture(hidden_features=4),
 }
-SMOOTH = ("base_rules", "matrix_milodo")  # run without a regularizer only
+SMOOTH = ("base_rules", "matrix_milodo", "twin_l2o")  # run without a regularizer only
 KINDS = pytest.mark.parametrize("kind", ARCHITECTURES.names())
 
 

@@ -14,10 +14,12 @@ from gnn_l2o.algorithms.driver import run
 from gnn_l2o.decentralized import Diffused, Tracked
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
-from gnn_l2o.learned import L2ODMArchitecture, LocalUpdateArchitecture, RNNPropArchitecture
+from gnn_l2o.handcrafted import ProxDGD
+from gnn_l2o.learned import L2ODMArchitecture, LocalUpdateArchitecture, RNNPropArchitecture, load_model
 from gnn_l2o.learned.l2o_dm import preprocessed
+from gnn_l2o.local_updates import Adam
 from gnn_l2o.nn.stacked_lstm import StackedLSTM
-from gnn_l2o.problems import LeastSquares, Problem, Zero
+from gnn_l2o.problems import LeastSquares, Problem, Zero, solve
 from gnn_l2o.testing import check_learned_optimizer
 from gnn_l2o.testing.learned import random_algorithm
 
@@ -273,3 +275,31 @@ def test_in_scaled_variables_it_is_the_optimizer_on_the_scaled_problem(
     plain = trajectory(algorithm, changed, ONE, torch.zeros(1, 10).double(), 20)[-1]
     found = trajectory(algorithm.rescaled(scale), problem, ONE, torch.zeros(1, 10).double(), 20)[-1]
     torch.testing.assert_close(found, scale * plain)
+
+
+# The released models
+
+
+@pytest.mark.parametrize("name", ["l2o_dm", "l2o_dm_enhanced"])
+def test_after_100_iterations_on_unseen_quadratics_it_is_below_tuned_gradient_descent(name: str) -> None:
+    problem = LeastSquares.concatenate([quadratic(seed=10**6 + k) for k in range(40)])
+    network, x0 = Network.concatenate([ONE] * 40), torch.zeros(40, 10).double()
+    steps = [part / problem.smoothness() for part in (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 1.95)]
+    descents = [trajectory(ProxDGD(step_size=step), problem, network, x0, 100)[-1] for step in steps]
+    tuned = min(float(problem.objective(x).mean()) for x in descents)
+    learned = trajectory(load_model(name).to(dtype=torch.float64), problem, network, x0, 100)[-1]
+    assert float(problem.objective(learned).mean()) < 0.6 * tuned
+
+
+def test_rnnprop_ends_at_a_lower_objective_than_tuned_adam_on_the_lasso_benchmark() -> None:
+    dataset = plugins.load("dataset", "lasso_benchmark")
+    problem = LeastSquares.concatenate([dataset(ONE, seed=10**6 + k) for k in range(24)])
+    network, x0 = Network.concatenate([ONE] * 24), torch.zeros(24, 50).double()
+    optimum = solve(problem).value
+
+    def relative(algorithm: Any) -> float:
+        last = trajectory(algorithm, problem, network, x0, 1000)[-1]
+        return float((problem.objective(last) - optimum).mean() / optimum.mean())
+
+    tuned = min(relative(Diffused(Adam(step_size=step))) for step in (0.001, 0.002, 0.004, 0.008))
+    assert relative(load_model("rnnprop").to(dtype=torch.float64)) < min(5e-3, 0.2 * tuned)

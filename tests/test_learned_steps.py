@@ -198,6 +198,7 @@ def test_a_line_describes_what_its_function_returns() -> None:
     assert isinstance(ours.learner.meta, SGDm) and ours.learner.meta.momentum == 0
     assert (ours.learner.meta.step_size, ours.learner.blocks, ours.learner.shared) == (0.02, "tensors", False)
     assert (ours.tracked, ours.discount, ours.learner.highest) == (False, 0.99, 0.5)
+    assert parse("metaoptimize:called=meta").name == "meta"
 
 
 def test_the_defaults_are_those_of_the_paper() -> None:

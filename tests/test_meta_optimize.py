@@ -333,6 +333,21 @@ def test_it_finds_the_step_of_a_quadratic() -> None:
     assert gap(Diffused(base), 6000) > 1.0
 
 
+# Numbers that travel with a vector
+
+
+@pytest.mark.parametrize("faults", ["", "drop=0.4,sleep=0.1", "one_way=0.3"])
+def test_numbers_are_mixed_as_the_vector_that_they_travel_with(faults: str) -> None:
+    two = Network.concatenate([RING, ONE_NODE, Network.from_networkx(nx.star_graph(3))])
+    network, other = (two.with_faults(faults) if faults else two.to() for _ in range(2))
+    for _ in range(4):  # rounds fail differently
+        x = torch.randn(10, 6)
+        mixed, numbers = network.mix_with(x, x[:, :2])
+        torch.testing.assert_close(mixed, other.mix(x), rtol=1e-14, atol=1e-14)
+        torch.testing.assert_close(numbers, mixed[:, :2], rtol=1e-14, atol=1e-14)
+    assert (network.traffic.rounds, network.traffic.vectors, network.traffic.numbers) == (4, 4, 8)
+
+
 # Bounds, costs and errors
 
 

@@ -11,8 +11,10 @@ import pytest
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.cli.evaluate import main
 from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
+from gnn_l2o.evaluation.configured import configured
 from gnn_l2o.evaluation.presets import available_presets, load_preset
 from gnn_l2o.evaluation.selection import choose_methods
 from gnn_l2o.graph.build import build_network, expand
@@ -25,8 +27,11 @@ TINY_SPECS = {
     "breast_cancer": "breast_cancer:samples=4",
     "bsds500": "bsds500:patch=4,atoms=20",
     "census": "census:samples=4",
+    "lasso_benchmark": "lasso_benchmark:features=5,samples=9",
     "mlp": "mlp:samples=4,test_samples=5,shrink=7",
+    "rastrigin": "rastrigin:features=3",
     "resnet": "resnet:samples=2,test_samples=5",
+    "saddle": "saddle",
 }
 CALLS = [
     (preset, run.name, full)
@@ -95,7 +100,8 @@ def test_every_figure_has_its_preset() -> None:
 def test_what_a_preset_names_exists(preset: str, run: str, full: bool) -> None:
     (part,) = (p for p in load_preset(preset, FLAGS).runs if p.name == run)
     args = build_parser().parse_args(part.arguments(full=full))
-    assert set(args.model) <= {*available_models(), "none"}
+    named = {model for model in args.model if configured(model) is None}
+    assert named <= {*available_models(), "none"}
     choose_methods([] if args.algorithms == ["none"] else args.algorithms)
     for spec in args.dataset:
         plugins.load("dataset", spec)
@@ -161,8 +167,9 @@ def test_a_preset_runs_at_a_tiny_size(
     spec = TINY_SPECS.get(kind, f"{kind}:features=5,samples=3")
     nodes = "3" if kind == "resnet" else "8"
     tiny = ["--dataset", spec, "--nodes", nodes, "--instances", "1", "--iterations", "3", "--tuning_budget", "1"]
-    tiny += ["--tuning_instances", "1", "--algorithms", "prox_ed"]
-    tiny += [] if kind in IMAGE_DATASETS else ["tuned_constants"]
+    method = METHODS["extragradient" if preset == "min_max" else "prox_ed"]
+    tiny += ["--tuning_instances", "1", "--algorithms", method.name]
+    tiny += [] if kind in IMAGE_DATASETS or method.min_max else ["tuned_constants"]
     tiny += ["--topology", runs[0].flags["topology"][0]]
     tiny += ["--limits", "all" if preset == "learned_baselines" else "none"]
     models = list(dict.fromkeys(m for run in runs for m in run.flags["model"]))
@@ -170,7 +177,7 @@ def test_a_preset_runs_at_a_tiny_size(
     printed = capsys.readouterr().out
     for run in runs:
         assert f"{preset}, {run.name}: " in printed
-    assert printed.count("Prox-ED") >= len(runs)
+    assert printed.count(method.label) >= len(runs)
 
 
 def test_the_documentation_names_every_preset() -> None:

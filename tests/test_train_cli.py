@@ -271,7 +271,7 @@ def test_help_shows_every_setting_with_its_default(capsys):
         "Initializations, the default first: random of base_rules; still, random of generic_l2o; ",
         "--weight_decay X weight decay of Adam (default: 0.0)",
         "(default: 100 for base_rules; 20 for generic_l2o, l2o_dm, per_node, rnnprop; "
-        "16 for local_milodo, matrix_milodo, milodo)",
+        "16 for local_milodo, matrix_milodo, milodo; 50 for twin_l2o)",
         "(default: no for milodo)",
         "Losses: area, last_objective, log_area, log_gap, log_objective, objective.",
     ):

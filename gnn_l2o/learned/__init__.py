@@ -28,6 +28,7 @@ from gnn_l2o.learned.per_node import PerNodeArchitecture, PerNodeMiLoDo, PerNode
 from gnn_l2o.learned.rnnprop import RNNProp, RNNPropArchitecture
 from gnn_l2o.learned.schedule import RecomputeSchedule
 from gnn_l2o.learned.tuned_constants import TUNED, TunedConstants, TunedMomentum
+from gnn_l2o.learned.twin_l2o import TwinL2O, TwinL2OArchitecture
 
 for _method in TUNED.values():
     METHODS.register(_method)
@@ -69,6 +70,8 @@ __all__ = [
     "RecomputeSchedule",
     "TunedConstants",
     "TunedMomentum",
+    "TwinL2O",
+    "TwinL2OArchitecture",
     "available_models",
     "load_model",
     "load_weights",

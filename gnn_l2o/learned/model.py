@@ -33,6 +33,7 @@ from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.learned.milodo_architecture import MiLoDoArchitecture
 from gnn_l2o.learned.per_node import PerNodeArchitecture
 from gnn_l2o.learned.rnnprop import RNNPropArchitecture
+from gnn_l2o.learned.twin_l2o import TwinL2OArchitecture
 from gnn_l2o.nn.preconditioner import Preconditioner
 
 WEIGHTS, RECIPE = "weights.safetensors", "recipe.toml"
@@ -55,6 +56,7 @@ for _architecture in (
     L2ODMArchitecture,
     L2OScaleArchitecture,
     RNNPropArchitecture,
+    TwinL2OArchitecture,
 ):
     ARCHITECTURES.register(_architecture)
 

@@ -20,7 +20,7 @@ class ScaledUpdate(LocalUpdate[Memory]):
     .. math:: \Delta = -\alpha \odot u - \kappa\, \alpha \odot x
 
     The direction u depends on gradients alone. So :math:`\partial \Delta / \partial \log \alpha = \Delta` while the
-    gradients are held fixed, which is all that :class:`~gnn_l2o.step_sizes.MetaOptimize` needs to know of it.
+    gradients count as constants, which is all that :class:`~gnn_l2o.step_sizes.MetaOptimize` needs to know of it.
 
     Attributes:
         step_size: alpha, a number, ``(N, 1)`` or ``(N, d)``.

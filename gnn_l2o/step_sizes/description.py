@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -21,7 +22,6 @@ FIRST_STEP = {"sgdm": 1e-5}
 OTHER_FIRST_STEP = 1e-6
 
 METAS: Mapping[str, type[ScaledUpdate[Any]]] = {"adam": Adam, "lion": Lion, "sgd": SGDm}
-KEYS = ("base", "meta", "step_size", "meta_step", "weight_decay", "discount", "blocks", "shared", "tracked", "highest")
 FLAGS = {"yes": True, "no": False}
 
 
@@ -69,6 +69,9 @@ def metaoptimize(
     )
 
 
+KEYS: tuple[str, ...] = (*inspect.signature(metaoptimize).parameters, "called")
+
+
 def is_metaoptimize(description: str) -> bool:
     """Tell whether a name of an optimizer means :func:`parse`."""
     return description == NAME or description.startswith(f"{NAME}:")
@@ -77,7 +80,8 @@ def is_metaoptimize(description: str) -> bool:
 def parse(description: str) -> MetaOptimize:
     """Return what a line such as ``"metaoptimize:base=adamw,meta=lion,meta_step=0.01"`` describes.
 
-    Its keys are the arguments of :func:`metaoptimize`; flags are ``yes`` or ``no``.
+    Its keys are the arguments of :func:`metaoptimize`, whose flags are ``yes`` or ``no``, and ``called``, what results
+    are to call it, by default as the line is.
 
     Raises:
         InputError: a key is unknown, or a value cannot be read.
@@ -89,11 +93,12 @@ def parse(description: str) -> MetaOptimize:
             if key not in KEYS:
                 raise unknown("parameter of metaoptimize:", key, KEYS)
             given[key] = _read(key, value)
-        return dataclasses.replace(metaoptimize(**given), called=description)
+        called = given.pop("called", description)
+        return dataclasses.replace(metaoptimize(**given), called=called)
 
 
 def _read(key: str, value: str) -> str | float | bool:
-    if key in ("base", "meta", "blocks"):
+    if key in ("base", "meta", "blocks", "called"):
         return value
     if key in ("shared", "tracked"):
         if value not in FLAGS:

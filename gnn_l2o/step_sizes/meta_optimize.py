@@ -36,8 +36,8 @@ class MetaOptimize(Algorithm[MetaOptimizeState]):
 
     With one node it is Algorithm 3 of Sharifnassab, Salehkaleybar, Sutton 2025 (ICML, arXiv:2402.02342): step sizes are
     :math:`\alpha = e^\beta`, and beta descends along :math:`z = h \cdot \nabla f(x)`, where the trace h is the
-    derivative of the iterate with respect to beta while gradients are held fixed. On a network, with beta shared by all
-    nodes, the derivative of the iterates obeys the same mixing as they do:
+    derivative of the iterate with respect to beta while gradients count as constants. On a network, with beta shared by
+    all nodes, the derivative of the iterates obeys the same mixing as they do:
 
     .. math::
         x_i^{k+1} &= \sum_j w_{ij} (x_j^k + \Delta_j^k), &

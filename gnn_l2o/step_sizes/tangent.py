@@ -47,9 +47,9 @@ class TangentMethod(Algorithm[WithTangent[State]]):
     .. math::
         T^+ = \gamma\, \partial_s S\, T + \alpha\, \partial_\alpha S, \qquad T^0 = 0
 
-    Gradients are held fixed in it, as in :class:`.MetaOptimize`, so that it needs no Hessian. :class:`.StepSizeLearner`
-    moves :math:`\beta = \log \alpha` along the mean of :math:`T_{x, i} \cdot (\nabla f_i(x_i) + \partial r(x_i))`. All
-    nodes share the step size.
+    Gradients count as constants in it, as in :class:`.MetaOptimize`, so that it needs no Hessian.
+    :class:`.StepSizeLearner` moves :math:`\beta = \log \alpha` along the mean of
+    :math:`T_{x, i} \cdot (\nabla f_i(x_i) + \partial r(x_i))`. All nodes share the step size.
 
     Attributes:
         step_size: the first one.
