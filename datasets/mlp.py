@@ -1,20 +1,17 @@
 """Handwritten digits: real data from files, or downloaded by scikit-learn."""
 
-import dataclasses
-import functools
+import math
 
 from torch import nn
 
 from gnn_l2o._utils.memory import require_memory
-from gnn_l2o.data.image_sources import digits_for_mnist, mnist
-from gnn_l2o.data.images import Half, shards
+from gnn_l2o.data.image_problem import image_classification
+from gnn_l2o.data.images import Half
 from gnn_l2o.data.splits import require_at_least
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems.neural import NeuralNetwork
-from gnn_l2o.problems.neural_models import MLP
-from gnn_l2o.problems.neural_module import initialized
-
-MEAN, DEVIATION = (0.1307,), (0.3081,)  # of the training images
+from gnn_l2o.problems.neural_models import MLP, Activation
+from gnn_l2o.problems.open_l2o_models import draw_small
 
 
 def sample(
@@ -28,6 +25,9 @@ def sample(
     half: Half | None = None,
     shrink: int = 1,
     width: int = 16,
+    layers: int = 2,
+    activation: Activation = "relu",
+    deviation: float | None = None,
     stand_in: bool = False,
 ) -> NeuralNetwork:
     r"""MNIST (real, 70,000 images of digits): training a network 784-16-16-10, 13,002 parameters, no regularizer.
@@ -46,27 +46,32 @@ def sample(
         test_samples: test images, drawn at random, on which accuracy is measured; no node ever holds one.
         half: of the training images, ``"first"`` or ``"second"``: one to train optimizers on, one to test them.
         shrink: width and height of the squares of pixels that are averaged to one: 1, 2, 4, 7 or 14.
-        width: of both hidden layers. With shrink=4 there are 1,242 parameters.
+        width: of the hidden layers. With shrink=4 there are 1,242 parameters.
+        layers: how many are hidden. Open-L2O trains optimizers with width=20, layers=1 and activation="sigmoid" (15,910
+            parameters), and tests them with activation="relu" or layers=2 (16,330), all with deviation=0.01.
+        activation: between the layers, ``"relu"`` or ``"sigmoid"``.
+        deviation: standard deviation of the initial weights, with biases 0; by default both are drawn as torch does.
         stand_in: run on the small digits that come with scikit-learn instead of MNIST, where that cannot be had; see
             :func:`gnn_l2o.data.image_sources.digits_for_mnist`.
     """
-    require_at_least(1, width=width)
+    require_at_least(1, width=width, layers=layers)
     # The point of a node and its gradient, in double precision.
-    require_memory(f"width={width}", 2 * 8 * network.num_nodes * width**2)
-    data = shards(
-        digits_for_mnist if stand_in else mnist,
-        network.num_nodes,
+    require_memory(f"width={width}", 2 * 8 * network.num_nodes * layers * width**2)
+
+    def make_module(shape: tuple[int, ...]) -> nn.Module:
+        module = MLP((math.prod(shape), *[width] * layers, 10), activation)
+        return module if deviation is None else draw_small(module, deviation)
+
+    return image_classification(
+        "mnist",
+        make_module,
+        network,
         seed=seed,
         samples=samples,
-        test_samples=test_samples,
         alpha=alpha,
         imbalance=imbalance,
-        mean=MEAN,
-        deviation=DEVIATION,
+        test_samples=test_samples,
         half=half,
+        stand_in=stand_in,
         shrink=shrink,
     )
-    widths = (data.test[0][0].size, width, width, 10)
-    module = initialized(functools.partial(MLP, widths), seed)
-    problem = NeuralNetwork.from_nodes(module, nn.CrossEntropyLoss(), data.nodes, test=data.test)
-    return dataclasses.replace(problem, source=data.source)

@@ -1,19 +1,10 @@
 """Small photographs: real data from files, or downloaded by scikit-learn."""
 
-import dataclasses
-import functools
-
-from torch import nn
-
-from gnn_l2o.data.image_sources import cifar10, digits_for_cifar10
-from gnn_l2o.data.images import Half, shards
+from gnn_l2o.data.image_problem import image_classification
+from gnn_l2o.data.images import Half
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems.neural import NeuralNetwork
 from gnn_l2o.problems.neural_models import Normalization, ResNet
-from gnn_l2o.problems.neural_module import initialized
-
-# Of red, green and blue in the training images.
-MEAN, DEVIATION = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 
 
 def sample(
@@ -47,18 +38,15 @@ def sample(
         stand_in: run on the small digits that come with scikit-learn instead of CIFAR-10, where that cannot be had; see
             :func:`gnn_l2o.data.image_sources.digits_for_cifar10`.
     """
-    data = shards(
-        digits_for_cifar10 if stand_in else cifar10,
-        network.num_nodes,
+    return image_classification(
+        "cifar10",
+        lambda shape: ResNet(normalization=normalization),
+        network,
         seed=seed,
         samples=samples,
-        test_samples=test_samples,
         alpha=alpha,
         imbalance=imbalance,
-        mean=MEAN,
-        deviation=DEVIATION,
+        test_samples=test_samples,
         half=half,
+        stand_in=stand_in,
     )
-    module = initialized(functools.partial(ResNet, normalization=normalization), seed)
-    problem = NeuralNetwork.from_nodes(module, nn.CrossEntropyLoss(), data.nodes, test=data.test)
-    return dataclasses.replace(problem, source=data.source)

@@ -8,6 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
+IMAGE_DATASETS = {
+    "convnet": "convnet:samples=3,test_samples=5",
+    "lenet": "lenet:samples=3,test_samples=5",
+    "mlp": "mlp:samples=20,test_samples=30",
+    "nas_cell": "nas_cell:samples=3,test_samples=5",
+    "resnet": "resnet:samples=3,test_samples=5",
+}
+"""The datasets that need the files of :func:`image_folder`, with few images."""
+
 
 @functools.cache
 def image_folder() -> tempfile.TemporaryDirectory[str]:

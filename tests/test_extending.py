@@ -34,7 +34,7 @@ from gnn_l2o.testing import (
     check_topology,
 )
 from gnn_l2o.training.losses import LOSSES, RESOLUTION, MetaLoss
-from tests.small_data import image_folder
+from tests.small_data import IMAGE_DATASETS, image_folder
 
 PAGES = Path(__file__).parent.parent / "docs" / "extending"
 
@@ -146,17 +146,17 @@ def test_topologies(name: str) -> None:
     check_topology(name)
 
 
-SMALL = {"bsds500": "bsds500:patch=5,atoms=30", "mlp": "mlp:samples=20,test_samples=30"}
+SMALL = {"bsds500": "bsds500:patch=5,atoms=30", **IMAGE_DATASETS}
 
 
 @pytest.mark.parametrize("name", plugins.available("dataset"))
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of data that stands in
 def test_datasets(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    if name in ("mlp", "resnet"):
+    if name in IMAGE_DATASETS:
         monkeypatch.setenv("GNN_L2O_DATA", image_folder().name)
     if name == "census" and "GNN_L2O_DATA" not in os.environ:
         pytest.skip("GNN_L2O_DATA does not say where the census data is")
-    check_dataset(SMALL.get(name, f"{name}:samples=3,test_samples=5" if name == "resnet" else name))
+    check_dataset(SMALL.get(name, name))
 
 
 @pytest.mark.parametrize("name", LOSSES)

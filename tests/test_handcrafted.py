@@ -485,8 +485,9 @@ def test_the_grid_spends_the_budget(method: type[Tunable[Any]], budget: int) -> 
 
 
 def documented() -> dict[str, dict[str, str]]:
-    """The rows of the table of methods, by name."""
-    lines = (Path(__file__).parent.parent / "docs" / "methods.md").read_text().splitlines()
+    """The rows of the tables of methods, by name."""
+    docs = Path(__file__).parent.parent / "docs"
+    lines = [line for page in ("methods.md", "min_max.md") for line in (docs / page).read_text().splitlines()]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     header = next(row for row in cells if row[0] == "name")
     own = [row for row in cells if row[0].startswith("`") and len(row) == len(header)]  # another table is of limits

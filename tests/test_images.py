@@ -177,7 +177,9 @@ def test_mnist_is_downloaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (train.labels.dtype, train.source) == (np.int64, "MNIST from openml.org, train images")
 
 
-@pytest.mark.parametrize(("name", "data"), [("mlp", "mnist_784"), ("resnet", "CIFAR_10")])
+@pytest.mark.parametrize(
+    ("name", "data"), [("mlp", "mnist_784"), ("resnet", "CIFAR_10"), ("convnet", "mnist_784"), ("lenet", "CIFAR_10")]
+)
 def test_images_that_cannot_be_had_are_an_error_unless_digits_are_asked_for(
     name: str, data: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.cli.evaluate import main
 from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
 from gnn_l2o.evaluation.configured import configured
@@ -18,7 +19,7 @@ from gnn_l2o.evaluation.presets import available_presets, load_preset
 from gnn_l2o.evaluation.selection import choose_methods
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.learned import available_models
-from tests.small_data import image_folder
+from tests.small_data import IMAGE_DATASETS, image_folder
 
 PROJECT = Path(__file__).resolve().parent.parent
 FLAGS = preset_flags(build_parser())
@@ -26,9 +27,12 @@ TINY_SPECS = {
     "breast_cancer": "breast_cancer:samples=4",
     "bsds500": "bsds500:patch=4,atoms=20",
     "census": "census:samples=4",
+    "lasso_benchmark": "lasso_benchmark:features=5,samples=9",
     "mlp": "mlp:samples=4,test_samples=5,shrink=7",
+    "rastrigin": "rastrigin:features=3",
     "resnet": "resnet:samples=2,test_samples=5",
     "sparse_recovery": "sparse_recovery",  # of the dictionary that weights belong to
+    "saddle": "saddle",
 }
 CALLS = [
     (preset, run.name, full)
@@ -159,13 +163,14 @@ def test_a_preset_runs_at_a_tiny_size(
     kind = runs[0].flags["dataset"][0].partition(":")[0]
     if kind == "census" and "GNN_L2O_DATA" not in os.environ:
         pytest.skip("GNN_L2O_DATA does not say where the census data is")
-    if kind in ("mlp", "resnet"):
+    if kind in IMAGE_DATASETS:
         monkeypatch.setenv("GNN_L2O_DATA", image_folder().name)
     spec = TINY_SPECS.get(kind, f"{kind}:features=5,samples=3")
     nodes = "3" if kind == "resnet" else "8"
     tiny = ["--dataset", spec, "--nodes", nodes, "--instances", "1", "--iterations", "3", "--tuning_budget", "1"]
-    tiny += ["--tuning_instances", "1", "--algorithms", "prox_ed"]
-    tiny += [] if kind in ("mlp", "resnet") else ["tuned_constants"]
+    method = METHODS["extragradient" if preset == "min_max" else "prox_ed"]
+    tiny += ["--tuning_instances", "1", "--algorithms", method.name]
+    tiny += [] if kind in IMAGE_DATASETS or method.min_max else ["tuned_constants"]
     tiny += ["--topology", runs[0].flags["topology"][0]]
     tiny += ["--limits", "all" if preset == "learned_baselines" else "none"]
     models = list(dict.fromkeys(m for run in runs for m in run.flags["model"]))
@@ -173,7 +178,7 @@ def test_a_preset_runs_at_a_tiny_size(
     printed = capsys.readouterr().out
     for run in runs:
         assert f"{preset}, {run.name}: " in printed
-    assert printed.count("Prox-ED") >= len(runs)
+    assert printed.count(method.label) >= len(runs)
 
 
 def test_the_documentation_names_every_preset() -> None:

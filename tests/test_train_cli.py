@@ -271,9 +271,10 @@ def test_help_shows_every_setting_with_its_default(capsys):
         "--nodes N [N ...] sizes of the graphs (default: 10)",
         "Initializations, the default first: random of base_rules; still, random of generic_l2o; ",
         "--weight_decay X weight decay of Adam (default: 0.0)",
-        "(default: 100 for base_rules; 20 for generic_l2o, per_node; 16 for local_milodo, matrix_milodo, milodo)",
+        "(default: 100 for base_rules; 20 for generic_l2o, l2o_dm, per_node, rnnprop; "
+        "16 for local_milodo, matrix_milodo, milodo; 50 for twin_l2o)",
         "(default: no for milodo)",
-        "Losses: area, log_area, log_gap, objective.",
+        "Losses: area, last_objective, log_area, log_gap, log_objective, objective.",
     ):
         assert text in printed
     assert "None" not in printed and ":class:" not in printed and "--cycle" not in printed
@@ -315,7 +316,11 @@ def test_list_names_every_topology_and_dataset(capsys):
         (["--batch_size", "2.5"], "argument --batch_size: invalid int value: '2.5'"),
         (["--weight_decay", "-1"], "weight_decay is at least 0, got -1.0"),
         (["--ema", "nan"], "ema is a finite number, got nan"),
-        (["--loss", "gap"], "unknown loss 'gap'; did you mean 'log_gap'? (known: area, log_area, log_gap, objective)"),
+        (
+            ["--loss", "gap"],
+            "unknown loss 'gap'; did you mean 'log_gap'? "
+            "(known: area, last_objective, log_area, log_gap, log_objective, objective)",
+        ),
         (
             ["--chebyshev_steps", "3"],
             "got chebyshev_steps = 3; expected 1",

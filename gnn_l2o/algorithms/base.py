@@ -117,6 +117,8 @@ class Algorithm(ABC, Generic[State]):
             ``"graph_max"`` for the largest of one number that every node has.
         dual: the tensor of its state, ``(N, d)``, whose rows sum to zero over the nodes of every graph, such as the
             dual variables; ``None`` if there is none.
+        directed: whether it takes directed graphs.
+        min_max: whether it takes problems that are maximized over some coordinates (:attr:`.Problem.maximized`).
     """
 
     name: ClassVar[str]
@@ -124,6 +126,7 @@ class Algorithm(ABC, Generic[State]):
     setup_knowledge: ClassVar[frozenset[str]] = frozenset()
     dual: ClassVar[str | None] = None
     directed: ClassVar[bool] = False
+    min_max: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -164,6 +167,8 @@ class Algorithm(ABC, Generic[State]):
         """Return why it cannot run on this problem over this network; ``None`` if it can."""
         if network.directed and not self.directed:
             return "needs an undirected graph; this one is directed (push-sum methods take it)"
+        if problem.maximized is not None and not self.min_max:
+            return "minimizes; this is a min-max problem (extragradient takes it)"
         return None
 
     @abstractmethod

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.registry import Registry
-from gnn_l2o.problems import Problem, starts_optimal
+from gnn_l2o.problems import MinMax, Problem, starts_optimal
 
 DIVERGED = 1e6
 """A run whose relative optimality gap exceeds this bound has diverged: of all runs seen, none came back from there."""
@@ -124,7 +124,8 @@ class OptimalityGap(Metric):
         \frac{F(\bar x) - F^*}{F(x^0) - F^*}, \qquad \bar x = \tfrac1N \sum_i x_i
 
     The denominator is :attr:`Reference.gap_scale`. For a neural network, whose :math:`F^*` is the lower bound 0, the
-    optimality gap is the training loss relative to that of the initial point.
+    optimality gap is the training loss relative to that of the initial point. For a min-max problem, whose objective is
+    the residual (:class:`.MinMax`), it is the residual relative to that of the initial point.
     """
 
     name = "optimality_gap"
@@ -200,6 +201,46 @@ class Accuracy(Metric):
         accuracy = reference.problem.accuracy(reference.problem.average(x))
         assert accuracy is not None  # else the metric does not apply
         return accuracy
+
+
+@METRICS.register
+class Residual(Metric):
+    r"""The norm of the mean field of a min-max problem at the average of the nodes.
+
+    .. math::
+        \|G(\bar x)\|, \qquad G(x) = \frac1N \sum_i \bigl(\nabla_u F_i(x), -\nabla_v F_i(x)\bigr)
+    """
+
+    name = "residual"
+    label = "residual"
+    formula = r"$\|G(\bar x)\|$"
+    scale = "log"
+
+    def applies(self, reference: Reference) -> bool:
+        return isinstance(reference.problem, MinMax)
+
+    def values(self, reference: Reference, x: Tensor) -> Tensor:
+        return reference.problem.objective(reference.problem.average(x))
+
+
+@METRICS.register
+class SaddleDistance(Metric):
+    """The distance of the average of the nodes from the nearest saddle point of a min-max problem."""
+
+    name = "saddle_distance"
+    label = "distance from a saddle point"
+    scale = "log"
+
+    def applies(self, reference: Reference) -> bool:
+        return isinstance(reference.problem, MinMax)
+
+    def values(self, reference: Reference, x: Tensor) -> Tensor:
+        assert isinstance(reference.problem, MinMax)  # else the metric does not apply
+        return reference.problem.saddle_distance(reference.problem.average(x))
+
+
+BUILT_IN = tuple(METRICS.names())
+"""The metrics of this file, which evaluations take by default."""
 
 
 class Metrics:

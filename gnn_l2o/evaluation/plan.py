@@ -18,7 +18,7 @@ from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.algorithms.tunable import Method
-from gnn_l2o.evaluation.metrics import MEASURES, Accuracy, ConsensusError, Metric, OptimalityGap, WorstNodeGap
+from gnn_l2o.evaluation.metrics import BUILT_IN, MEASURES, Metric
 from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
 from gnn_l2o.evaluation.seeds import INSTANCES
 from gnn_l2o.evaluation.selection import choose_limits, choose_methods, choose_metrics, choose_models, choose_references
@@ -116,7 +116,7 @@ class Plan:
     algorithms: Sequence[str | Method] = ("all",)
     references: Sequence[str | Method] = ("prox_ed",)
     limits: Sequence[str] = tuple(LIMITS)
-    metrics: Sequence[str | Metric] = (OptimalityGap.name, WorstNodeGap.name, ConsensusError.name, Accuracy.name)
+    metrics: Sequence[str | Metric] = BUILT_IN
     measure: str = "average"
     stop: Sequence[StoppingRule] = ()
     instances: int = 5

@@ -143,6 +143,8 @@ def why_not(algorithm: Algorithm[Any] | Method, problem: Problem, network: Netwo
         return algorithm.refusal(problem, network)
     if algorithm.stochastic and not stochastic:
         return f"{algorithm.label} is for stochastic gradients; here they are exact"
+    if algorithm.min_max and problem.maximized is None:
+        return f"{algorithm.label} is for min-max problems; here all coordinates are minimized"
     return algorithm.from_setting(problem, algorithm.settings(1)[0]).refusal(problem, network)
 
 

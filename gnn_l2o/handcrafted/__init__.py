@@ -25,6 +25,9 @@ from gnn_l2o.handcrafted.dmbfgs import DMBFGS
 from gnn_l2o.handcrafted.dsgd import DSGD
 from gnn_l2o.handcrafted.dsgt import DSGT
 from gnn_l2o.handcrafted.esom import ESOM
+from gnn_l2o.handcrafted.extragradient import Extragradient
+from gnn_l2o.handcrafted.gda import GDA
+from gnn_l2o.handcrafted.halpern import Halpern
 from gnn_l2o.handcrafted.inexact_admm import InexactADMM
 from gnn_l2o.handcrafted.inexact_alm import InexactALM
 from gnn_l2o.handcrafted.k_gt import KGT
@@ -35,6 +38,7 @@ from gnn_l2o.handcrafted.nids import NIDS
 from gnn_l2o.handcrafted.nids_local import NIDSLocal
 from gnn_l2o.handcrafted.odapg import ODAPG
 from gnn_l2o.handcrafted.opapc import OPAPC
+from gnn_l2o.handcrafted.optimistic_gda import OptimisticGDA
 from gnn_l2o.handcrafted.pg_extra import PGExtra
 from gnn_l2o.handcrafted.prox_atc import ProxATC
 from gnn_l2o.handcrafted.prox_dgd import ProxDGD
@@ -66,6 +70,9 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     DSGD,
     DSGT,
     ESOM,
+    Extragradient,
+    GDA,
+    Halpern,
     InexactADMM,
     InexactALM,
     KGT,
@@ -76,6 +83,7 @@ _METHODS: tuple[type[Tunable[Any]], ...] = (
     NIDSLocal,
     ODAPG,
     OPAPC,
+    OptimisticGDA,
     PGExtra,
     ProxATC,
     ProxDGD,
@@ -116,6 +124,7 @@ __all__ = [
     "DSGD",
     "DSGT",
     "ESOM",
+    "GDA",
     "HANDCRAFTED",
     "KGT",
     "LTADMM",
@@ -132,11 +141,14 @@ __all__ = [
     "DiNNOAdam",
     "DiagonalADMM",
     "Diffusion",
+    "Extragradient",
+    "Halpern",
     "InexactADMM",
     "InexactALM",
     "Kuruzov",
     "NIDSLocal",
     "NetworkGIANT",
+    "OptimisticGDA",
     "PGExtra",
     "ProxATC",
     "ProxDGD",

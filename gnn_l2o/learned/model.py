@@ -23,6 +23,8 @@ from gnn_l2o._utils.registry import Registry
 from gnn_l2o.learned.architecture import Architecture, Movable, require_memory_for
 from gnn_l2o.learned.base_rules import BaseRulesArchitecture
 from gnn_l2o.learned.generic_l2o import GenericL2OArchitecture
+from gnn_l2o.learned.l2o_dm import L2ODMArchitecture
+from gnn_l2o.learned.l2o_scale import L2OScaleArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalarsArchitecture
 from gnn_l2o.learned.local_milodo import LocalMiLoDo, LocalMiLoDoArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtraArchitecture
@@ -30,6 +32,8 @@ from gnn_l2o.learned.matrix_milodo import MatrixMiLoDoArchitecture
 from gnn_l2o.learned.milodo import MiLoDo
 from gnn_l2o.learned.milodo_architecture import MiLoDoArchitecture
 from gnn_l2o.learned.per_node import PerNodeArchitecture
+from gnn_l2o.learned.rnnprop import RNNPropArchitecture
+from gnn_l2o.learned.twin_l2o import TwinL2OArchitecture
 from gnn_l2o.learned.unrolled import UNROLLED
 from gnn_l2o.nn.preconditioner import Preconditioner
 
@@ -50,6 +54,10 @@ for _architecture in (
     BaseRulesArchitecture,
     LPGExtraArchitecture,
     LearnedScalarsArchitecture,
+    L2ODMArchitecture,
+    L2OScaleArchitecture,
+    RNNPropArchitecture,
+    TwinL2OArchitecture,
 ):
     ARCHITECTURES.register(_architecture)
 for _unrolled in UNROLLED:

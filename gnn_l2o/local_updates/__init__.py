@@ -8,6 +8,7 @@ from gnn_l2o.local_updates.adamw import AdamW
 from gnn_l2o.local_updates.amsgrad import AMSGrad
 from gnn_l2o.local_updates.base import LocalUpdate
 from gnn_l2o.local_updates.lion import Lion
+from gnn_l2o.local_updates.partial_update import PartialUpdate
 from gnn_l2o.local_updates.rmsprop import RMSProp
 from gnn_l2o.local_updates.scaled import ScaledUpdate
 from gnn_l2o.local_updates.sgdm import SGDm
@@ -29,6 +30,7 @@ __all__ = [
     "AdamW",
     "Lion",
     "LocalUpdate",
+    "PartialUpdate",
     "RMSProp",
     "SGDm",
     "ScaledUpdate",

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 Normalization = Literal["batch", "group"]
+Activation = Literal["relu", "sigmoid"]
 
 
 class MLP(nn.Sequential):
@@ -17,15 +18,16 @@ class MLP(nn.Sequential):
 
     Args:
         widths: of the input, of every hidden layer and of the output.
+        activation: between the layers, ``"relu"`` or ``"sigmoid"``.
 
     Shape:
         ``(samples, ...)``, each of ``widths[0]`` numbers, to ``(samples, widths[-1])``.
     """
 
-    def __init__(self, widths: Sequence[int] = (784, 16, 16, 10)) -> None:
+    def __init__(self, widths: Sequence[int] = (784, 16, 16, 10), activation: Activation = "relu") -> None:
         layers: list[nn.Module] = [nn.Flatten()]
         for inputs, outputs in itertools.pairwise(widths):
-            layers += [nn.Linear(inputs, outputs), nn.ReLU()]
+            layers += [nn.Linear(inputs, outputs), nn.ReLU() if activation == "relu" else nn.Sigmoid()]
         super().__init__(*layers[:-1])
 
 

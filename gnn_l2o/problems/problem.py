@@ -53,6 +53,14 @@ class Problem(LocalWork):
         """The shapes of the arrays that x consists of, one after another; here one vector."""
         return ((self.dim,),)
 
+    @property
+    def maximized(self) -> Tensor | None:
+        """The coordinates over which the losses are maximized, ``(d,)``, boolean; ``None`` where all are minimized.
+
+        Where there are any (:class:`.MinMax`), the gradients of the others stand beside the negative ones of these.
+        """
+        return None
+
     @abstractmethod
     def loss(self, x: Tensor) -> Tensor:
         """Return f_i(x_i) for every node: ``(N, d)`` to ``(N, 1)``."""

@@ -22,7 +22,6 @@ def write_card(run: TrainingRun) -> None:
     """Write ``card.md``: how the model was trained; a section on measurements that is there already stays."""
     config, progress, architecture = run.config, run.progress, run.config.architecture
     parameters = sum(p.numel() for p in run.weights.parameters())
-    stages = "\n".join(f"| {s.lr:g} | {s.truncation_length} | {s.iterations} | {s.epochs} |" for s in config.stages)
     what = (
         f"A learned decentralized optimizer: {architecture.description} ({parameters:,} weights). {architecture.scope}"
     )
@@ -42,7 +41,7 @@ def write_card(run: TrainingRun) -> None:
 |---|---|
 | problems | {config.problems} of {_named(config.dataset)} |
 {_gradients(config)}| graphs | {_named(config.topology)} with {", ".join(map(str, config.nodes))} nodes |
-{_faults(config)}| loss, initialization | {config.loss}, {_initialization(config)} |
+{_faults(config)}{_enhancements(config)}| loss, initialization | {config.loss}, {_initialization(config)} |
 | seed | {config.seed} |
 | time | {datetime.timedelta(seconds=round(progress.seconds))} on {torch.get_num_threads()} CPU threads |
 | updates | {progress.updates}, {progress.rollbacks} rollbacks |
@@ -50,9 +49,7 @@ def write_card(run: TrainingRun) -> None:
 
 Stages:
 
-| learning rate | truncation length | iterations | epochs |
-|---|---|---|---|
-{stages}
+{_stages(config)}
 
 ![training curve](curve.png)
 """
@@ -79,6 +76,30 @@ def _faults(config: TrainingConfig) -> str:
 
 def _gradients(config: TrainingConfig) -> str:
     return "" if config.gradient_samples is None else f"| gradients | of {config.gradient_samples} samples a node |\n"
+
+
+def _enhancements(config: TrainingConfig) -> str:
+    """Return the lines on what a stage does beyond training on its batches."""
+    lines = []
+    if config.patience is not None:
+        lines.append(f"| curriculum | a stage ends after {config.patience} epochs without improvement |\n")
+    if config.teacher is not None:
+        lines.append(f"| teacher | `{config.teacher}` |\n")
+    if config.random_scaling is not None:
+        lines.append(f"| scaled variables | by factors between e^-{config.random_scaling:g} and their inverse |\n")
+    return "".join(lines)
+
+
+def _stages(config: TrainingConfig) -> str:
+    """Return the table of the stages."""
+    header = ["learning rate", "truncation length", "iterations", "epochs"]
+    rows = [[f"{s.lr:g}", str(s.truncation_length), str(s.iterations), str(s.epochs)] for s in config.stages]
+    if config.teacher is not None:
+        header.append("imitation")
+        rows = [[*row, f"{s.imitation or 0:g}"] for row, s in zip(rows, config.stages, strict=True)]
+    lines = [header, ["---"] * len(header), *rows]
+    table = [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join([table[0], table[1].replace(" ", ""), *table[2:]])
 
 
 def _initialization(config: TrainingConfig) -> str:

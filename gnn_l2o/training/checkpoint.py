@@ -30,7 +30,8 @@ class Progress:
         updates: weight updates so far.
         failures: updates in a row that diverged or had no finite gradient.
         rollbacks: times the weights were rolled back to the best ones; each halves the learning rate.
-        best: the best validation value.
+        best: the best validation value; in a curriculum, of the present stage.
+        improvements: whether each epoch of the present stage improved on it.
         curve: one point an epoch.
         losses: of the batches of this epoch.
         iterations: iterations of the optimizer so far, of :attr:`.TrainingRun.total_iterations`.
@@ -44,6 +45,7 @@ class Progress:
     failures: int = 0
     rollbacks: int = 0
     best: float = math.inf
+    improvements: list[bool] = field(default_factory=list)
     curve: list[CurvePoint] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
     iterations: int = 0
@@ -67,6 +69,7 @@ class Checkpoint:
         best_weights: the best ones in validation.
         optimizer: state of Adam.
         progress: where the run stands.
+        imitation_optimizer: state of the Adam that imitates; empty in files of earlier versions.
     """
 
     config: dict[str, Any]
@@ -75,6 +78,7 @@ class Checkpoint:
     best_weights: dict[str, torch.Tensor]
     optimizer: dict[str, Any]
     progress: Progress
+    imitation_optimizer: dict[str, Any] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the checkpoint, atomically."""

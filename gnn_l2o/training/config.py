@@ -13,9 +13,10 @@ from torch import nn
 
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o.graph.faults import Faults
-from gnn_l2o.learned import GRID_SEARCH, Architecture, read_architecture
+from gnn_l2o.learned import GRID_SEARCH, Architecture, LocalUpdateArchitecture, read_architecture
 from gnn_l2o.learned.architecture import require_memory_for, with_new_names
 from gnn_l2o.learned.model import shortest_name
+from gnn_l2o.training.curriculum import next_horizon
 from gnn_l2o.training.losses import LOSSES
 from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, RENAMED, defaults_for, tables
 from gnn_l2o.training.pretrained import load_pretrained, weights_fingerprint
@@ -83,6 +84,15 @@ class TrainingConfig:
         precision: precision of the computation, "single" or "double"; by default the architecture's.
         seed: seed of everything that is drawn.
         stages: in their order.
+        patience: makes the stages a curriculum: each is judged at the iterations of the next one, the last at
+            validation_iterations, and ends after so many epochs without improvement; training ends after a stage that
+            brought none. By default every stage has all its epochs.
+        teacher: method that is imitated, with its parameters, such as ``diffused_adam:step_size=0.01``; the stages say
+            how often. By default there is none.
+        random_scaling: logarithm by which each variable of a training problem is scaled at most, at random, so that a
+            learned local update does not rely on scales. By default there is none.
+        jacobian_weight: weight of the squared norm of the gradients at the iterates, averaged over nodes and measured
+            iterations, which is added to the loss as in HALO. By default there is none.
 
     Raises:
         InputError: a setting is unknown, missing, of the wrong type or out of bounds, or contradicts another.
@@ -112,6 +122,10 @@ class TrainingConfig:
     stages: Annotated[tuple[Annotated[Stage, BeforeValidator(Stage.from_dict)], ...], AsTuple, Field(min_length=1)] = (
         Field(default_factory=_default("stages"))
     )
+    patience: PositiveInt | None = None
+    teacher: str | None = None
+    random_scaling: Annotated[float, Field(gt=0)] | None = None
+    jacobian_weight: Annotated[float, Field(gt=0)] | None = None
 
     def __post_init__(self) -> None:
         architecture, step = self.architecture, self.initial_step_size
@@ -134,6 +148,16 @@ class TrainingConfig:
                 )
         if self.pretrained is None and self.pretrained_fingerprint is not None:
             raise InputError("pretrained_fingerprint is that of the model pretrained, which is not given")
+        if self.random_scaling is not None and not isinstance(architecture, LocalUpdateArchitecture):
+            raise InputError(f"random_scaling is for kinds such as rnnprop, not for a {architecture.name}")
+        if self.teacher is None and any(stage.imitation for stage in self.stages):
+            raise InputError("a stage has imitation, but there is no teacher; expected one, as in teacher = 'dapg'")
+
+    def validation_horizon(self, stage: int) -> int:
+        """Return for how many iterations the held-out problems are run in a stage; its number begins at 0."""
+        if self.patience is None:
+            return self.validation_iterations
+        return next_horizon([s.iterations for s in self.stages], stage, self.validation_iterations)
 
     @property
     def dtype(self) -> torch.dtype:

@@ -13,8 +13,10 @@ from gnn_l2o._utils.memory import require_memory
 from gnn_l2o.data.build import build_problem
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.graph.network import Network
+from gnn_l2o.learned.architecture import require
 from gnn_l2o.problems import Problem
 from gnn_l2o.training.config import TrainingConfig
+from gnn_l2o.training.imitation import teacher_of
 from gnn_l2o.training.pool import drawn
 
 
@@ -25,9 +27,8 @@ def fitted(config: TrainingConfig) -> TrainingConfig:
 
     Raises:
         InputError: a dataset or topology is unknown, has other parameters, or does not allow one of the sizes; or the
-            optimizer cannot run on one of the problems, or not for as many iterations; or so many
-            problems do not fit into memory; or there is no pretrained model
-            of this name, or it is another one.
+            optimizer, or its teacher, cannot run on one of the problems, or not for as many iterations; or so many
+            problems do not fit into memory; or there is no pretrained model of this name, or it is another one.
     """
     samples = list(_samples(config))
     for name in ("problems", "validation_problems"):
@@ -39,6 +40,9 @@ def fitted(config: TrainingConfig) -> TrainingConfig:
         reason = algorithm.refusal(problem, network)
         if reason is not None:
             raise InputError(f"this mixture does not suit a {architecture.name}: {reason}")
+        if config.teacher is not None:
+            with about(teacher=config.teacher):
+                require(teacher_of(config.teacher, problem), problem, network)
     max_iterations = max(config.validation_iterations, *(stage.iterations for stage in config.stages))
     if algorithm.depth is not None and max_iterations > algorithm.depth:
         raise InputError(

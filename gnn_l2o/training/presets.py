@@ -63,7 +63,7 @@ QUICK: Mapping[str, Any] = {"problems": 24, "validation_problems": 8, "validatio
 
 def tables(stages: Sequence[Stage]) -> list[dict[str, Any]]:
     """Return stages as the tables of a recipe."""
-    return [dataclasses.asdict(stage) for stage in stages]
+    return [{k: v for k, v in dataclasses.asdict(stage).items() if v is not None} for stage in stages]
 
 
 PAPER_RECIPE: Mapping[str, Any] = {

@@ -16,6 +16,7 @@ from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.training.batch import Batch
+from gnn_l2o.training.jacobian import squared_gradient
 from gnn_l2o.training.losses import MetaLoss
 
 OPTIMALITY_GAP = "relative_optimality_gap"
@@ -61,6 +62,7 @@ def run_segment(
     iterations: range,
     loss: MetaLoss,
     measured: Collection[int],
+    jacobian_weight: float | None = None,
 ) -> Segment:
     """Take some steps and return their loss.
 
@@ -71,20 +73,26 @@ def run_segment(
         iterations: the numbers of the steps, of which there are K_T; the first of a run is 1.
         loss: what is minimized.
         measured: the iterations of the whole run at which the loss measures; the segment's last one is added.
+        jacobian_weight: of the mean of :func:`.squared_gradient` at these iterations, which is added to the loss; by
+            default it is not.
 
     Raises:
         InputError: the loss is no number.
     """
     driver = Driver.resume(algorithm, batch.problem, batch.network, state, iterations[0] - 1)
     checkpoints = [k for k in iterations if k in measured or k == iterations[-1]]
-    optimality_gaps = {}
+    optimality_gaps, slopes = {}, []
     # The step that passes the bound still counts, so that training learns from it to stay below.
     for standing in measurements(driver, batch, checkpoints, stop=(DIVERGED,)):
         optimality_gaps[standing.iteration] = standing.measures[OPTIMALITY_GAP]
+        if jacobian_weight is not None:
+            slopes.append(squared_gradient(batch.problem, standing.state.x))
     value = loss.segment_loss(batch, iterations, optimality_gaps)
     if not isinstance(value, Tensor) or value.shape != ():
         got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r:.80}"
         raise InputError(f"loss {loss.name!r}: segment_loss() must return a tensor with one number, got {got}")
+    if jacobian_weight is not None:
+        value = value + jacobian_weight * torch.stack(slopes).mean()
     return Segment(value, standing.state, DIVERGED.holds(standing))
 
 

@@ -33,13 +33,15 @@ class Stage:
         truncation_length: K_T, iterations that are differentiated together, one update after each. A segment
             throughout which the preconditioners are frozen is run, but has no gradient; then take K_T = K.
         iterations: K, iterations of a batch.
-        epochs: passes over the training problems.
+        epochs: passes over the training problems; in a curriculum, at most so many.
+        imitation: the probability that a batch is not trained on, but the teacher imitated there; by default 0.
     """
 
     lr: Annotated[float, Field(gt=0)]
     truncation_length: PositiveInt
     iterations: PositiveInt
     epochs: PositiveInt
+    imitation: Annotated[float, Field(ge=0, le=1)] | None = None
 
     def __post_init__(self) -> None:
         if self.iterations % self.truncation_length:

@@ -12,33 +12,29 @@ from typing import cast
 
 import numpy as np
 import torch
-from torch import nn
-from torch.optim.swa_utils import AveragedModel
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.files import write_text
 from gnn_l2o._utils.optional import require
 from gnn_l2o._utils.output_folder import claimed
-from gnn_l2o.algorithms.base import detach
 from gnn_l2o.learned import GRID_SEARCH, save_weights
 from gnn_l2o.learned.model import RECIPE, WEIGHTS, model_folder
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.card import write_card
-from gnn_l2o.training.checkpoint import CHECKPOINT, Checkpoint, Progress
+from gnn_l2o.training.checkpoint import CHECKPOINT, Checkpoint
 from gnn_l2o.training.config import TrainingConfig
+from gnn_l2o.training.curriculum import Verdict, verdict
 from gnn_l2o.training.curve import CurvePoint, write_curve
 from gnn_l2o.training.denormals import flush_denormals
 from gnn_l2o.training.grid_search import ITERATIONS, PROBLEMS, LinearSource, grid_search
-from gnn_l2o.training.losses import LOSSES
+from gnn_l2o.training.learner import Learner, copy_of
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Pool
-from gnn_l2o.training.rollout import run_segment, validate
+from gnn_l2o.training.rollout import validate
 from gnn_l2o.training.stages import Stage
 
-_PATIENCE = 10  # updates in a row that may fail before the weights are rolled back to the best ones
 
-
-class TrainingRun:
+class TrainingRun(Learner):
     """One training run in its folder, from the beginning or from its checkpoint.
 
     Writes ``checkpoint.pt``, ``recipe.toml`` and ``weights.safetensors`` once the problems are solved, better weights,
@@ -74,16 +70,8 @@ class TrainingRun:
         if config.pretrained is not None and model_folder(config.pretrained).resolve() == folder.resolve():
             raise InputError(f"{folder} holds the pretrained model, which a run does not replace; name another folder")
         self.folder, self.device, self.report = folder, device, report
-        self.loss = LOSSES[config.loss]()
         self.checkpoint_seconds = checkpoint_seconds
-        self.weights = config.build().to(device)
-        self.algorithm = config.architecture.algorithm(self.weights)
-        # Validation judges the average, and the average is saved; with ema = 0 it equals the weights.
-        self.average = AveragedModel(self.weights, avg_fn=lambda mean, new, _: new.lerp(mean, config.ema))
-        self.judged = config.architecture.algorithm(self.average.module)
-        self.optimizer = torch.optim.Adam(self.weights.parameters(), weight_decay=config.weight_decay)
-        self.best_weights = _copy_of(self.weights)
-        self.progress = Progress()
+        super().__init__(config, device)
         self.resumed = resume and self._resume()
         self._latest: Checkpoint | None = None  # where the run stood after the last whole batch
         self._last_checkpoint = time.monotonic()
@@ -134,12 +122,28 @@ class TrainingRun:
             save_weights(self.folder, self.weights, self.config.architecture)
         while progress.stage < len(self.config.stages):
             stage = self.config.stages[progress.stage]
-            while progress.epoch < stage.epochs:
+            if self.config.patience is not None and not progress.improvements:
+                self._begin_lesson()
+            while (judgement := self._judge(stage)) is Verdict.CONTINUE:
                 self._run_epoch(stage)
                 progress.epoch += 1
-            progress.stage, progress.epoch = progress.stage + 1, 0
+            if judgement is Verdict.STOP:
+                break
+            progress.stage, progress.epoch, progress.improvements = progress.stage + 1, 0, []
         self.save_checkpoint()
         write_card(self)
+
+    def _begin_lesson(self) -> None:
+        """Begin a stage of a curriculum: with the best weights, judged at the horizon beyond that of the stage."""
+        self._restore_best()
+        self.progress.best = self._validate()
+
+    def _judge(self, stage: Stage) -> Verdict:
+        """Return whether the stage goes on."""
+        progress, patience = self.progress, self.config.patience
+        if patience is None:
+            return Verdict.CONTINUE if progress.epoch < stage.epochs else Verdict.ADVANCE
+        return verdict(progress.improvements, patience, stage.epochs)
 
     def _begin(self) -> None:
         """Draw and solve the problems, initialize, and write the first checkpoint."""
@@ -154,7 +158,7 @@ class TrainingRun:
         batches = [b.to(self.device) for b in self.pool.some(PROBLEMS)]
         iterations = min(ITERATIONS, self.config.validation_iterations)
         grid_search(cast(LinearSource, self.weights), self.algorithm, batches, iterations)
-        self.best_weights = _copy_of(self.weights)
+        self.best_weights = copy_of(self.weights)
         self.average.module.load_state_dict(self.best_weights)
 
     def _run_epoch(self, stage: Stage) -> None:
@@ -164,7 +168,7 @@ class TrainingRun:
         batches = self.pool.batches(self.config.batch_size, random)
         while progress.batch < len(batches):
             started = time.monotonic()
-            progress.losses.append(self._train_on(batches[progress.batch].to(self.device), stage))
+            progress.losses.append(self._learn_from(batches[progress.batch].to(self.device), stage))
             progress.batch += 1
             progress.iterations += stage.iterations
             progress.seconds += time.monotonic() - started
@@ -174,50 +178,6 @@ class TrainingRun:
             if time.monotonic() - self._last_checkpoint > self.checkpoint_seconds:
                 self._write(self._latest)
         self._finish_epoch()
-
-    def _train_on(self, batch: Batch, stage: Stage) -> float:
-        """Run one batch through a stage's iterations, updating after every segment; return the mean loss."""
-        measured = self.loss.measured_iterations(stage.iterations)
-        state = self.algorithm.init(batch.problem.draw(0), batch.network, batch.x0)
-        losses = []
-        length = stage.truncation_length
-        for done in range(0, stage.iterations, length):
-            steps = range(done + 1, done + length + 1)
-            segment = run_segment(self.algorithm, batch, state, steps, self.loss, measured)
-            losses.append(segment.loss.item())
-            state = detach(segment.state)  # but not that of init: what the networks emit there is trained as well
-            if not segment.loss.requires_grad:
-                continue  # the preconditioners were frozen throughout: the loss does not depend on the weights
-            updated = self._update(segment.loss, stage)
-            self.progress.failures = self.progress.failures + 1 if segment.diverged or not updated else 0
-            if self.progress.failures >= _PATIENCE:
-                self._roll_back()
-            if segment.diverged or not updated:
-                break
-        return float(np.mean(losses))
-
-    def _update(self, loss: torch.Tensor, stage: Stage) -> bool:
-        """Take one step of Adam; return whether the gradient was finite (if not, nothing is changed)."""
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        norm = torch.nn.utils.clip_grad_norm_(self.weights.parameters(), self.config.clip)
-        if not bool(norm.isfinite()):
-            return False
-        for group in self.optimizer.param_groups:
-            group["lr"] = stage.lr / 2**self.progress.rollbacks
-        self.optimizer.step()
-        self.average.update_parameters(self.weights)
-        self.progress.updates += 1
-        return True
-
-    def _roll_back(self) -> None:
-        """Return to the best weights with half the learning rate and fresh moments."""
-        self.weights.load_state_dict(self.best_weights)
-        self.average.module.load_state_dict(self.best_weights)
-        self.average.n_averaged.zero_()  # it begins anew with the next update
-        self.optimizer.state.clear()
-        self.progress.failures = 0
-        self.progress.rollbacks += 1
 
     def _finish_epoch(self) -> None:
         progress = self.progress
@@ -229,9 +189,10 @@ class TrainingRun:
             raise InputError(f"{where} ended without an update: {why} or a smaller initial_step_size")
         started = time.monotonic()
         value = self._validate()
+        progress.improvements.append(value < progress.best)
         if value < progress.best:
             progress.best = value
-            self.best_weights = _copy_of(self.average.module)
+            self.best_weights = copy_of(self.average.module)
             save_weights(self.folder, self.average.module, self.config.architecture)
         elif math.isfinite(progress.best):  # else there is nothing better to go back to
             if math.isinf(value) or value > progress.best + self.loss.tolerance:
@@ -254,7 +215,7 @@ class TrainingRun:
         self.report(self)
 
     def _validate(self) -> float:
-        return validate(self.judged, self.validation, self.config.validation_iterations, self.loss)
+        return validate(self.judged, self.validation, self.config.validation_horizon(self.progress.stage), self.loss)
 
     def save_checkpoint(self) -> None:
         """Write everything that is needed to go on from here, between two batches."""
@@ -270,6 +231,7 @@ class TrainingRun:
                 average=self.average.state_dict(),
                 best_weights=self.best_weights,
                 optimizer=self.optimizer.state_dict(),
+                imitation_optimizer=self.imitation_optimizer.state_dict(),
                 progress=self.progress,
             )
         )
@@ -289,12 +251,10 @@ class TrainingRun:
             self.weights.load_state_dict(checkpoint.weights)
             self.average.load_state_dict(checkpoint.average)
             self.optimizer.load_state_dict(checkpoint.optimizer)
+            if checkpoint.imitation_optimizer:
+                self.imitation_optimizer.load_state_dict(checkpoint.imitation_optimizer)
         except (RuntimeError, ValueError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"the checkpoint in {self.folder} does not fit the architecture: {reason}") from None
         self.best_weights, self.progress = checkpoint.best_weights, checkpoint.progress
         return True
-
-
-def _copy_of(weights: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value.detach().clone() for name, value in weights.state_dict().items()}

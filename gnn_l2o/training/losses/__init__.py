@@ -2,7 +2,9 @@
 
 from gnn_l2o.training.losses.area import Area
 from gnn_l2o.training.losses.base import LOSSES, RESOLUTION, MetaLoss, log_spaced
+from gnn_l2o.training.losses.last_objective import LastObjective
 from gnn_l2o.training.losses.log_area import LogArea, area_above_tolerance
+from gnn_l2o.training.losses.log_objective import LogObjective
 from gnn_l2o.training.losses.log_optimality_gap import LogOptimalityGap
 from gnn_l2o.training.losses.objective import Objective
 
@@ -10,7 +12,9 @@ __all__ = [
     "LOSSES",
     "RESOLUTION",
     "Area",
+    "LastObjective",
     "LogArea",
+    "LogObjective",
     "LogOptimalityGap",
     "MetaLoss",
     "Objective",

@@ -1,0 +1,107 @@
+"""The figures of Open-L2O: learned optimizers at one node, beside methods with tuned steps.
+
+    python benchmarks/open_l2o.py --models rnnprop l2o_dm --problems 256
+
+LASSO: R(k) = mean(F(x_k) - F*) / mean(F*), over all problems, those with x* = 0 included (Open-L2O, figure 6).
+Quadratics: mean f(x_k) relative to mean f(x_0), on problems that no optimizer was trained on.
+Rastrigin functions: mean f(x_k). Gradient descent and Adam have the step, of a grid, that is best on these problems
+themselves at the last iteration that is shown.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gnn_l2o import plugins
+from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.driver import Driver
+from gnn_l2o.decentralized import Diffused
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.graph.network import Network
+from gnn_l2o.handcrafted import ProxDGD
+from gnn_l2o.learned import load_model
+from gnn_l2o.local_updates import Adam
+from gnn_l2o.problems import Problem, solve
+
+FIRST_SEED = 10**6  # of the problems here; training draws its own at random below 2^31
+CHECKPOINTS = (16, 100, 1000)
+STEPS = np.geomspace(1e-3, 1.0, 13)  # of Adam, in units of x
+PARTS = np.geomspace(0.1, 2.0, 9)  # of gradient descent, in units of 1/L
+Measure = Callable[[Tensor], float]
+
+
+def above_optimum(problem: Problem) -> Measure:
+    """Return R, the distance from the optimal values relative to these."""
+    optimum = solve(problem).value
+    return lambda x: float((problem.objective(x) - optimum).mean() / optimum.mean())
+
+
+def relative(problem: Problem) -> Measure:
+    """Return the mean objective relative to that of the initial points."""
+    initial = problem.objective(problem.initial_point().double()).mean()
+    return lambda x: float(problem.objective(x).mean() / initial)
+
+
+def absolute(problem: Problem) -> Measure:
+    """Return the mean objective."""
+    return lambda x: float(problem.objective(x).mean())
+
+
+KINDS: dict[str, tuple[str, Callable[[Problem], Measure]]] = {
+    "LASSO (5, 10)": ("lasso_benchmark:features=10,samples=5", above_optimum),
+    "LASSO (25, 50)": ("lasso_benchmark", above_optimum),
+    "quadratics (10)": ("quadratic", relative),
+    "Rastrigin (2)": ("rastrigin:features=2", absolute),
+    "Rastrigin (10)": ("rastrigin:features=10", absolute),
+}
+
+
+def draw(spec: str, problems: int) -> tuple[Problem, Network]:
+    """Return problems of one node side by side, and their networks."""
+    network, dataset = build_network("path", 1), plugins.load("dataset", spec)
+    many: list[Any] = [dataset(network, seed=FIRST_SEED + k) for k in range(problems)]
+    return type(many[0]).concatenate(many), Network.concatenate([network] * problems)
+
+
+def run(algorithm: Algorithm[Any], problem: Problem, network: Network, measure: Measure) -> list[float]:
+    """Return the measure at every checkpoint."""
+    driver = Driver(algorithm, problem, network, problem.initial_point().double())
+    return [measure(standing.state.x) for standing in driver.halts(CHECKPOINTS)]
+
+
+def best(algorithms: Sequence[Algorithm[Any]], problem: Problem, network: Network, measure: Measure) -> list[float]:
+    """Return the values of the algorithm that ends lowest."""
+    found = [run(algorithm, problem, network, measure) for algorithm in algorithms]
+    return min((values for values in found if np.isfinite(values[-1])), key=lambda values: values[-1])
+
+
+@torch.no_grad()
+def main() -> None:
+    """Measure and print."""
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=["rnnprop", "l2o_dm"], metavar="NAME", help="models or folders")
+    parser.add_argument("--problems", type=int, default=256, metavar="N", help="of each kind (default: 256)")
+    arguments = parser.parse_args()
+    models = {str(name): load_model(name).to(dtype=torch.float64) for name in arguments.models}
+    for label, (spec, kind) in KINDS.items():
+        problem, network = draw(spec, arguments.problems)
+        measure, curvature = kind(problem), problem.smoothness()
+        rows = {name: run(model, problem, network, measure) for name, model in models.items()}
+        descent = [ProxDGD(step_size=float(part) / curvature) for part in PARTS]
+        rows["(proximal) gradient descent, tuned"] = best(descent, problem, network, measure)
+        rows["Adam, tuned"] = best([Diffused(Adam(step_size=float(s))) for s in STEPS], problem, network, measure)
+        start = measure(problem.initial_point().double())
+        print(f"{label}: {start:.4g} at the start; after {CHECKPOINTS} iterations", flush=True)
+        for name, values in rows.items():
+            print(f"  {name:36s}" + "".join(f"{value:12.3g}" for value in values), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,286 @@
+"""Curricula, imitation and scaled variables in the training of learned local updates."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from gnn_l2o import plugins
+from gnn_l2o._utils.errors import InputError
+from gnn_l2o.algorithms.driver import run
+from gnn_l2o.graph.build import build_network
+from gnn_l2o.learned import L2ODMArchitecture, RNNPropArchitecture
+from gnn_l2o.local_updates import Adam
+from gnn_l2o.training import TrainingConfig
+from gnn_l2o.training.curriculum import Verdict, next_horizon, verdict
+from gnn_l2o.training.imitation import imitation_loss, teacher_of
+from gnn_l2o.training.losses import LastObjective, LogObjective
+from gnn_l2o.training.mixture import fitted
+from gnn_l2o.training.pool import Pool
+from gnn_l2o.training.stages import Stage
+from gnn_l2o.training.trainer import TrainingRun
+
+STAY, ADVANCE, STOP = Verdict.CONTINUE, Verdict.ADVANCE, Verdict.STOP
+CONFIG = TrainingConfig(
+    dataset=("quadratic:features=4",),
+    architecture=RNNPropArchitecture(hidden_features=4),
+    topology=("path",),
+    nodes=(1,),
+    problems=6,
+    validation_problems=3,
+    validation_iterations=8,
+    batch_size=6,
+    loss="objective",
+    precision="double",
+    stages=(Stage(1e-2, 2, 4, 2), Stage(1e-2, 3, 6, 2)),
+)
+
+
+# The curriculum
+
+
+@pytest.mark.parametrize(
+    ("improvements", "expected"),
+    [
+        ([], STAY),
+        ([False], STAY),
+        ([False, False], STAY),
+        ([False, False, False], STOP),  # patience is out, and nothing was gained
+        ([True, False, False], STAY),
+        ([True, False, False, False], ADVANCE),
+        ([False, False, True, False, False], STAY),
+        ([False, False, True, False, False, False], ADVANCE),
+        ([True] * 7, STAY),
+        ([True] * 8, ADVANCE),  # no more epochs
+        ([False, True] * 4, ADVANCE),
+    ],
+)
+def test_a_stage_ends_after_three_epochs_without_improvement(improvements: list[bool], expected: Verdict) -> None:
+    assert verdict(improvements, patience=3, epochs=8) is expected
+
+
+def test_a_stage_is_judged_at_the_next_horizon() -> None:
+    horizons = (100, 200, 500)
+    assert [next_horizon(horizons, stage, last=1000) for stage in range(3)] == [200, 500, 1000]
+    assert [CONFIG.validation_horizon(stage) for stage in (0, 1)] == [8, 8]
+    curriculum = dataclasses.replace(CONFIG, patience=1)
+    assert [curriculum.validation_horizon(stage) for stage in (0, 1)] == [6, 8]
+
+
+def scripted(training: TrainingRun, monkeypatch: pytest.MonkeyPatch, values: list[float]) -> list[int]:
+    """Let validation find these values; return the list of the horizons at which it is asked."""
+    asked: list[int] = []
+
+    def judge() -> float:
+        asked.append(training.config.validation_horizon(training.progress.stage))
+        return values[len(asked) - 1]
+
+    monkeypatch.setattr(training, "_validate", judge)
+    return asked
+
+
+def test_a_curriculum_goes_on_with_the_best_weights_and_stops_in_vain(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = tuple(Stage(1e-2, 2, horizon, 5) for horizon in (2, 4, 6, 8))
+    training = TrainingRun(dataclasses.replace(CONFIG, stages=stages, patience=2), tmp_path)
+    #         start; stage 1: before, better, worse, worse; stage 2: before, worse, worse
+    asked = scripted(training, monkeypatch, [5.0, 5.0, 4.0, 4.5, 4.1, 9.0, 9.5, 9.2])
+    restored: list[Any] = []
+    original = training._restore_best
+    monkeypatch.setattr(training, "_restore_best", lambda: (restored.append(training.progress.stage), original()))
+    training.run()
+    assert [(p.stage, p.epoch) for p in training.progress.curve] == [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2)]
+    assert asked == [4, 4, 4, 4, 4, 6, 6, 6]
+    assert restored == [0, 1]
+    assert training.progress.best == 9.0  # that of the second stage
+    for name, value in training.weights.state_dict().items():
+        assert not torch.equal(value, training.best_weights[name])  # what was tried in vain is not what is kept
+
+
+def test_without_patience_every_stage_has_all_its_epochs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = TrainingRun(CONFIG, tmp_path)
+    scripted(training, monkeypatch, [5.0, *[9.0] * 4])
+    training.run()
+    assert [(p.stage, p.epoch) for p in training.progress.curve] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_an_interrupted_curriculum_with_imitation_goes_on_to_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages = (Stage(1e-2, 2, 4, 3, imitation=0.5), Stage(1e-2, 3, 6, 2, imitation=0.5))
+    config = dataclasses.replace(
+        CONFIG, stages=stages, patience=2, teacher="diffused_adam:step_size=0.01", random_scaling=3.0, batch_size=2
+    )
+    whole = TrainingRun(config, tmp_path / "whole")
+    whole.run()
+    calls = 0
+
+    def interrupt(run: TrainingRun) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        TrainingRun(config, tmp_path / "parts", report=interrupt).run()
+    resumed = TrainingRun(config, tmp_path / "parts", resume=True)
+    resumed.run()
+    for name, value in whole.weights.state_dict().items():
+        assert torch.equal(resumed.weights.state_dict()[name], value)
+    assert [p.validation for p in resumed.progress.curve] == [p.validation for p in whole.progress.curve]
+
+
+# Imitation
+
+
+def test_the_loss_of_imitation_is_the_distance_between_steps_along_the_teachers_path() -> None:
+    batch = Pool(CONFIG, "training", 3, torch.float64).batches(3)[0]
+    algorithm = CONFIG.architecture.algorithm(dataclasses.replace(CONFIG, init="random").build())
+    teacher = teacher_of("diffused_adam:step_size=0.05", batch.problem)
+    states = (
+        algorithm.init(batch.problem, batch.network, batch.x0),
+        teacher.init(batch.problem, batch.network, batch.x0),
+    )
+    loss, (_, after) = imitation_loss(algorithm, teacher, batch, states, range(1, 5))
+    update, rule = algorithm.make_update(algorithm.weights), Adam(step_size=0.05)
+    x, own, theirs = batch.x0, update.init(batch.x0, ((4,),)), rule.init(batch.x0, ((4,),))
+    expected = []
+    for _ in range(4):
+        gradient = batch.problem.local_gradient(x)
+        delta, own = update.delta(gradient, x, own)
+        label, theirs = rule.delta(gradient, x, theirs)
+        expected.append(0.5 * (delta - label).square().sum() / x.numel())
+        x = x + label
+    torch.testing.assert_close(loss, torch.stack(expected).mean())
+    torch.testing.assert_close(after.x, x)
+    assert loss.requires_grad
+
+
+def test_over_a_network_any_method_can_be_the_teacher() -> None:
+    config = dataclasses.replace(CONFIG, topology=("ring",), nodes=(5,))
+    batch = Pool(config, "training", 2, torch.float64).batches(2)[0]
+    teacher = teacher_of("prox_ed:step_size=1", batch.problem)
+    path = [s.x for _, s in zip(range(4), run(teacher, batch.problem, batch.network, batch.x0), strict=False)]
+    algorithm = config.architecture.algorithm(config.build())
+    states = (
+        algorithm.init(batch.problem, batch.network, batch.x0),
+        teacher.init(batch.problem, batch.network, batch.x0),
+    )
+    loss, (_, after) = imitation_loss(algorithm, teacher, batch, states, range(1, 4))
+    torch.testing.assert_close(after.x, path[3])
+    # Weights that are still only mix: the loss is the distance of the teacher's steps from this.
+    mixed = [batch.network.mix(x) for x in path[:3]]
+    expected = [0.5 * (m - x).square().mean() for m, x in zip(mixed, path[1:], strict=True)]
+    torch.testing.assert_close(loss, torch.stack(expected).mean())
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("prox_de", "unknown teacher 'prox_de'; did you mean 'prox_ed'"),
+        ("prox_ed:step=1", "unknown parameter of prox_ed 'step'; did you mean 'step_size'"),
+        ("prox_ed:step_size=fast", "step_size of the teacher prox_ed is a number, got 'fast'"),
+        ("prox_ed:step_size=-1", "prox_ed needs a finite step_size > 0"),
+    ],
+)
+def test_bad_teachers_are_refused(spec: str, message: str) -> None:
+    with pytest.raises(InputError, match=message) as error:
+        fitted(dataclasses.replace(CONFIG, teacher=spec))
+    assert "\n" not in str(error.value)
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(InputError, match="there is no teacher"):
+        dataclasses.replace(CONFIG, stages=(Stage(1e-2, 2, 4, 2, imitation=0.1),))
+    with pytest.raises(InputError, match="random_scaling is for kinds such as rnnprop, not for a milodo"):
+        TrainingConfig(dataset=("lasso",), random_scaling=3.0)
+
+
+def test_imitation_alone_makes_an_lstm_follow_adam(tmp_path: Path) -> None:
+    stages = (Stage(1e-2, 10, 20, 25, imitation=1.0),)
+    config = dataclasses.replace(
+        CONFIG,
+        architecture=RNNPropArchitecture(hidden_features=8),
+        stages=stages,
+        teacher="diffused_adam:step_size=0.05",
+        problems=16,
+        batch_size=16,
+    )
+    training = TrainingRun(config, tmp_path)
+    batch = Pool(config, "validation", 8, torch.float64).batches(8)[0]
+    teacher = teacher_of("diffused_adam:step_size=0.05", batch.problem)
+
+    def cosine() -> float:
+        states = [
+            training.algorithm.init(batch.problem, batch.network, batch.x0),
+            teacher.init(batch.problem, batch.network, batch.x0),
+        ]
+        cosines = []
+        for k in range(1, 21):
+            x = states[1].x
+            with torch.no_grad():
+                own = training.algorithm.step(batch.problem, batch.network, dataclasses.replace(states[0], x=x))
+            states = [own, teacher.step(batch.problem, batch.network, states[1])]
+            if k > 1:
+                cosines.append(torch.nn.functional.cosine_similarity(own.x - x, states[1].x - x, dim=1).mean())
+        return float(torch.stack(cosines).mean())
+
+    training.run()
+    assert cosine() > 0.95
+
+
+# Scaled variables, and the loss of the last step
+
+
+def test_random_scales_are_those_of_a_problem_and_follow_from_the_position(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, topology=("ring",), nodes=(3,), random_scaling=3.0)
+    training = TrainingRun(config, tmp_path)
+    batch = Pool(config, "training", 4, torch.float64).batches(4)[0]
+    first, again = (training._presented(batch).scale for _ in range(2))
+    assert torch.equal(first, again)
+    training.progress.batch = 1
+    assert not torch.equal(first, training._presented(batch).scale)
+    assert torch.equal(first[:3], first[:1].expand(3, -1)) and not torch.equal(first[0], first[3])
+    assert math.exp(-3) <= float(first.min()) < 0.3 < 3 < float(first.max()) <= math.exp(3)
+
+
+def test_the_last_objective_is_that_of_the_last_iteration() -> None:
+    batch = Pool(CONFIG, "training", 2, torch.float64).batches(2)[0]
+    loss, gaps = LastObjective(), {k: torch.tensor([0.5, 0.1]).double() / k for k in (1, 2, 4)}
+    expected = batch.optimum + gaps[4] * (batch.initial_objective - batch.optimum)
+    torch.testing.assert_close(loss.segment_loss(batch, range(1, 5), gaps), expected.mean())
+    assert loss.measured_iterations(4) == [4]
+
+
+def test_the_log_objective_is_its_formula_and_refuses_negative_objectives() -> None:
+    batch = Pool(CONFIG, "training", 2, torch.float64).batches(2)[0]
+    batch = dataclasses.replace(batch, optimum=0.1 * batch.initial_objective)
+    gaps = {k: torch.tensor([0.5, 0.1]).double() / k for k in (1, 2)}
+    ratios = torch.cat([0.1 + 0.9 * gap for gap in gaps.values()])
+    found = LogObjective().segment_loss(batch, range(1, 3), gaps)
+    torch.testing.assert_close(found, (ratios + 1e-6).log().mean())
+    assert LogObjective().measured_iterations(3) == [1, 2, 3]
+    with pytest.raises(InputError, match="nowhere negative, got an optimum of -2"):
+        LogObjective().segment_loss(dataclasses.replace(batch, optimum=torch.tensor([1.0, -2.0])), range(1, 3), gaps)
+
+
+def test_the_convex_companion_is_its_formula_and_stands_beside_other_problems() -> None:
+    problem = plugins.load("dataset", "clipped_quadratic")(build_network("path", 1), seed=0)
+    x = 4 * torch.randn(1, 20).double()
+    center = problem.data[0][0].numpy()
+    expected = np.clip((x.numpy()[0] - center) ** 2, 0, 10).mean()
+    assert float(problem.loss(x)) == pytest.approx(expected)
+    mixed = dataclasses.replace(CONFIG, dataset=("quadratic", "clipped_quadratic"), problems=12)
+    assert len(Pool(mixed, "training", 12, torch.float64).groups) == 2
+
+
+def test_l2o_dm_trains_too(tmp_path: Path) -> None:
+    config = dataclasses.replace(CONFIG, architecture=L2ODMArchitecture(hidden_features=4))
+    training = TrainingRun(config, tmp_path)
+    training.run()
+    assert training.progress.best < 0  # the objective has fallen below that of the start
