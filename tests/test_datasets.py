@@ -23,8 +23,16 @@ from gnn_l2o.problems import L1, Differentiable, ElasticNet, LeastSquares, Logis
 from tests.small_data import IMAGE_DATASETS, image_folder
 
 ALL = plugins.available("dataset")
-WITHOUT_SAMPLES = ("matrix_game", "rastrigin", "rotated_saddle", "saddle", "seesaw")  # functions of the data of a node
+WITHOUT_SAMPLES = (  # functions of the data of a node
+    "clipped_quadratic",
+    "matrix_game",
+    "rastrigin",
+    "rotated_saddle",
+    "saddle",
+    "seesaw",
+)
 SAMPLED = [name for name in ALL if name not in WITHOUT_SAMPLES]
+EVEN = ("lasso_benchmark", "quadratic", "sparse_recovery")  # samples are always split evenly
 
 
 def ring(nodes: int) -> Network:
@@ -104,7 +112,7 @@ def test_every_data_set_documents_its_parameters(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_data_sets_of_real_data_say_where_it_is_from(name: str) -> None:
     problem = sample(name)
-    synthetic = (*WITHOUT_SAMPLES, "lasso", "lasso_benchmark", "linear", "logistic", "quadratic")
+    synthetic = (*WITHOUT_SAMPLES, *EVEN, "lasso", "linear", "logistic")
     assert bool(problem.source) == (name not in synthetic)
     assert "\n" not in problem.source
     if name in SAMPLED:
@@ -171,7 +179,7 @@ def test_weights_choose_the_regularizer(name: str) -> None:
     assert (both.l1, both.l2) == (0.3, 0.2)
 
 
-@pytest.mark.parametrize("name", [name for name in SAMPLED if name not in ("lasso_benchmark", "quadratic")])
+@pytest.mark.parametrize("name", [name for name in SAMPLED if name not in EVEN])
 def test_imbalance_moves_samples_between_nodes(name: str) -> None:
     even, uneven = sample(name), sample(f"{name}:imbalance=2")
     assert even.count.max() - even.count.min() <= 1

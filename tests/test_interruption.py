@@ -28,7 +28,7 @@ from gnn_l2o.cli.interruption import raise_on_signals
 from gnn_l2o.cli.start import start
 from gnn_l2o.evaluation import Results, experiment
 from gnn_l2o.learned import load_model
-from gnn_l2o.training import trainer
+from gnn_l2o.training import learner, trainer
 from gnn_l2o.training.checkpoint import CHECKPOINT
 
 ROOT = Path(__file__).parent.parent
@@ -197,7 +197,7 @@ def test_a_training_that_is_asked_to_end_writes_a_checkpoint_of_the_last_whole_b
 ) -> None:
     output = tmp_path / "cut"
     with monkeypatch.context() as patched:
-        at_call(patched, trainer, "run_segment", 4, lambda: signal.raise_signal(number))
+        at_call(patched, learner, "run_segment", 4, lambda: signal.raise_signal(number))
         patched.setattr(sys, "argv", ["train_gnn.py", *training, "--output", str(output)])
         assert start("train", "train_gnn.py") == code
     *_, last = capsys.readouterr().err.splitlines()
@@ -281,7 +281,7 @@ def test_a_full_disk_ends_a_command_in_one_line_and_it_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("room", "name", "call"), [(trainer, "run_segment", 3), (trainer, "write_card", 1), (experiment, "measure", 1)]
+    ("room", "name", "call"), [(learner, "run_segment", 3), (trainer, "write_card", 1), (experiment, "measure", 1)]
 )
 def test_a_folder_that_is_deleted_meanwhile_is_an_error(
     room: ModuleType,
