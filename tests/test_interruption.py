@@ -293,7 +293,7 @@ def test_a_folder_that_is_deleted_meanwhile_is_an_error(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     output = tmp_path / "out"
-    main, argv = (train.main, training) if room is trainer else (evaluate.main, EVALUATION)
+    main, argv = (evaluate.main, EVALUATION) if room is experiment else (train.main, training)
     at_call(monkeypatch, room, name, call, lambda: shutil.rmtree(output))
     with pytest.raises(SystemExit) as stop:
         main([*argv, "--output", str(output)])
