@@ -226,6 +226,27 @@ def test_of_one_case_the_verdict_says_the_rounds() -> None:
     ]
 
 
+def test_where_signals_are_recovered_the_verdict_is_their_error() -> None:
+    results = gnn_l2o.evaluate(
+        ["lista_cpss", "alista"],
+        datasets=["sparse_recovery"],
+        topologies=["complete"],
+        nodes=[1],
+        algorithms=(),
+        limits=["recovery_ista"],
+        metrics=["nmse_db"],
+        instances=1,
+        iterations=16,
+    )
+    [sentence] = verdict({"": results}, [])
+    (case,) = results.cases
+    errors = [results.final(case, name, "nmse_db") for name in ("lista_cpss", "alista", "recovery_ista")]
+    assert None not in errors
+    listed = [float(number) for number in re.findall(r"(-\d+\.\d) dB", sentence)]
+    assert listed == sorted(round(error, 1) for error in errors if error is not None)
+    assert sentence.startswith("sparse_recovery, complete, 1 node: the lowest errors at the end")
+
+
 def test_without_a_model_the_verdict_names_the_fastest_method(results: Results) -> None:
     [sentence] = verdict({"": results}, [])
     assert re.fullmatch(r"The handcrafted method with the fewest communication rounds: .* of 2 cases\.", sentence)

@@ -50,7 +50,7 @@ class Case(NamedTuple):
     nodes: int
 
     def __str__(self) -> str:
-        return f"{self.dataset}, {self.topology}, {self.nodes} nodes"
+        return f"{self.dataset}, {self.topology}, {self.nodes} {'node' if self.nodes == 1 else 'nodes'}"
 
     @property
     def file_name(self) -> str:
