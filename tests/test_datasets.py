@@ -23,7 +23,8 @@ from gnn_l2o.problems import L1, Differentiable, ElasticNet, LeastSquares, Logis
 from tests.small_data import IMAGE_DATASETS, image_folder
 
 ALL = plugins.available("dataset")
-WITHOUT_SAMPLES = ("matrix_game", "rastrigin", "rotated_saddle", "saddle", "seesaw")  # functions of the data of a node
+# Functions of the data of a node:
+WITHOUT_SAMPLES = ("clipped_quadratic", "matrix_game", "rastrigin", "rotated_saddle", "saddle", "seesaw")
 SAMPLED = [name for name in ALL if name not in WITHOUT_SAMPLES]
 
 
