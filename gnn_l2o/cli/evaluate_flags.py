@@ -132,8 +132,8 @@ def build_parser(program: str = "evaluate.py") -> Parser:
         choices=TOLERANCES,
         default=list(SHOWN),
         metavar="GAP",
-        help="relative optimality gaps in the tables, 1e-1 to 1e-15; optima are certified to 1e-12; default: 1e-4 1e-6, "
-        "of neural networks 1e-1 1e-2",
+        help="relative optimality gaps in the tables, 1e-1 to 1e-15; optima are certified to 1e-12; default: "
+        "1e-4 1e-6, of neural networks 1e-1 1e-2",
     )
     add_showing(parser)
     return parser
