@@ -105,7 +105,8 @@ def test_every_data_set_documents_its_parameters(name: str) -> None:
 @pytest.mark.parametrize("name", ALL)
 def test_data_sets_of_real_data_say_where_it_is_from(name: str) -> None:
     problem = sample(name)
-    synthetic = (*WITHOUT_SAMPLES, "lasso", "lasso_benchmark", "linear", "logistic", "quadratic")
+    synthetic_samples = ("lasso", "lasso_benchmark", "linear", "logistic", "quadratic", "sparse_recovery")
+    synthetic = (*WITHOUT_SAMPLES, *synthetic_samples)
     assert bool(problem.source) == (name not in synthetic)
     assert "\n" not in problem.source
     if name in SAMPLED:
