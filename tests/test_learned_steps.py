@@ -16,7 +16,7 @@ from gnn_l2o.algorithms.driver import Driver, run
 from gnn_l2o.algorithms.plain_state import plain, restored
 from gnn_l2o.applications.module_training.optimizer import choose_optimizer
 from gnn_l2o.evaluation import evaluate
-from gnn_l2o.evaluation.selection import choose_methods, choose_models, members
+from gnn_l2o.evaluation.selection import TUNED_REFERENCES, choose_methods, choose_models, members
 from gnn_l2o.graph import Network
 from gnn_l2o.handcrafted import DAPG, PGExtra, ProxED
 from gnn_l2o.local_updates import Adam, AdamW, Lion, SGDm
@@ -167,7 +167,9 @@ def test_untuned_methods_keep_the_contract(name: str) -> None:
 
 
 def test_the_group_of_untuned_methods_is_in_no_other() -> None:
-    assert list(choose_methods(["untuned"])) == list(UNTUNED)
+    chosen = choose_methods(["untuned"])
+    assert list(chosen) == [*UNTUNED, *TUNED_REFERENCES]
+    assert all(chosen[name].tuned for name in TUNED_REFERENCES)  # which the others are compared with
     assert not set(UNTUNED) & set(members("all"))
     assert all(not method.tuned and len(method.settings(16)) == 1 for method in UNTUNED.values())
 

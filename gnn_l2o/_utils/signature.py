@@ -35,6 +35,7 @@ class Signature:
         positional: the names of the parameters in front of the ``*``.
         defaults: of the parameters behind the ``*``; :data:`REQUIRED` where there is none.
         annotations: of the parameters behind the ``*``, as they stand in the source; ``None`` where there is none.
+        returns: the annotation of what is returned, likewise.
     """
 
     doc: str
@@ -42,6 +43,7 @@ class Signature:
     positional: tuple[str, ...]
     defaults: Mapping[str, Any]
     annotations: Mapping[str, str | None]
+    returns: str | None
 
 
 def read_signature(path: Path, name: str) -> Signature | None:
@@ -68,8 +70,13 @@ def _signature(function: ast.FunctionDef) -> Signature:
         line=function.lineno,
         positional=tuple(argument.arg for argument in (*arguments.posonlyargs, *arguments.args)),
         defaults={name: _value(node) for name, node in zip(keyword, arguments.kw_defaults, strict=True)},
-        annotations={name: None if a.annotation is None else ast.unparse(a.annotation) for name, a in keyword.items()},
+        annotations={name: _written(argument.annotation) for name, argument in keyword.items()},
+        returns=_written(function.returns),
     )
+
+
+def _written(annotation: ast.expr | None) -> str | None:
+    return None if annotation is None else ast.unparse(annotation)
 
 
 def _value(node: ast.expr | None) -> Any:

@@ -13,7 +13,7 @@ import torch
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.optional import optional
 from gnn_l2o.cli import output
-from gnn_l2o.cli.evaluate_flags import build_parser, preset_flags
+from gnn_l2o.cli.evaluate_flags import build_parser, parse, preset_flags
 from gnn_l2o.cli.interruption import is_about, stopped
 from gnn_l2o.cli.listing import listing
 from gnn_l2o.cli.parser import Parser, default_folder
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
     """
     argv = sys.argv[1:] if argv is None else argv
     parser = build_parser(program)
-    args = parser.parse_args(argv)
+    args = parse(parser, argv)
     if args.distributed and int(os.environ.get("RANK", 0)):
         parser.prog += f", process {os.environ['RANK']}"  # the first one has the plain name
     command = shlex.join([*invocation(program), *argv])
@@ -131,7 +131,7 @@ def expand(parser: Parser, args: argparse.Namespace, argv: list[str]) -> list[Ca
         preset = load_preset(args.preset, preset_flags(parser))
     calls = []
     for part in preset.runs:
-        call = parser.parse_args([*part.arguments(full=args.full), *argv])
+        call = parse(parser, [*part.arguments(full=args.full), *argv])
         if len(preset.runs) > 1 and call.output is not None:
             call.output = call.output / part.name
         calls.append(Call(part.name, f"{preset.name}, {part.name}: {preset.headline}", call))
@@ -177,6 +177,7 @@ def make_plan(args: argparse.Namespace) -> Plan:
         mixing=args.mixing,
         dtype=args.dtype,
         batch_size=args.batch_size,
+        permute_labels=args.permute_labels,
         faults=args.faults,
         tuning_budget=args.tuning_budget,
         tuning=args.tuning,

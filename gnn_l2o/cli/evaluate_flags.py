@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from gnn_l2o import plugins
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.cli.parser import MAX_THREADS, Parser, folder, whole_number
 from gnn_l2o.evaluation import Plan
 from gnn_l2o.evaluation.metrics import MEASURES
@@ -12,10 +16,24 @@ from gnn_l2o.evaluation.plan import DTYPES, TUNINGS
 from gnn_l2o.evaluation.record import SHOWN, TOLERANCES
 from gnn_l2o.evaluation.selection import GROUPS
 from gnn_l2o.limits import LIMITS, RECOVERY
+from gnn_l2o.problems import NeuralNetwork
 
 SHOWING = ("open", "format", "quiet", "verbose")
 SPEC = "NAME[:KEY=VALUE,...]"
 NOT_IN_PRESETS = {"list", "preset", "quick", "full", "output", "overwrite", "resume", "distributed", *SHOWING}
+FOR_NETWORKS: Mapping[str, Any] = {
+    "iterations": 1000,
+    "dtype": "float32",
+    "tuning_budget": 12,
+    "tuning_instances": 1,
+    "tuning_tolerance": 0.1,
+    "tolerance": [0.1, 0.01],
+}
+"""The defaults of flags where all datasets train neural networks.
+
+An iteration takes a hundred times as long as one on most other datasets; no minimum is certified, so that double
+precision is of no use; and a training loss of 1e-4 of the first one is out of reach.
+"""
 
 
 def build_parser(program: str = "evaluate.py") -> Parser:
@@ -58,13 +76,25 @@ def build_parser(program: str = "evaluate.py") -> Parser:
     worst = "whose optimality gap decides, in tuning too: that of the average of the nodes or of the worst node"
     add("--measure", default="average", choices=list(MEASURES), help=worst)
     add("--instances", type=int, default=5, metavar="N", help="problems for each dataset, topology and size")
-    add("--iterations", type=int, default=2000, metavar="N", help="iterations of each run")
+    length = "iterations of each run; default: 2000, of neural networks 1000"
+    add("--iterations", type=int, default=2000, metavar="N", help=length)
     add("--batch_size", type=int, default=None, metavar="N", help="samples of each node in a gradient; default: all")
+    every = (
+        "permute the classes after every so many iterations, and measure the loss of each mini-batch before its step"
+    )
+    add("--permute_labels", type=int, default=None, metavar="N", help=every)
     faults = "of links and nodes in the runs, 'drop=0.1,sleep=0.05'; methods are tuned without (docs/faults.md)"
     add("--faults", default="", metavar="SPEC", help=faults)
     add("--seed", type=int, default=0, metavar="N", help="seed of problems, networks and mini-batches")
-    add("--dtype", default="float64", choices=list(DTYPES), help="precision of the runs; optima are float64")
-    add("--tuning_budget", type=int, default=24, metavar="N", help="settings tried for each method")
+    precision = "precision of the runs; optima are float64; default: float64, of neural networks float32"
+    add("--dtype", default="float64", choices=list(DTYPES), help=precision)
+    add(
+        "--tuning_budget",
+        type=int,
+        default=24,
+        metavar="N",
+        help="settings tried for each method; default: 24, of neural networks 12",
+    )
     add(
         "--tuning",
         choices=TUNINGS,
@@ -76,7 +106,7 @@ def build_parser(program: str = "evaluate.py") -> Parser:
         type=int,
         default=None,
         metavar="N",
-        help="held-out problems that settings are tried on; default: 3, on random topologies 5",
+        help="held-out problems that settings are tried on; default: 3, on random topologies 5, of neural networks 1",
     )
     add(
         "--tuning_tolerance",
@@ -84,7 +114,8 @@ def build_parser(program: str = "evaluate.py") -> Parser:
         choices=TOLERANCES,
         default=1e-4,
         metavar="GAP",
-        help="relative optimality gap that methods are tuned to reach in the fewest rounds; default: 1e-4",
+        help="relative optimality gap that methods are tuned to reach in the fewest rounds; default: 1e-4, of neural "
+        "networks 1e-1",
     )
     threads = whole_number(1, MAX_THREADS)
     add("--threads", type=threads, default=None, metavar="N", help="CPU threads; default: the choice of PyTorch")
@@ -101,10 +132,28 @@ def build_parser(program: str = "evaluate.py") -> Parser:
         choices=TOLERANCES,
         default=list(SHOWN),
         metavar="GAP",
-        help="relative optimality gaps in the tables, 1e-1 to 1e-15; optima are certified to 1e-12; default: 1e-4 1e-6",
+        help="relative optimality gaps in the tables, 1e-1 to 1e-15; optima are certified to 1e-12; default: "
+        "1e-4 1e-6, of neural networks 1e-1 1e-2",
     )
     add_showing(parser)
     return parser
+
+
+def parse(parser: argparse.ArgumentParser, argv: Sequence[str]) -> argparse.Namespace:
+    """Return the arguments; those that are not given have the defaults of the kind of the datasets."""
+    args = parser.parse_args(argv)
+    if all(map(_trains_networks, args.dataset)):
+        return parser.parse_args(argv, argparse.Namespace(**FOR_NETWORKS))
+    return args
+
+
+def _trains_networks(dataset: str) -> bool:
+    """Tell whether a dataset declares that it returns neural networks."""
+    try:
+        signature = plugins.load("dataset", dataset).signature
+    except InputError:
+        return False  # no default makes up for it: the plan refuses the dataset and says why
+    return signature is not None and signature.returns == NeuralNetwork.__name__
 
 
 def add_showing(parser: argparse.ArgumentParser) -> None:

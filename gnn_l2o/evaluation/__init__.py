@@ -10,6 +10,7 @@ from gnn_l2o.evaluation.record import Case, Run
 from gnn_l2o.evaluation.recovery_metrics import NMSE, NMSEInDecibels
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.runner import Trace, measure
+from gnn_l2o.evaluation.stream_metrics import StreamLoss
 from gnn_l2o.evaluation.summary_table import summary
 from gnn_l2o.evaluation.tables import Table
 from gnn_l2o.evaluation.tuning import Tuning, tune
@@ -26,6 +27,7 @@ __all__ = [
     "Reference",
     "Results",
     "Run",
+    "StreamLoss",
     "Table",
     "Trace",
     "Tuning",

@@ -20,7 +20,8 @@ from gnn_l2o.evaluation.team import ALONE, Team
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.graph.faults import Faults
 from gnn_l2o.graph.network import Network
-from gnn_l2o.problems import Solution, Stochastic
+from gnn_l2o.problems import Problem, Solution, Stochastic
+from gnn_l2o.problems.permuted_labels import PermutedLabels
 
 ON_FIXED_GRAPHS, ON_RANDOM_GRAPHS = 3, 5  # instances that settings are tried on, unless the plan says how many
 
@@ -155,9 +156,17 @@ class PlannedCase:
             if seed not in self.solutions:
                 self.solutions[seed] = self.team.solve(problem)
             if self.plan.batch_size is not None:
-                with about(batch_size=self.plan.batch_size):
-                    problem = Stochastic(problem, batch_size=self.plan.batch_size, seed=seed)
+                problem = self._mini_batches(problem, self.plan.batch_size, seed)
         return Instance(problem, network, self.solutions[seed].x, self.solutions[seed].value)
+
+    def _mini_batches(self, problem: Problem, batch_size: int, seed: int) -> Stochastic:
+        """Return a problem with gradients from mini-batches, whose labels may change."""
+        with about(batch_size=batch_size):
+            fixed = Stochastic(problem, batch_size=batch_size, seed=seed)
+        if (every := self.plan.permute_labels) is None:
+            return fixed
+        with about(permute_labels=every):
+            return PermutedLabels(problem, batch_size=batch_size, seed=seed, every=every)
 
 
 def plan_cases(plan: Plan, team: Team = ALONE) -> list[PlannedCase]:
@@ -166,6 +175,7 @@ def plan_cases(plan: Plan, team: Team = ALONE) -> list[PlannedCase]:
     Raises:
         InputError: a topology or dataset cannot be had, or no algorithm applies to any case.
     """
+    _check_stream(plan)
     datasets = {}
     for spec in plan.datasets:
         with about(dataset=spec):
@@ -186,6 +196,24 @@ def plan_cases(plan: Plan, team: Team = ALONE) -> list[PlannedCase]:
     if len(reasons) == len(cases) * len(plan.competitors):
         raise InputError(f"nothing to evaluate: {'; '.join(dict.fromkeys(reasons))}")
     return cases
+
+
+def _check_stream(plan: Plan) -> None:
+    """Check that labels which change are drawn in mini-batches, and that nothing is to be tuned on them.
+
+    Raises:
+        InputError: there are no mini-batches, or a method is tuned, which on a stream has no criterion.
+    """
+    if plan.permute_labels is None:
+        return
+    with about(permute_labels=plan.permute_labels):
+        if plan.batch_size is None:
+            raise InputError("labels change from mini-batch to mini-batch; expected a batch_size")
+        tuned = next((name for name, method in plan.chosen_methods.items() if method.tuned), None)
+        if tuned is not None:
+            raise InputError(
+                f"{tuned} cannot be tuned on labels that change; expected models such as 'NAME:step_size=0.01'"
+            )
 
 
 def _is_random(topology: str, nodes: int) -> bool:

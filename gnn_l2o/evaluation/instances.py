@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.evaluation.metrics import Reference
+from gnn_l2o.evaluation.online_loss import OnlineLoss
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
+from gnn_l2o.problems.permuted_labels import PermutedLabels
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,8 @@ class Instance:
         if self.problem.lower_bound() is None:
             dtype = torch.float64
         problem, _, x0 = self.cast(dtype)
-        return Reference(problem, self.solution.to(dtype), self.value.to(dtype), x0)
+        online = OnlineLoss(problem) if isinstance(problem, PermutedLabels) else None
+        return Reference(problem, self.solution.to(dtype), self.value.to(dtype), x0, online)
 
     def cast(self, dtype: torch.dtype) -> tuple[Problem, Network, Tensor]:
         """Return what an algorithm runs on, in a precision of its own: problem, network and x0."""

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.registry import Registry
+from gnn_l2o.evaluation.online_loss import OnlineLoss
 from gnn_l2o.problems import MinMax, Problem, starts_optimal
 
 DIVERGED = 1e6
@@ -31,12 +32,14 @@ class Reference:
         solution: :math:`x^*`, ``(B, d)``.
         value: :math:`F^*`, ``(B,)``.
         x0: the initial point, ``(N, d)``.
+        online: of a stream whose labels change, the losses of its draws; a run has one of its own.
     """
 
     problem: Problem
     solution: Tensor
     value: Tensor
     x0: Tensor
+    online: OnlineLoss | None = None
 
     @cached_property
     def gap_scale(self) -> Tensor:
@@ -125,7 +128,8 @@ class OptimalityGap(Metric):
 
     The denominator is :attr:`Reference.gap_scale`. For a neural network, whose :math:`F^*` is the lower bound 0, the
     optimality gap is the training loss relative to that of the initial point. For a min-max problem, whose objective is
-    the residual (:class:`.MinMax`), it is the residual relative to that of the initial point.
+    the residual (:class:`.MinMax`), it is the residual relative to that of the initial point. On a stream
+    (:class:`.PermutedLabels`) the mean loss of its draws so far (:class:`.OnlineLoss`) takes the place of F.
     """
 
     name = "optimality_gap"
@@ -134,8 +138,9 @@ class OptimalityGap(Metric):
     scale = "log"
 
     def values(self, reference: Reference, x: Tensor) -> Tensor:
-        mean = reference.problem.average(x)
-        return (reference.problem.objective(mean) - reference.value) / reference.gap_scale
+        online, problem = reference.online, reference.problem
+        reached = problem.objective(problem.average(x)) if online is None else online.mean(x)
+        return (reached - reference.value) / reference.gap_scale
 
 
 @METRICS.register

@@ -41,6 +41,7 @@ _RANGES: dict[str, tuple[int, int | None]] = {
     "iterations": (1, 10**9),
     "seed": (0, None),
     "batch_size": (1, None),
+    "permute_labels": (1, None),
     "tuning_budget": (1, 10**5),
     "tuning_instances": (1, INSTANCES),
 }
@@ -94,6 +95,7 @@ class Plan:
         dtype: precision of the runs, ``"float64"`` or ``"float32"``. Distances from an optimum are measured in float64.
         batch_size: samples that a node draws for a gradient; ``None`` for all it has. Methods are tuned and run with
             such gradients, and measured on the whole problem.
+        permute_labels: after how many iterations labels change (:class:`.PermutedLabels`); ``None`` for never.
         faults: of links and nodes in the runs, a :class:`.Faults` or what :meth:`.Faults.parse` reads; none by default.
             Their seed and that of the instance decide what fails. Methods are tuned without faults.
         tuning_budget: settings tried for each method.
@@ -125,6 +127,7 @@ class Plan:
     mixing: str = "metropolis"
     dtype: str = "float64"
     batch_size: int | None = None
+    permute_labels: int | None = None
     faults: Faults | str = ""
     tuning_budget: int = BUDGET
     tuning: str = "held_out"
@@ -155,7 +158,7 @@ class Plan:
     def _check_numbers(self) -> None:
         for name, (low, high) in _RANGES.items():
             value = getattr(self, name)
-            if value is None and name in ("batch_size", "tuning_instances"):
+            if value is None and name in ("batch_size", "permute_labels", "tuning_instances"):
                 continue
             with about(**{name: value}):
                 _check_whole(value)

@@ -76,6 +76,11 @@ def setting(results: Results) -> str:
             f"{of_worst(results)} of {gaps([settings['tuning_tolerance']])} in the fewest rounds and converges. Models"
             " were not tuned."
         )
+    if settings.get("permute_labels"):  # files of earlier releases do not say
+        text += (
+            f" The classes are permuted after every {settings['permute_labels']} iterations; the optimality gap is the"
+            " mean loss of all mini-batches so far, each before its step, relative to the loss of the initial point."
+        )
     if settings["faults"]:
         text += f" In the runs links and nodes have faults, {settings['faults']}; tuning and limits know none."
     if settings["stop"]:

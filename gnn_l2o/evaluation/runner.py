@@ -15,6 +15,7 @@ from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
 from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, Reference, has_diverged
 from gnn_l2o.evaluation.node_distances import NodeDistances
+from gnn_l2o.evaluation.online_loss import OnlineDriver
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
@@ -115,7 +116,11 @@ def measure(
     trace = Trace()
     divergence = Divergence(metrics.reference)
     last = iterations if algorithm.depth is None else min(iterations, algorithm.depth)
-    driver = Driver(algorithm, problem, network, x0)
+    if metrics.reference.online is None:
+        driver: Driver[Any] = Driver(algorithm, problem, network, x0)
+    else:
+        driver = OnlineDriver(algorithm, problem, network, x0)
+        driver.online = metrics.reference.online
     for standing in driver.halts(checkpoints(last), measure=metrics, stop=(divergence, *stop)):
         trace.iteration.append(standing.iteration)
         trace.seconds.append(standing.seconds)

@@ -21,6 +21,9 @@ from gnn_l2o.limits import LIMITS, RECOVERY, Limit
 from gnn_l2o.problems import Problem
 from gnn_l2o.step_sizes import UNTUNED
 
+TUNED_REFERENCES = ("tracked_adam",)
+"""Tuned methods that untuned ones are compared with where losses are smooth, r = 0."""
+
 GROUPS = ("all", "handcrafted", "tuned", "local_updates", "untuned")
 """Names that stand for several methods, see :func:`members`."""
 
@@ -30,7 +33,7 @@ def members(group: str) -> tuple[str, ...]:
 
     ``"tuned"`` is MiLoDo's rule with tuned constants, ``"handcrafted"`` all other methods, those that users registered
     included; ``"all"`` is both. Two groups are in no other: ``"local_updates"``, every wrapper around every handcrafted
-    local update, and ``"untuned"``, the methods that run with their defaults.
+    local update, and ``"untuned"``, the methods that run with their defaults and the tuned :data:`TUNED_REFERENCES`.
     """
     known = {*HANDCRAFTED, *TUNED, *WRAPPED, *UNTUNED}
     others = tuple(name for name in METHODS.names() if name not in known)
@@ -39,7 +42,7 @@ def members(group: str) -> tuple[str, ...]:
         "handcrafted": (*HANDCRAFTED, *others),
         "tuned": tuple(TUNED),
         "local_updates": tuple(WRAPPED),
-        "untuned": tuple(UNTUNED),
+        "untuned": (*UNTUNED, *TUNED_REFERENCES),
     }[group]
 
 

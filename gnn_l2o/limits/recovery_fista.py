@@ -13,7 +13,7 @@ from gnn_l2o.problems import Problem
 
 @dataclass(frozen=True, eq=False)
 class RecoveryFista(RecoveryIsta):
-    r"""FISTA (Beck, Teboulle 2009, SIAM J. Imaging Sci. 2(1)) for a LASSO with the weight 0.1.
+    r"""FISTA (Beck, Teboulle 2009, SIAM J. Imaging Sci. 2(1)) for a LASSO of its own weight, lambda = 0.1.
 
     .. math::
         y^k     &= x^k + m_k (x^k - x^{k-1}), \qquad m_0 = 0, \; m_{k+1} = \frac{t_k - 1}{t_{k+1}}, \;

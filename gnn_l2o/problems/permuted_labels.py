@@ -28,12 +28,14 @@ class PermutedLabels(Stochastic):
 
     Attributes:
         every: T, at least 1.
+        classes: C; by default counted, which of a part of a problem are those of the whole.
 
     Raises:
         InputError: targets are no classes, or ``every`` is too small.
     """
 
     every: int = field(kw_only=True)
+    classes: int = field(default=0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -41,6 +43,7 @@ class PermutedLabels(Stochastic):
             raise InputError(f"labels are permuted after at least 1 iteration, got {self.every}")
         if self._sum.targets.is_floating_point():
             raise InputError("permuted labels need targets that are classes (whole numbers), got real ones")
+        object.__setattr__(self, "classes", self.classes or int(self._sum.targets.max()) + 1)
 
     def draw(self, number: int) -> Self:
         return self._permuted(super().draw(number))
@@ -49,13 +52,17 @@ class PermutedLabels(Stochastic):
         drawn = super().local_draw(step)
         return drawn if drawn is self else self._permuted(drawn)
 
+    def accuracy(self, x: Tensor) -> None:
+        """Return ``None``: test samples have the labels of the first period only."""
+        return None
+
     def permutation(self, number: int) -> Tensor:
         """Return the label of every class in this iteration, ``(C,)``."""
-        classes, period = int(self._sum.targets.max()) + 1, number // self.every
+        period = number // self.every
         if period == 0:
-            return torch.arange(classes)
+            return torch.arange(self.classes)
         seed = self.seed if isinstance(self.seed, int) else self.seed[0].seed
-        return torch.from_numpy(np.random.default_rng([seed, period, classes]).permutation(classes))
+        return torch.from_numpy(np.random.default_rng([seed, period, self.classes]).permutation(self.classes))
 
     def _permuted(self, draw: Self) -> Self:
         assert draw.drawn is not None and draw.number is not None
