@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Literal
 
 from torch import nn
@@ -19,7 +20,10 @@ SCALES = {
     "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
 }
 SOURCES = {"mnist": (mnist, digits_for_mnist), "cifar10": (cifar10, digits_for_cifar10)}
-NETWORKS = {"mnist": ConvNet, "cifar10": functools.partial(ConvNet, channels=3, size=32, stride=2)}
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "mnist": ConvNet,
+    "cifar10": functools.partial(ConvNet, channels=3, size=32, stride=2),
+}
 
 
 def sample(
