@@ -63,6 +63,17 @@ class MetaLoss(ABC):
             ``()``.
         """
 
+    def gaps(self, batch: Batch, x: Tensor) -> Tensor:
+        """Return the relative optimality gap of every problem that training measures: ``(N, d)`` to ``(B,)``.
+
+        By default it is that of the average of the nodes.
+        """
+        return batch.relative_optimality_gap(x)
+
+    def validation_gaps(self, batch: Batch, x: Tensor) -> Tensor:
+        """Return the one that validation measures; by default that of training."""
+        return self.gaps(batch, x)
+
     def measured_iterations(self, iterations: int) -> list[int]:
         """Return the iterations, from 1 to ``iterations``, ascending, at which training measures."""
         return log_spaced(iterations)
