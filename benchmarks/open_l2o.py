@@ -99,7 +99,7 @@ def best_of_each(problem: Problem) -> Measure:
 def tuned(problem: Problem, network: Network, measure: Measure) -> dict[str, list[float]]:
     """Return the values of gradient descent and Adam with the best of their steps."""
     curvature = problem.spread(problem.maximum(problem.smoothness()))
-    descent = [ProxDGD(step_size=float(part) / curvature) for part in PARTS]  # type: ignore[arg-type]  # of every node
+    descent = [ProxDGD(step_size=float(part) / curvature) for part in PARTS]
     return {
         "(proximal) gradient descent, tuned": best(descent, problem, network, measure),
         "Adam, tuned": best([Diffused(Adam(step_size=float(s))) for s in STEPS], problem, network, measure),

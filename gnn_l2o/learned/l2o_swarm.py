@@ -159,9 +159,7 @@ class L2OSwarmArchitecture(Architecture[SwarmNetwork]):
 
     name = "l2o_swarm"
     description = "L2O-Swarm (Cao et al. 2019), an LSTM and attention that let particles, one a node, search together"
-    scope = (
-        "It runs on graphs of any size and topology and on one function of all nodes, without any guarantee."
-    )
+    scope = "It runs on graphs of any size and topology and on one function of all nodes, without any guarantee."
     inits = ("still", "random")
 
     hidden_features: int = 20
