@@ -220,8 +220,8 @@ def test_the_metric_and_the_loss_are_of_particles() -> None:
     scale = batch.initial_objective - batch.optimum
     gaps = torch.cat([(problem.objective(point.unsqueeze(0)) - batch.optimum) / scale for point in x])
     loss = Particles()
-    torch.testing.assert_close(loss.gaps(batch, x), gaps.mean(dim=0, keepdim=True))
-    torch.testing.assert_close(loss.validation_gaps(batch, x), gaps.amin(dim=0, keepdim=True))
+    torch.testing.assert_close(loss.optimality_gap(batch, x), gaps.mean(dim=0, keepdim=True))
+    torch.testing.assert_close(loss.validation_optimality_gap(batch, x), gaps.amin(dim=0, keepdim=True))
 
 
 def config() -> TrainingConfig:

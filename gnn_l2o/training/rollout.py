@@ -22,7 +22,7 @@ from gnn_l2o.training.losses import MetaLoss
 OPTIMALITY_GAP = "relative_optimality_gap"
 """The measure that training takes, by default :meth:`.Batch.relative_optimality_gap`."""
 
-Gaps = Callable[[Batch, Tensor], Tensor]
+OptimalityGap = Callable[[Batch, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def run_segment(
     checkpoints = [k for k in iterations if k in measured or k == iterations[-1]]
     optimality_gaps, slopes = {}, []
     # The step that passes the bound still counts, so that training learns from it to stay below.
-    for standing in measurements(driver, batch, checkpoints, loss.gaps, stop=(DIVERGED,)):
+    for standing in measurements(driver, batch, checkpoints, loss.optimality_gap, stop=(DIVERGED,)):
         optimality_gaps[standing.iteration] = standing.measures[OPTIMALITY_GAP]
         if jacobian_weight is not None:
             slopes.append(squared_gradient(batch.problem, standing.state.x))
@@ -112,7 +112,7 @@ def validate(algorithm: Algorithm[Any], batches: Sequence[Batch], iterations: in
     values = []
     for batch in batches:
         driver, optimality_gaps = Driver(algorithm, batch.problem, batch.network, batch.x0), {}
-        for standing in measurements(driver, batch, checkpoints, loss.validation_gaps, stop=(DIVERGED,)):
+        for standing in measurements(driver, batch, checkpoints, loss.validation_optimality_gap, stop=(DIVERGED,)):
             optimality_gaps[standing.iteration] = standing.measures[OPTIMALITY_GAP]
         if DIVERGED.holds(standing):
             return math.inf
@@ -124,7 +124,7 @@ def measurements(
     driver: Driver[Any],
     batch: Batch,
     checkpoints: Sequence[int],
-    gaps: Gaps = Batch.relative_optimality_gap,
+    optimality_gap: OptimalityGap = Batch.relative_optimality_gap,
     stop: Sequence[StoppingRule] = (),
 ) -> Iterator[Standing]:
     """Run on a batch, and yield at every checkpoint where the run stands, with its :data:`OPTIMALITY_GAP`.
@@ -133,11 +133,11 @@ def measurements(
         driver: of the run.
         batch: the problems.
         checkpoints: the iterations, ascending.
-        gaps: measures the iterates of all nodes, :meth:`.MetaLoss.gaps` or what else is to be measured.
+        optimality_gap: what is measured at the iterates of all nodes, :meth:`.MetaLoss.optimality_gap` for one.
         stop: see :class:`.Driver`.
     """
 
     def measure(x: Tensor) -> Mapping[str, Tensor]:
-        return {OPTIMALITY_GAP: gaps(batch, x)}
+        return {OPTIMALITY_GAP: optimality_gap(batch, x)}
 
     return driver.halts(checkpoints, measure=measure, stop=stop)

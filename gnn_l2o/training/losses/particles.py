@@ -18,12 +18,12 @@ class Particles(Objective):
     name = "particles"
     label = "mean log10 of the relative optimality gap of the best node at log-spaced iterations"
 
-    def gaps(self, batch: Batch, x: Tensor) -> Tensor:
+    def optimality_gap(self, batch: Batch, x: Tensor) -> Tensor:
         problem = batch.problem
         mean = problem.average(problem.objective_at_nodes(x).unsqueeze(1)).squeeze(1)
         return batch.relative(mean)
 
-    def validation_gaps(self, batch: Batch, x: Tensor) -> Tensor:
+    def validation_optimality_gap(self, batch: Batch, x: Tensor) -> Tensor:
         problem = batch.problem
         best = -problem.maximum(-problem.objective_at_nodes(x).unsqueeze(1)).squeeze(1)
         return batch.relative(best)
