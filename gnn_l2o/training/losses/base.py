@@ -20,8 +20,9 @@ class MetaLoss(ABC):
     r"""A loss of meta-training, and the value by which validation chooses the best weights.
 
     A loss is computed from the relative optimality gaps :math:`g_k = (F(\bar x^k) - F^*) / (F(x^0) - F^*)` of the
-    problems at some iterations k, or from what :meth:`optimality_gap` returns in their place. A subclass needs a ``name`` and :meth:`segment_loss`; everything else has a default.
-    Recipes and ``--loss`` take the name of a loss in :data:`LOSSES` or the path of a Python file that defines one.
+    problems at some iterations k, or from what :meth:`optimality_gap` returns in their place. A subclass needs a
+    ``name`` and :meth:`segment_loss`; everything else has a default. Recipes and ``--loss`` take the name of a loss in
+    :data:`LOSSES` or the path of a Python file that defines one.
 
     Attributes:
         name: what recipes and the command line call the loss.
