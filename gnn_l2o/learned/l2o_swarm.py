@@ -54,9 +54,9 @@ class L2OSwarm(LearnedOptimizer[L2OSwarmState, SwarmNetwork]):
     agree, and do not try to: what counts is the best particle (:class:`.BestParticle`). Where the f_i differ, no
     particle knows the mean of them, and the method does not solve the problem.
 
-    Differences from the paper: attention acts on every coordinate by itself, so that weights suit every dimension, and
-    the loss of training has no entropy of a posterior over the optimum. Gradients are not differentiated in training.
-    There is no guarantee.
+    Choices of ours: attention acts on every coordinate by itself, so that weights suit every dimension; the momentum is
+    an average, with the factor :math:`1 - \beta`; the loss of training has no entropy of a posterior over the optimum,
+    which the paper adds; gradients are not differentiated in training. There is no guarantee.
 
     An iteration takes two rounds: x with the value there, then s.
     """

@@ -16,7 +16,7 @@ class FeatureAttention(nn.Module):
     .. math::
         s = \sum_r p_r \phi_r, \qquad p = \mathrm{softmax}_r(a_r), \qquad a_r = v^\top \tanh(W \phi_r + U h)
 
-    with h what the LSTM has of the coordinate (Cao et al. 2019, arXiv:1911.03787, Section 3.2). W has one column, since
+    with h what the LSTM has of the coordinate (Cao et al. 2019, arXiv:1911.03787). W has one column, since
     a feature is a number here: all coordinates share the weights, and any number of them is taken.
 
     Args:
