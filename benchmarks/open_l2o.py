@@ -6,6 +6,13 @@ LASSO: R(k) = mean(F(x_k) - F*) / mean(F*), over all problems, those with x* = 0
 Quadratics: mean f(x_k) relative to mean f(x_0), on problems that no optimizer was trained on.
 Rastrigin functions: mean f(x_k). Gradient descent and Adam have the step, of a grid, that is best on these problems
 themselves at the last iteration that is shown.
+
+    python benchmarks/open_l2o.py --part swarm --models l2o_swarm --problems 256
+    python benchmarks/open_l2o.py --part ring --models l2o_dm rnnprop --problems 8
+
+Swarm: mean over Rastrigin functions of min_i f(x_i), 4 particles on a complete graph from points of their own, beside
+as many independent runs of gradient descent and Adam from these points, with steps chosen in the same way.
+Ring: medians of the relative optimality gap over a ring of ten nodes after 1,000 iterations, with both wrappers.
 """
 
 from __future__ import annotations
@@ -26,6 +33,7 @@ from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import ProxDGD
 from gnn_l2o.learned import load_model
+from gnn_l2o.learned.local_update import WRAPPERS
 from gnn_l2o.local_updates import Adam
 from gnn_l2o.problems import Problem, solve
 
@@ -33,7 +41,9 @@ FIRST_SEED = 10**6  # of the problems here; training draws its own at random bel
 CHECKPOINTS = (16, 100, 1000)
 STEPS = np.geomspace(1e-3, 1.0, 13)  # of Adam, in units of x
 PARTS = np.geomspace(0.1, 2.0, 9)  # of gradient descent, in units of 1/L
+PARTICLES = 4
 Measure = Callable[[Tensor], float]
+Models = dict[str, Any]
 
 
 def above_optimum(problem: Problem) -> Measure:
@@ -62,9 +72,9 @@ KINDS: dict[str, tuple[str, Callable[[Problem], Measure]]] = {
 }
 
 
-def draw(spec: str, problems: int) -> tuple[Problem, Network]:
-    """Return problems of one node side by side, and their networks."""
-    network, dataset = build_network("path", 1), plugins.load("dataset", spec)
+def draw(spec: str, problems: int, topology: str, nodes: int) -> tuple[Problem, Network]:
+    """Return problems side by side, and their networks."""
+    network, dataset = build_network(topology, nodes), plugins.load("dataset", spec)
     many: list[Any] = [dataset(network, seed=FIRST_SEED + k) for k in range(problems)]
     return type(many[0]).concatenate(many), Network.concatenate([network] * problems)
 
@@ -81,26 +91,77 @@ def best(algorithms: Sequence[Algorithm[Any]], problem: Problem, network: Networ
     return min((values for values in found if np.isfinite(values[-1])), key=lambda values: values[-1])
 
 
+def best_of_each(problem: Problem) -> Measure:
+    """Return the mean over the problems of the objective of the best node."""
+    return lambda x: float(-problem.maximum(-problem.objective_at_nodes(x).unsqueeze(1)).mean())
+
+
+def tuned(problem: Problem, network: Network, measure: Measure) -> dict[str, list[float]]:
+    """Return the values of gradient descent and Adam with the best of their steps."""
+    curvature = problem.spread(problem.maximum(problem.smoothness()))
+    descent = [ProxDGD(step_size=float(part) / curvature) for part in PARTS]
+    return {
+        "(proximal) gradient descent, tuned": best(descent, problem, network, measure),
+        "Adam, tuned": best([Diffused(Adam(step_size=float(s))) for s in STEPS], problem, network, measure),
+    }
+
+
+def at_one_node(models: Models, problems: int) -> None:
+    """Measure centralized optimizers."""
+    for label, (spec, kind) in KINDS.items():
+        problem, network = draw(spec, problems, "path", 1)
+        measure = kind(problem)
+        rows = {name: run(model, problem, network, measure) for name, model in models.items()}
+        show(label, measure, problem, rows | tuned(problem, network, measure))
+
+
+def swarm(models: Models, problems: int) -> None:
+    """Measure swarms beside independent runs from the same points."""
+    problem, network = draw("rastrigin:features=2,shared=true", problems, "complete", PARTICLES)
+    measure = best_of_each(problem)
+    rows = {name: run(model, problem, network, measure) for name, model in models.items()}
+    apart = Network.concatenate([build_network("path", 1)] * problem.num_nodes)
+    show("Rastrigin (2), best of 4 particles", measure, problem, rows | tuned(problem, apart, measure))
+
+
+def ring(models: Models, problems: int) -> None:
+    """Measure optimizers that were trained at one node over a ring of ten."""
+    for spec in ("quadratic", "lasso_benchmark"):
+        problem, network = draw(spec, problems, "ring", 10)
+        optimum = solve(problem).value
+        start = problem.objective(problem.average(problem.initial_point().double()))
+        print(f"{spec}, ring of ten, after {CHECKPOINTS[-1]} iterations")
+        for name, model in models.items():
+            for wrapper, wrapped in WRAPPERS.items():
+                driver = Driver(wrapped(model.inner.update), problem, network, problem.initial_point().double())
+                *_, standing = driver.halts(CHECKPOINTS[-1:])
+                objective = problem.objective(problem.average(standing.state.x))
+                gap = float(((objective - optimum) / (start - optimum)).median())
+                print(f"  {name + ', ' + wrapper:36s}{gap:12.2g}", flush=True)
+
+
+def show(label: str, measure: Measure, problem: Problem, rows: dict[str, list[float]]) -> None:
+    """Print the values of every optimizer."""
+    start = measure(problem.initial_point().double())
+    print(f"{label}: {start:.4g} at the start; after {CHECKPOINTS} iterations")
+    for name, values in rows.items():
+        print(f"  {name:36s}" + "".join(f"{value:12.3g}" for value in values), flush=True)
+
+
+PARTS_OF_THE_PAGE = {"one_node": at_one_node, "swarm": swarm, "ring": ring}
+
+
 @torch.no_grad()
 def main() -> None:
     """Measure and print."""
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--part", choices=PARTS_OF_THE_PAGE, default="one_node", help="what is measured")
     parser.add_argument("--models", nargs="+", default=["rnnprop", "l2o_dm"], metavar="NAME", help="models or folders")
     parser.add_argument("--problems", type=int, default=256, metavar="N", help="of each kind (default: 256)")
     arguments = parser.parse_args()
     models = {str(name): load_model(name).to(dtype=torch.float64) for name in arguments.models}
-    for label, (spec, kind) in KINDS.items():
-        problem, network = draw(spec, arguments.problems)
-        measure, curvature = kind(problem), problem.smoothness()
-        rows = {name: run(model, problem, network, measure) for name, model in models.items()}
-        descent = [ProxDGD(step_size=float(part) / curvature) for part in PARTS]
-        rows["(proximal) gradient descent, tuned"] = best(descent, problem, network, measure)
-        rows["Adam, tuned"] = best([Diffused(Adam(step_size=float(s))) for s in STEPS], problem, network, measure)
-        start = measure(problem.initial_point().double())
-        print(f"{label}: {start:.4g} at the start; after {CHECKPOINTS} iterations", flush=True)
-        for name, values in rows.items():
-            print(f"  {name:36s}" + "".join(f"{value:12.3g}" for value in values), flush=True)
+    PARTS_OF_THE_PAGE[arguments.part](models, arguments.problems)
 
 
 if __name__ == "__main__":

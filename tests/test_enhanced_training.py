@@ -183,8 +183,8 @@ def test_over_a_network_any_method_can_be_the_teacher() -> None:
     ("spec", "message"),
     [
         ("prox_de", "unknown teacher 'prox_de'; did you mean 'prox_ed'"),
-        ("prox_ed:step=1", "unknown parameter of prox_ed 'step'; did you mean 'step_size'"),
-        ("prox_ed:step_size=fast", "step_size of the teacher prox_ed is a number, got 'fast'"),
+        ("prox_ed:step=1", "unknown parameter of prox_ed: 'step'; did you mean 'step_size'"),
+        ("prox_ed:step_size=fast", "step_size of prox_ed is a number, got 'fast'"),
         ("prox_ed:step_size=-1", "prox_ed needs a finite step_size > 0"),
     ],
 )

@@ -24,6 +24,7 @@ from gnn_l2o.learned import (
     GenericL2OArchitecture,
     L2ODMArchitecture,
     L2OScaleArchitecture,
+    L2OSwarmArchitecture,
     LearnedScalarsArchitecture,
     LocalMiLoDoArchitecture,
     LPGExtraArchitecture,
@@ -62,6 +63,7 @@ SMALL: dict[str, Architecture[Any]] = {
     "local_milodo": LocalMiLoDoArchitecture(hidden_features=4, warmup=3),
     "l2o_dm": L2ODMArchitecture(hidden_features=4),
     "l2o_scale": L2OScaleArchitecture(coordinate_features=4, array_features=3, whole_features=5),
+    "l2o_swarm": L2OSwarmArchitecture(hidden_features=4),
     "rnnprop": RNNPropArchitecture(hidden_features=4),
     "twin_l2o": TwinL2OArchitecture(hidden_features=4),
 }

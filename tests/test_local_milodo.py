@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.driver import Driver, run
 from gnn_l2o.graph import Network
@@ -261,3 +262,10 @@ def test_it_refuses_losses_that_are_not_convex() -> None:
     problem = NeuralNetwork.from_nodes(torch.nn.Linear(3, 2), torch.nn.functional.cross_entropy, shards)
     refusal = LocalMiLoDoArchitecture().algorithm(random_weights(0)).refusal(problem, network)
     assert refusal is not None and "convex" in refusal
+
+
+def test_of_a_game_it_says_that_it_is_a_min_max_problem() -> None:
+    network = build_network("ring", 4)
+    game = plugins.load("dataset", "saddle")(network, seed=0)
+    refusal = LocalMiLoDoArchitecture().algorithm(random_weights(0)).refusal(game, network)
+    assert refusal is not None and "min-max" in refusal

@@ -395,7 +395,15 @@ def test_a_loss_in_a_file_of_ones_own_trains(tmp_path, monkeypatch):
 
 
 def test_every_loss_measures_and_judges():
-    assert LOSSES.names() == ["area", "last_objective", "log_area", "log_gap", "log_objective", "objective"]
+    assert LOSSES.names() == [
+        "area",
+        "last_objective",
+        "log_area",
+        "log_gap",
+        "log_objective",
+        "objective",
+        "particles",
+    ]
     batch = Pool(TINY, "training", 2, torch.float64).batches(2)[0]
     for name in LOSSES.names():
         loss = LOSSES[name]()

@@ -10,6 +10,7 @@ import torch
 
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.parameters import parse_parameters
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.handcrafted import ALIASES
@@ -59,15 +60,7 @@ def _in_float64(algorithm: Algorithm[Any]) -> Algorithm[Any]:
 
 
 def _method(method: type[Tunable[Any]], text: str, problem: Problem) -> tuple[Algorithm[Any], dict[str, float]]:
-    given: dict[str, float] = {}
-    for item in filter(None, text.split(",")):
-        key, _, value = item.partition("=")
-        if key not in method.grid:
-            raise unknown(f"parameter of {method.name}:", key, method.grid)
-        try:
-            given[key] = float(value)
-        except ValueError:
-            raise InputError(f"{key} of {method.name} is a number, got {value!r}") from None
+    given = parse_parameters(method, text)
     untuned = method.from_setting(problem, method.settings(1)[0])
     defaults = {name: float(getattr(untuned, name)) for name in method.grid if name not in given}
     return dataclasses.replace(untuned, **given), defaults  # type: ignore[type-var]  # methods are dataclasses

@@ -12,12 +12,14 @@ from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.runner import Trace, measure
 from gnn_l2o.evaluation.stream_metrics import StreamLoss
 from gnn_l2o.evaluation.summary_table import summary
+from gnn_l2o.evaluation.swarm_metrics import BestParticle
 from gnn_l2o.evaluation.tables import Table
 from gnn_l2o.evaluation.tuning import Tuning, tune
 
 __all__ = [
     "METRICS",
     "NMSE",
+    "BestParticle",
     "Case",
     "Instance",
     "Metric",

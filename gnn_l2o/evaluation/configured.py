@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.parameters import parse_parameters
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.handcrafted import ALIASES
 from gnn_l2o.step_sizes.description import is_metaoptimize, parse
@@ -27,15 +28,7 @@ def configured(spec: str) -> Algorithm[Any] | None:
     if head not in METHODS or not tail:
         return None
     method: Any = METHODS[head]
-    given: dict[str, float] = {}
-    for item in tail.split(","):
-        key, _, value = item.partition("=")
-        if key not in method.grid:
-            raise unknown(f"parameter of {method.name}:", key, method.grid)
-        try:
-            given[key] = float(value)
-        except ValueError:
-            raise InputError(f"{key} of {method.name} is a number, got {value!r}") from None
+    given = parse_parameters(method, tail)
     missing = [key for key in method.grid if key not in given]
     if missing:
         raise InputError(f"{method.name} needs the parameters {', '.join(method.grid)}; {', '.join(missing)} missing")

@@ -7,6 +7,7 @@ from gnn_l2o.learned.constant_coefficients import ConstantCoefficients, ExactDif
 from gnn_l2o.learned.generic_l2o import GenericL2O, GenericL2OArchitecture
 from gnn_l2o.learned.l2o_dm import L2ODM, L2ODMArchitecture
 from gnn_l2o.learned.l2o_scale import L2OScale, L2OScaleArchitecture
+from gnn_l2o.learned.l2o_swarm import L2OSwarm, L2OSwarmArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalars, LearnedScalarsArchitecture
 from gnn_l2o.learned.local_milodo import LocalMiLoDo, LocalMiLoDoArchitecture
 from gnn_l2o.learned.local_update import LocalUpdateArchitecture, LocalUpdateOptimizer
@@ -48,6 +49,8 @@ __all__ = [
     "L2ODMArchitecture",
     "L2OScale",
     "L2OScaleArchitecture",
+    "L2OSwarm",
+    "L2OSwarmArchitecture",
     "LPGExtra",
     "LPGExtraArchitecture",
     "LearnedOptimizer",

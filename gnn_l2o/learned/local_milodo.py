@@ -76,8 +76,9 @@ class LocalMiLoDo(Movable[LocalState]):
         return super().total_cost(iterations, shapes) + Cost(numbers=self.source.numbers) * recomputations
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
-        if problem.lower_bound() is None:
-            return super().refusal(problem, network)
+        refused = super().refusal(problem, network)
+        if refused is not None or problem.lower_bound() is None:
+            return refused
         return "its local solves are for convex problems; this one is not convex (for a neural network take milodo_mlp)"
 
     def init(self, problem: Problem, network: Network, x0: Tensor) -> LocalState:

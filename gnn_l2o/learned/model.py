@@ -25,6 +25,7 @@ from gnn_l2o.learned.base_rules import BaseRulesArchitecture
 from gnn_l2o.learned.generic_l2o import GenericL2OArchitecture
 from gnn_l2o.learned.l2o_dm import L2ODMArchitecture
 from gnn_l2o.learned.l2o_scale import L2OScaleArchitecture
+from gnn_l2o.learned.l2o_swarm import L2OSwarmArchitecture
 from gnn_l2o.learned.learned_scalars import LearnedScalarsArchitecture
 from gnn_l2o.learned.local_milodo import LocalMiLoDo, LocalMiLoDoArchitecture
 from gnn_l2o.learned.lpg_extra import LPGExtraArchitecture
@@ -56,6 +57,7 @@ for _architecture in (
     LearnedScalarsArchitecture,
     L2ODMArchitecture,
     L2OScaleArchitecture,
+    L2OSwarmArchitecture,
     RNNPropArchitecture,
     TwinL2OArchitecture,
 ):

@@ -35,9 +35,11 @@ class Batch:
 
     def relative_optimality_gap(self, x: Tensor) -> Tensor:
         r"""Return :math:`(F(\bar x) - F^*) / (F(x^0) - F^*)` of every problem: ``(N, d)`` to ``(B,)``."""
-        return (self.problem.objective(self.problem.average(x)) - self.optimum) / (
-            self.initial_objective - self.optimum
-        )
+        return self.relative(self.problem.objective(self.problem.average(x)))
+
+    def relative(self, objective: Tensor) -> Tensor:
+        r"""Return :math:`(F - F^*) / (F(x^0) - F^*)` of an objective of every problem: ``(B,)`` to ``(B,)``."""
+        return (objective - self.optimum) / (self.initial_objective - self.optimum)
 
     @classmethod
     def join(cls, batches: Sequence[Batch]) -> Batch:

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gnn_l2o._utils.errors import InputError, unknown
+from gnn_l2o._utils.errors import unknown
 from gnn_l2o.algorithms.base import Algorithm
+from gnn_l2o.algorithms.parameters import parse_parameters
 from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.decentralized import WRAPPED
 from gnn_l2o.handcrafted import HANDCRAFTED
@@ -66,13 +67,4 @@ def teacher_of(spec: str, problem: Problem) -> Tunable[Any]:
     if name not in TEACHERS:
         raise unknown("teacher", name, TEACHERS)
     method = TEACHERS[name]
-    setting = dict(method.settings(1)[0])
-    for item in filter(None, chosen.split(",")):
-        key, _, value = item.partition("=")
-        if key not in setting:
-            raise unknown(f"parameter of {name}", key, setting)
-        try:
-            setting[key] = float(value)
-        except ValueError:
-            raise InputError(f"{key} of the teacher {name} is a number, got {value!r}") from None
-    return method.from_setting(problem, setting)
+    return method.from_setting(problem, method.settings(1)[0] | parse_parameters(method, chosen))

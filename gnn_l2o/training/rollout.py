@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,9 @@ from gnn_l2o.training.jacobian import squared_gradient
 from gnn_l2o.training.losses import MetaLoss
 
 OPTIMALITY_GAP = "relative_optimality_gap"
-"""The measure that training takes, :meth:`.Batch.relative_optimality_gap`."""
+"""The measure that training takes, by default :meth:`.Batch.relative_optimality_gap`."""
+
+OptimalityGap = Callable[[Batch, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def run_segment(
     checkpoints = [k for k in iterations if k in measured or k == iterations[-1]]
     optimality_gaps, slopes = {}, []
     # The step that passes the bound still counts, so that training learns from it to stay below.
-    for standing in measurements(driver, batch, checkpoints, stop=(DIVERGED,)):
+    for standing in measurements(driver, batch, checkpoints, loss.optimality_gap, stop=(DIVERGED,)):
         optimality_gaps[standing.iteration] = standing.measures[OPTIMALITY_GAP]
         if jacobian_weight is not None:
             slopes.append(squared_gradient(batch.problem, standing.state.x))
@@ -110,7 +112,7 @@ def validate(algorithm: Algorithm[Any], batches: Sequence[Batch], iterations: in
     values = []
     for batch in batches:
         driver, optimality_gaps = Driver(algorithm, batch.problem, batch.network, batch.x0), {}
-        for standing in measurements(driver, batch, checkpoints, stop=(DIVERGED,)):
+        for standing in measurements(driver, batch, checkpoints, loss.validation_optimality_gap, stop=(DIVERGED,)):
             optimality_gaps[standing.iteration] = standing.measures[OPTIMALITY_GAP]
         if DIVERGED.holds(standing):
             return math.inf
@@ -119,11 +121,23 @@ def validate(algorithm: Algorithm[Any], batches: Sequence[Batch], iterations: in
 
 
 def measurements(
-    driver: Driver[Any], batch: Batch, checkpoints: Sequence[int], stop: Sequence[StoppingRule] = ()
+    driver: Driver[Any],
+    batch: Batch,
+    checkpoints: Sequence[int],
+    optimality_gap: OptimalityGap = Batch.relative_optimality_gap,
+    stop: Sequence[StoppingRule] = (),
 ) -> Iterator[Standing]:
-    """Run on a batch, and yield at every checkpoint where the run stands, with its :data:`OPTIMALITY_GAP`."""
+    """Run on a batch, and yield at every checkpoint where the run stands, with its :data:`OPTIMALITY_GAP`.
+
+    Args:
+        driver: of the run.
+        batch: the problems.
+        checkpoints: the iterations, ascending.
+        optimality_gap: what is measured at the iterates of all nodes, :meth:`.MetaLoss.optimality_gap` for one.
+        stop: see :class:`.Driver`.
+    """
 
     def measure(x: Tensor) -> Mapping[str, Tensor]:
-        return {OPTIMALITY_GAP: batch.relative_optimality_gap(x)}
+        return {OPTIMALITY_GAP: optimality_gap(batch, x)}
 
     return driver.halts(checkpoints, measure=measure, stop=stop)

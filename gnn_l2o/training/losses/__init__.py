@@ -7,6 +7,7 @@ from gnn_l2o.training.losses.log_area import LogArea, area_above_tolerance
 from gnn_l2o.training.losses.log_objective import LogObjective
 from gnn_l2o.training.losses.log_optimality_gap import LogOptimalityGap
 from gnn_l2o.training.losses.objective import Objective
+from gnn_l2o.training.losses.particles import Particles
 
 __all__ = [
     "LOSSES",
@@ -18,6 +19,7 @@ __all__ = [
     "LogOptimalityGap",
     "MetaLoss",
     "Objective",
+    "Particles",
     "area_above_tolerance",
     "log_spaced",
 ]

@@ -20,8 +20,9 @@ class MetaLoss(ABC):
     r"""A loss of meta-training, and the value by which validation chooses the best weights.
 
     A loss is computed from the relative optimality gaps :math:`g_k = (F(\bar x^k) - F^*) / (F(x^0) - F^*)` of the
-    problems at some iterations k. A subclass needs a ``name`` and :meth:`segment_loss`; everything else has a default.
-    Recipes and ``--loss`` take the name of a loss in :data:`LOSSES` or the path of a Python file that defines one.
+    problems at some iterations k, or from what :meth:`optimality_gap` returns in their place. A subclass needs a
+    ``name`` and :meth:`segment_loss`; everything else has a default. Recipes and ``--loss`` take the name of a loss in
+    :data:`LOSSES` or the path of a Python file that defines one.
 
     Attributes:
         name: what recipes and the command line call the loss.
@@ -62,6 +63,17 @@ class MetaLoss(ABC):
         Returns:
             ``()``.
         """
+
+    def optimality_gap(self, batch: Batch, x: Tensor) -> Tensor:
+        """Return the relative optimality gap of every problem that training measures: ``(N, d)`` to ``(B,)``.
+
+        By default it is that of the average of the nodes.
+        """
+        return batch.relative_optimality_gap(x)
+
+    def validation_optimality_gap(self, batch: Batch, x: Tensor) -> Tensor:
+        """Return the one that validation measures; by default that of training."""
+        return self.optimality_gap(batch, x)
 
     def measured_iterations(self, iterations: int) -> list[int]:
         """Return the iterations, from 1 to ``iterations``, ascending, at which training measures."""
