@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gnn_l2o import plugins
-from gnn_l2o._utils.errors import InputError
 from gnn_l2o.cli.parser import MAX_THREADS, Parser, folder, whole_number
 from gnn_l2o.evaluation import Plan
 from gnn_l2o.evaluation.metrics import MEASURES
@@ -151,8 +150,8 @@ def _trains_networks(dataset: str) -> bool:
     """Tell whether a dataset declares that it returns neural networks."""
     try:
         signature = plugins.load("dataset", dataset).signature
-    except InputError:
-        return False  # no default makes up for it: the plan refuses the dataset and says why
+    except (Exception, SystemExit):  # the file of a plug-in may raise anything
+        return False  # the plan refuses the dataset, and says why
     return signature is not None and signature.returns == NeuralNetwork.__name__
 
 
