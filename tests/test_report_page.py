@@ -27,7 +27,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 HOSTILE = "</script><script>alert(1)</script><img src=//evil onerror=alert(2)>"
 SMALL = "lasso:features=6,samples=4"
 TOLERANCES = (1e-4, 1e-6)
-LIBRARY = pages.library  # the real one, which tests do without elsewhere
+SCRIPTS = pages.library  # the real one, which tests do without elsewhere
 
 
 def evaluated(**changes: Any) -> Results:
@@ -301,7 +301,7 @@ def test_evaluations_write_the_page_or_say_what_is_missing(
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")
 def test_a_browser_shows_the_page(results: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = pytest.importorskip("PIL.Image")
-    monkeypatch.setattr(pages, "library", LIBRARY)
+    monkeypatch.setattr(pages, "library", SCRIPTS)
     file, shot, requests = tmp_path / "report.html", tmp_path / "shot.png", tmp_path / "net.json"
     pages.save_page({"": results}, file)
     assert file.stat().st_size < 4e6

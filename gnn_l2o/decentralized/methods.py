@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from torch import Tensor
 
-from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.delegated import Delegated
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.algorithms.tunable import STEP_SIZE, Choice, Range, Tunable
 from gnn_l2o.decentralized.diffused import Diffused
 from gnn_l2o.decentralized.primal_dual import PrimalDual
 from gnn_l2o.decentralized.tracked import Tracked
 from gnn_l2o.decentralized.wrapper import Wrapper
-from gnn_l2o.graph.network import Network
 from gnn_l2o.local_updates import UPDATES, ScaledUpdate, SGDm
-from gnn_l2o.problems import Problem
 
 IN_UNITS_OF_X = Range(1e-4, 1.0)  # step sizes of updates whose direction does not grow with the gradient
 IN_UNITS_OF_CURVATURE = Range(0.01, 10.0, unit="L")
-DUAL: Mapping[type[Wrapper[Any]], str | None] = {Diffused: None, Tracked: "c", PrimalDual: "y"}
+WRAPPERS: tuple[type[Wrapper[Any]], ...] = (Diffused, Tracked, PrimalDual)
 
 
 @dataclass(frozen=True, eq=False)
-class WrappedMethod(Tunable[Any]):
+class WrappedMethod(Delegated):
     """A wrapper around a handcrafted local update, for smooth problems.
 
     All parameters of the update but its step size have their default values.
@@ -40,22 +37,10 @@ class WrappedMethod(Tunable[Any]):
     update: ClassVar[type[ScaledUpdate[Any]]]
     composite = False
 
-    step_size: float | Tensor
-
     @property
     def algorithm(self) -> Wrapper[Any]:
         """The wrapper with these parameters."""
         return self.wrapper(self.update(step_size=self.step_size))
-
-    @property
-    def cost(self) -> Cost:
-        return self.algorithm.cost
-
-    def init(self, problem: Problem, network: Network, x0: Tensor) -> Any:
-        return self.algorithm.init(problem, network, x0)
-
-    def step(self, problem: Problem, network: Network, state: Any) -> Any:
-        return self.algorithm.step(problem, network, state)
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,12 +79,12 @@ def wrapped_method(wrapper: type[Wrapper[Any]], name: str) -> type[WrappedMethod
         "update": update,
         "grid": grid,
         "exact": update is SGDm and wrapper is not Diffused,
-        "dual": DUAL[wrapper],
+        "dual": wrapper.dual,
     }
     return type(f"{wrapper.__name__}{update.__name__}", (base,), attributes)
 
 
 WRAPPED: dict[str, type[Tunable[Any]]] = {
     method.name: METHODS.register(method)
-    for method in (wrapped_method(wrapper, name) for wrapper in DUAL for name in UPDATES)
+    for method in (wrapped_method(wrapper, name) for wrapper in WRAPPERS for name in UPDATES)
 }

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from torch import Tensor
-
-from gnn_l2o.algorithms.base import Algorithm, Cost
+from gnn_l2o.algorithms.delegated import Delegated
 from gnn_l2o.algorithms.registry import METHODS
-from gnn_l2o.algorithms.tunable import Choice, Method, Range, Tunable
+from gnn_l2o.algorithms.tunable import Choice, Method, Range
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import Kuruzov, ProxED, SpectralADMM
 from gnn_l2o.local_updates import UPDATES, Adam
@@ -35,42 +32,15 @@ def only(value: float, unit: Literal["1", "1/L"] = "1") -> Range:
     return Range(value, value, points=1, unit=unit, open=False)
 
 
-@dataclass(frozen=True, eq=False)
-class LearnedStepMethod(Tunable[Any]):
-    """A method that learns its step size; the first one is not tuned.
-
-    Attributes:
-        step_size: the first one.
-    """
-
-    tuned = False
-
-    step_size: float | Tensor
-
-    @property
-    def algorithm(self) -> Algorithm[Any]:
-        """What runs, with this first step."""
-        raise NotImplementedError
-
-    @property
-    def cost(self) -> Cost:
-        return self.algorithm.cost
-
-    def init(self, problem: Problem, network: Network, x0: Tensor) -> Any:
-        return self.algorithm.init(problem, network, x0)
-
-    def step(self, problem: Problem, network: Network, state: Any) -> Any:
-        return self.algorithm.step(problem, network, state)
-
-
-class LearnedTangentMethod(LearnedStepMethod):
+class LearnedTangentMethod(Delegated):
     """One of :class:`.TangentMethod` with its default parameters, for convex problems.
 
     Attributes:
         kind: which, a class.
-        step_size: the first one.
+        step_size: the first one, which is not tuned.
     """
 
+    tuned = False
     kind: ClassVar[type[TangentMethod[Any]]]
     grid: ClassVar[Mapping[str, Range | Choice]] = {"step_size": only(FIRST_OVER_L, "1/L")}
 
@@ -79,15 +49,16 @@ class LearnedTangentMethod(LearnedStepMethod):
         return self.kind(self.step_size)
 
 
-class LearnedUpdateMethod(LearnedStepMethod):
+class LearnedUpdateMethod(Delegated):
     """:class:`.MetaOptimize` with tracking around a local update without weight decay, for smooth problems.
 
     Attributes:
         base: the name of the local update.
         learner: what moves the step size.
-        step_size: the first one.
+        step_size: the first one, which is not tuned.
     """
 
+    tuned = False
     base: ClassVar[str]
     learner: ClassVar[StepSizeLearner]
     composite = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor, nn
@@ -86,7 +86,7 @@ class LISTACPArchitecture(BoundArchitecture):
 
 
 @dataclass(frozen=True)
-class LISTACPSSArchitecture(BoundArchitecture):
+class LISTACPSSArchitecture(LISTACPArchitecture):
     """LISTA-CPSS.
 
     Attributes:
@@ -100,20 +100,6 @@ class LISTACPSSArchitecture(BoundArchitecture):
     support_rate: float = 1.2
     support_max: float = 13.0
 
-    def build(self) -> Layers[CoupledLayer]:
-        return Layers([CoupledLayer(*self.size) for _ in range(self.depth)])
-
-    def emit_classical(self, weights: Layers[CoupledLayer], dictionary: Dictionary) -> None:
-        for layer in weights:
-            layer.emit_ista(dictionary)
-
     def algorithm(self, weights: Layers[CoupledLayer], name: str | None = None) -> LISTACP:
-        return LISTACP(
-            weights,
-            name or self.name,
-            sums=self.sums,
-            rounds=self.rounds,
-            dictionary=self.dictionary,
-            support_rate=self.support_rate,
-            support_max=self.support_max,
-        )
+        coupled = super().algorithm(weights, name)
+        return replace(coupled, support_rate=self.support_rate, support_max=self.support_max)
