@@ -33,8 +33,10 @@ KINDS = pytest.mark.parametrize("kind", NAMES)
 EXCHANGING = [name for name in NAMES if name not in ("lista", "lfista")]
 
 
-def problem_on(nodes: int, seed: int = 0, dictionary: int = 5) -> SparseRecovery:
-    matrix, signal = draw_dictionary(M, N_FEATURES, np.random.default_rng(dictionary)), SparseSignal(0.15)
+def problem_on(
+    nodes: int, seed: int = 0, dictionary: int = 5, size: tuple[int, int] = (M, N_FEATURES)
+) -> SparseRecovery:
+    matrix, signal = draw_dictionary(*size, np.random.default_rng(dictionary)), SparseSignal(0.15)
     target, b = signal.draw(matrix, 1, np.random.default_rng(seed))
     return SparseRecovery.of(matrix, b[0], target[0], nodes, L1(0.01), signal=signal)
 
@@ -314,6 +316,25 @@ def test_networks_refuse_what_they_cannot_recover(kind: str) -> None:
     assert f"belong to the dictionary {problem_on(8).dictionaries[0]}, this one is {other.dictionaries[0]}" in reason
     with pytest.raises(InputError, match="belong to the dictionary"):
         after(network, other, RING)
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    {
+        "alista": 2 * 16,
+        "step_lista": 16,
+        "lista": 256 * 512 + 15 * 512**2 + 16,  # 4.06 million
+        "lista_cp": 16 * (256 * 512 + 1),  # 2.10 million, as the next two
+        "lista_cpss": 16 * (256 * 512 + 1),
+        "lamp": 16 * (256 * 512 + 1),
+        "lfista": 256 * 512 + 15 * 2 * 512**2 + 16,  # 8.00 million
+        "glista": 16 * (256 * 512 + 512 + 3),
+    }.items(),
+)
+def test_networks_of_the_published_size_have_the_published_numbers_of_weights(kind: str, count: int) -> None:
+    problem = problem_on(1, size=(256, 512))
+    weights = ARCHITECTURES[kind]().bind(problem, LONE).build()
+    assert sum(p.numel() for p in weights.parameters()) == count
 
 
 def test_a_network_has_as_many_steps_as_layers() -> None:
