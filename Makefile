@@ -8,8 +8,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 LOWEST := .venv-lowest/bin/python
-FAST_TESTS := $(patsubst %,tests/test_%.py,network topologies plugins registry packaging mixing communication problems regularizers \
-	solve milodo model stability)
+FAST_TESTS := $(patsubst %,tests/%.py,_utils/test_registry algorithms/test_communication graph/test_mixing graph/test_network \
+	graph/test_topologies learned/test_milodo learned/test_model nn/test_stability problems/test_problems problems/test_regularizers \
+	problems/test_solve project/test_packaging project/test_plugins)
 
 .PHONY: setup test style types docs check lowest demo
 

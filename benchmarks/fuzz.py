@@ -2,7 +2,7 @@
 
 Checked of every call: no exception gets out, the exit code is 0 or 2, an error is one line on stderr and nothing on
 stdout, and nothing is left in the folder above the output folder, nor a temporary file in it.
-``tests/test_fuzz.py`` runs a small count of both kinds, this script as many as it is asked for::
+``tests/cli/test_fuzz.py`` runs a small count of both kinds, this script as many as it is asked for::
 
     python benchmarks/fuzz.py --lines 1000 --files 300 --seed 0
 """

@@ -44,7 +44,7 @@ napoleon_use_ivar = True
 napoleon_custom_sections = [("Shape", "notes_style")]
 add_module_names = False
 python_use_unqualified_type_names = True
-nitpicky = False  # types of other packages have no page here; tests/test_docs.py checks the references in docstrings
+nitpicky = False  # types of other packages have no page; tests/project/test_docs.py checks references in docstrings
 
 # Tutorials
 sphinx_gallery_conf = {

@@ -1,4 +1,4 @@
-"""Record the iterates of all released models, for ``tests/test_released_models.py``.
+"""Record the iterates of all released models, for ``tests/learned/test_released_models.py``.
 
 The file beside this script was recorded when each model was released; record a model again, by its name, only when it
 is retrained.

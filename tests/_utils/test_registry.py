@@ -40,7 +40,7 @@ class Saw(Hammer):
 
 
 ONE = """
-from tests.test_registry import Gadget, Saw
+from tests._utils.test_registry import Gadget, Saw
 
 class Base(Gadget):
     name = "base"
@@ -64,7 +64,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file in the working directory."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(ONE)
-    monkeypatch.setitem(sys.modules, "tests.test_registry", sys.modules[__name__])
+    monkeypatch.setitem(sys.modules, "tests._utils.test_registry", sys.modules[__name__])
     return Path("mine.py")
 
 

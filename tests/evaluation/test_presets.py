@@ -21,7 +21,7 @@ from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.learned import available_models
 from tests.small_data import IMAGE_DATASETS, image_folder
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 FLAGS = preset_flags(build_parser())
 TINY_SPECS = {
     "breast_cancer": "breast_cancer:samples=4",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "gnn_l2o"
+PACKAGE = Path(__file__).parents[2] / "gnn_l2o"
 FLOORS = (
     ("_version",),
     ("_utils",),

@@ -30,7 +30,7 @@ from gnn_l2o.problems.regularizers import L1, Box
 
 NEVER = math.inf
 RING = Case("lasso", "ring", 10)
-RECORDED = Path(__file__).parent / "recorded" / "schema_4"
+RECORDED = Path(__file__).parents[1] / "recorded" / "schema_4"
 
 
 # --- the objective at the nodes, and the worst node

@@ -31,7 +31,7 @@ from gnn_l2o.learned import load_model
 from gnn_l2o.training import learner, trainer
 from gnn_l2o.training.checkpoint import CHECKPOINT
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 STAGES = [{"lr": 0.01, "truncation_length": 2, "iterations": 4, "epochs": 2}]
 STALLS = """
 import os, time

@@ -17,8 +17,8 @@ from gnn_l2o.graph.build import build_network
 from gnn_l2o.local_updates import Adam
 from gnn_l2o.problems import NeuralNetwork, Stochastic, solve
 from gnn_l2o.problems.permuted_labels import PermutedLabels
+from tests.problems.test_permuted_labels import full
 from tests.small_data import image_folder
-from tests.test_permuted_labels import full
 
 EVERY, ITERATIONS = 60, 230  # so many that not every iteration is a checkpoint
 STREAM = ["--dataset", "mlp:samples=4,test_samples=5,shrink=7", "--nodes", "4", "--batch_size", "2"]

@@ -24,7 +24,7 @@ GRAPHS = {
     "erdos_renyi": nx.gnp_random_graph(6, 0.6, seed=1),
 }
 ON_GRAPHS = pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS.keys())
-RECORD = Path(__file__).parent / "oracles" / "decent_bench_local.npz"
+RECORD = Path(__file__).parents[1] / "oracles" / "decent_bench_local.npz"
 ITERATIONS = 30
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md"), *PROJECT.glob(".github/*.md")])
 PAGES = [page for page in PAGES if not {"_build", "generated"} & set(page.relative_to(PROJECT).parts)]
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")

@@ -23,7 +23,8 @@ Mutant = Callable[[pytest.MonkeyPatch], None]
 
 def load(name: str) -> ModuleType:
     """Another test file as a module of its own; pytest leaves them out of ``sys.modules``."""
-    spec = importlib.util.spec_from_file_location(f"mutated_{name}", Path(__file__).parent / f"{name}.py")
+    file = Path(__file__).parents[1] / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"mutated_{file.stem}", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -31,7 +32,8 @@ def load(name: str) -> ModuleType:
     return module
 
 
-HANDCRAFTED_TESTS, NETWORK_TESTS, MIXING_TESTS = load("test_handcrafted"), load("test_network"), load("test_mixing")
+HANDCRAFTED_TESTS = load("handcrafted/test_handcrafted")
+NETWORK_TESTS, MIXING_TESTS = load("graph/test_network"), load("graph/test_mixing")
 
 
 def half_the_gradient(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import gnn_l2o
 
 FOLDERS = ("topologies", "datasets", "models", "presets")
 OPTIONAL = ("matplotlib", "rich", "altair", "vl_convert", "sklearn", "PIL", "topohub", "torch_scatter")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CONDA_NAMES = {"torch": "pytorch", "torch-geometric": "pytorch_geometric", "torch-scatter": "pytorch_scatter"}
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 

@@ -14,7 +14,7 @@ from gnn_l2o.handcrafted import HANDCRAFTED
 from gnn_l2o.problems import LeastSquares
 from gnn_l2o.problems.regularizers import Zero
 
-ORACLES = Path(__file__).parent / "oracles"
+ORACLES = Path(__file__).parents[1] / "oracles"
 RECORDS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in ORACLES.glob("*.json")}
 CASES = [(record, theirs) for record, contents in sorted(RECORDS.items()) for theirs in contents["iterates"]]
 OURS = {

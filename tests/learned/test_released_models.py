@@ -9,7 +9,7 @@ import pytest
 
 from gnn_l2o.learned import available_models
 
-ORACLES = Path(__file__).parent / "oracles"
+ORACLES = Path(__file__).parents[1] / "oracles"
 
 
 def recorder() -> ModuleType:

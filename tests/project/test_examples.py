@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(autouse=True)

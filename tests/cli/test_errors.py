@@ -14,7 +14,7 @@ from gnn_l2o.cli import evaluate, train
 from gnn_l2o.cli.parser import EXIT_CODES
 from gnn_l2o.training.checkpoint import Checkpoint
 
-PROJECT = Path(__file__).parent.parent
+PROJECT = Path(__file__).parents[2]
 EVALUATE = ["--dataset", "lasso:features=6,samples=4", "--topology", "path", "--nodes", "4", "--instances", "1"]
 EVALUATE += ["--iterations", "3", "--limits", "none", "--model", "none", "--algorithms", "prox_ed"]
 EVALUATE += ["--tuning_budget", "1", "--tuning_instances", "1"]

@@ -1,7 +1,7 @@
 """The handcrafted methods against dense recursions, written from the papers, and against certified optima.
 
 What stands under the mark ``METHODS`` holds for every method in :data:`HANDCRAFTED`, those added later too; the
-contract that methods share (:func:`gnn_l2o.testing.check_method`) is tested in ``test_extending.py``.
+contract that methods share (:func:`gnn_l2o.testing.check_method`) is tested in ``tests/testing/test_extending.py``.
 """
 
 from collections.abc import Callable, Mapping
@@ -486,7 +486,7 @@ def test_the_grid_spends_the_budget(method: type[Tunable[Any]], budget: int) -> 
 
 def documented() -> dict[str, dict[str, str]]:
     """The rows of the tables of methods, by name."""
-    docs = Path(__file__).parent.parent / "docs"
+    docs = Path(__file__).parents[2] / "docs"
     lines = [line for page in ("methods.md", "min_max.md") for line in (docs / page).read_text().splitlines()]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     header = next(row for row in cells if row[0] == "name")

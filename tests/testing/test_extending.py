@@ -36,7 +36,7 @@ from gnn_l2o.testing import (
 from gnn_l2o.training.losses import LOSSES, RESOLUTION, MetaLoss
 from tests.small_data import IMAGE_DATASETS, image_folder
 
-PAGES = Path(__file__).parent.parent / "docs" / "extending"
+PAGES = Path(__file__).parents[2] / "docs" / "extending"
 
 
 # The pages

@@ -9,9 +9,7 @@ import pytest
 
 from gnn_l2o import build_network, plugins
 
-SPEC = importlib.util.spec_from_file_location(
-    "label_split", Path(__file__).parent.parent / "examples" / "label_split.py"
-)
+SPEC = importlib.util.spec_from_file_location("label_split", Path(__file__).parents[2] / "examples" / "label_split.py")
 label_split = importlib.util.module_from_spec(SPEC)
 SPEC.loader.exec_module(label_split)
 
