@@ -1,7 +1,7 @@
 """The handcrafted methods against dense recursions, written from the papers, and against certified optima.
 
 What stands under the mark ``METHODS`` holds for every method in :data:`HANDCRAFTED`, those added later too; the
-contract that methods share (:func:`gnn_l2o.testing.check_method`) is tested in ``tests/testing/test_extending.py``.
+contract that methods share (:func:`gnn_l2o.testing.check_method`) is tested in ``tests/testing/test_methods.py``.
 """
 
 from collections.abc import Callable, Mapping
