@@ -17,6 +17,7 @@ from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import HANDCRAFTED
 from gnn_l2o.problems import LeastSquares
 from gnn_l2o.problems.regularizers import L1
+from tests.handcrafted.dense import metropolis
 
 Mutant = Callable[[pytest.MonkeyPatch], None]
 
@@ -32,7 +33,8 @@ def load(name: str) -> ModuleType:
     return module
 
 
-HANDCRAFTED_TESTS = load("handcrafted/test_handcrafted")
+SOLUTION_TESTS = load("handcrafted/test_handcrafted")
+PAPER_TESTS, SMOOTH_TESTS = load("handcrafted/test_paper_recursions"), load("handcrafted/test_smooth_recursions")
 NETWORK_TESTS, MIXING_TESTS = load("graph/test_network"), load("graph/test_mixing")
 
 
@@ -68,11 +70,11 @@ def degrees_with_the_node_itself(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def solves(name: str) -> tuple[Any, ...]:
-    return HANDCRAFTED_TESTS.test_exact_methods_solve_the_problem_at_every_node, HANDCRAFTED[name], L1(0.4)
+    return SOLUTION_TESTS.test_exact_methods_solve_the_problem_at_every_node, HANDCRAFTED[name], L1(0.4)
 
 
 def prints(name: str) -> tuple[Any, ...]:
-    return HANDCRAFTED_TESTS.test_it_is_what_the_papers_print, name, L1(0.3)
+    return PAPER_TESTS.test_it_is_what_the_papers_print, name, L1(0.3)
 
 
 STAR = nx.star_graph(5)
@@ -87,7 +89,7 @@ CAUGHT = [
     (a_third_of_the_differences, MIXING_TESTS.test_weights_are_positive_and_mix, "metropolis", STAR),
     (degrees_with_the_node_itself, MIXING_TESTS.test_metropolis_counts_neighbours_and_not_the_node_itself),
     (degrees_with_the_node_itself, NETWORK_TESTS.test_the_mixing_matrix_is_metropolis, nx.cycle_graph(6)),
-    (degrees_with_the_node_itself, HANDCRAFTED_TESTS.test_without_a_regularizer_it_is_the_smooth_method, "nids", STAR),
+    (degrees_with_the_node_itself, SMOOTH_TESTS.test_without_a_regularizer_it_is_the_smooth_method, "nids", STAR),
 ]
 
 
@@ -110,5 +112,5 @@ def test_a_third_is_right_on_rings(monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patch:
             mutant(patch)
             network = Network.from_networkx(nx.cycle_graph(6))
-            expected = torch.from_numpy(HANDCRAFTED_TESTS.metropolis(nx.cycle_graph(6)))
+            expected = torch.from_numpy(metropolis(nx.cycle_graph(6)))
             torch.testing.assert_close(network.matrix(), expected, rtol=0, atol=1e-15)
