@@ -1,8 +1,6 @@
-"""Neural networks as decentralized problems."""
+"""Neural networks as decentralized problems: losses, gradients, curvature and mini-batches."""
 
-import copy
 import functools
-import sys
 from itertools import combinations
 from typing import Any
 
@@ -11,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils import parameters_to_vector, vector_to_parameters
+from torch.nn.utils import parameters_to_vector
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.fingerprint import fingerprint
@@ -22,49 +20,7 @@ from gnn_l2o.handcrafted import DSGD
 from gnn_l2o.problems import MLP, LeastSquares, NeuralNetwork, ResNet, Stochastic, neural, solve
 from gnn_l2o.problems.regularizers import L1
 from gnn_l2o.training.pool import Batch
-
-SIZES = (5, 3, 7)
-
-
-class Small(nn.Sequential):
-    """4 coordinates to 3 classes, 31 parameters."""
-
-    def __init__(self) -> None:
-        super().__init__(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 4, bias=False), nn.Linear(4, 1))
-
-
-class Classifier(nn.Sequential):
-    def __init__(self) -> None:
-        super().__init__(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 3))
-
-
-class Normalized(nn.Sequential):
-    def __init__(self) -> None:
-        super().__init__(nn.Linear(4, 3), nn.BatchNorm1d(3), nn.Tanh(), nn.Linear(3, 3))
-
-
-def shards(sizes: tuple[int, ...] = SIZES, *, classes: bool = True, seed: int = 0) -> list[tuple[Tensor, Tensor]]:
-    random = torch.Generator().manual_seed(seed)
-    features = [torch.randn(m, 4, generator=random) for m in sizes]
-    return [(f, torch.randint(3, (len(f),), generator=random) if classes else f[:, :1].sin()) for f in features]
-
-
-def classifier(sizes: tuple[int, ...] = SIZES, *, seed: int = 0, **kwargs: Any) -> NeuralNetwork:
-    torch.manual_seed(seed)
-    module = kwargs.pop("module", None) or Classifier()
-    return NeuralNetwork.from_nodes(module, F.cross_entropy, shards(sizes, seed=seed), **kwargs)
-
-
-def oracle(module: nn.Module, loss: Any, data: list[tuple[Tensor, Tensor]], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Losses and gradients by a loop over nodes, each with a copy of the module."""
-    losses, gradients = [], []
-    for (features, targets), row in zip(data, x, strict=True):
-        own = copy.deepcopy(module).train()
-        vector_to_parameters(row, own.parameters())
-        value = loss(own(features), targets)
-        losses.append(value.detach())
-        gradients.append(parameters_to_vector(torch.autograd.grad(value, list(own.parameters()))))
-    return torch.stack(losses).unsqueeze(1), torch.stack(gradients)
+from tests.problems.small_networks import SIZES, Classifier, Small, classifier, oracle, shards
 
 
 def test_the_networks_of_the_paper_have_its_numbers_of_parameters() -> None:
@@ -245,71 +201,6 @@ def test_precision_is_chosen_and_classes_stay_whole_numbers() -> None:
     assert problem.targets.dtype == torch.int64
 
 
-# Batch normalization.
-
-
-def test_every_node_normalizes_with_the_statistics_of_its_own_samples() -> None:
-    module, data = Normalized(), shards((4, 8))  # the four padded with themselves have the same statistics
-    before = copy.deepcopy(module.state_dict())
-    problem = NeuralNetwork.from_nodes(module, F.cross_entropy, data)
-    x = problem.initial_point() + 0.1 * torch.randn(2, problem.dim)
-    loss, gradient = oracle(module, F.cross_entropy, data, x)
-    torch.testing.assert_close(problem.loss(x), loss)
-    torch.testing.assert_close(problem.gradient(x), gradient)
-    assert all(torch.equal(value, before[name]) for name, value in module.state_dict().items())
-
-
-def test_running_statistics_are_those_of_all_nodes_samples() -> None:
-    data = shards((6, 6))
-    problem = NeuralNetwork.from_nodes(Normalized(), F.cross_entropy, data, test=shards((50,), seed=3)[0])
-    x = problem.initial_point()[0] + 0.1
-    trained = problem.model(x)
-    assert not trained.training
-    assert torch.equal(parameters_to_vector(trained.parameters()), x)
-    hidden = trained[0](torch.cat([f for f, _ in data]))
-    torch.testing.assert_close(trained[1].running_mean, hidden.mean(dim=0))
-    torch.testing.assert_close(trained[1].running_var, hidden.var(dim=0))
-    features, classes = problem.tests[0]
-    share = sum(int(trained(f[None]).argmax() == c) for f, c in zip(features, classes, strict=True)) / 50
-    assert problem.accuracy(x[None]).tolist() == pytest.approx([share])
-
-
-def test_accuracies_of_problems_side_by_side() -> None:
-    first = classifier(test=shards((20,), seed=3)[0])
-    second = classifier((4, 4), test=shards((30,), seed=4)[0])
-    batch = NeuralNetwork.concatenate([first.repeat(2), second]).repeat(2)
-    x = torch.randn(6, first.dim)
-    alone = [(first, first, second)[k % 3].accuracy(x[k : k + 1]) for k in range(6)]
-    torch.testing.assert_close(batch.accuracy(x), torch.cat(alone))
-    assert classifier().accuracy(x[:1]) is None
-
-
-def test_samples_to_judge_by_are_of_all_parts_of_a_node() -> None:
-    problem = classifier((100, 3, 40))
-    rows = problem._spread_out(10)
-    assert rows.count.flatten().tolist() == [10, 3, 10]
-    assert torch.equal(rows.features[0], problem.features[0, ::10])
-    assert torch.equal(rows.features[1, :3], problem.features[1, :3])
-    assert torch.equal(rows.features[2], problem.features[2, :40:4])
-
-
-# What is refused.
-
-
-def test_frozen_parameters_are_constants() -> None:
-    module = Classifier()
-    module[0].requires_grad_(False)
-    problem = classifier(module=module)
-    assert problem.dim == 12
-    trained = problem.model(problem.initial_point()[0] + 1)
-    assert torch.equal(trained[0].weight, module[0].weight)
-    assert torch.equal(trained[2].bias, module[2].bias + 1)
-    other = copy.deepcopy(module)
-    other[0].weight.add_(1)
-    with pytest.raises(InputError, match=r"the module\.0\.weight has other numbers"):
-        NeuralNetwork.concatenate([problem, classifier(module=other)])
-
-
 @pytest.mark.parametrize(
     ("module", "data", "message"),
     [
@@ -331,141 +222,3 @@ def test_nonsense_is_refused(module: nn.Module, data: Any, message: str) -> None
 def test_accuracy_needs_classes() -> None:
     with pytest.raises(InputError, match="whole numbers"):
         classifier(test=(torch.randn(2, 4), torch.randn(2)))
-
-
-class Scaled(Classifier):
-    """Has numbers that no ``repr`` shows."""
-
-    def __init__(self, scale: float = 1.0, **attributes: Any) -> None:
-        super().__init__()
-        self.scale = scale
-        for name, value in attributes.items():
-            setattr(self, name, value)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.scale * super().forward(x)
-
-
-def squared(output: Tensor, target: Tensor, factor: float = 1.0) -> Tensor:
-    return factor * (output - F.one_hot(target, 3)).square().mean()
-
-
-def criteria() -> list[Any]:
-    """Losses that differ, made anew in every call but for functions of a module."""
-    return [
-        F.cross_entropy,
-        F.nll_loss,
-        squared,
-        lambda output, target: F.cross_entropy(output, target),
-        functools.partial(squared, factor=2.0),
-        functools.partial(squared, factor=3.0),
-        functools.partial(F.cross_entropy, label_smoothing=0.1),
-        nn.CrossEntropyLoss(),
-        nn.CrossEntropyLoss(label_smoothing=0.1),
-        nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 3.0])),
-        nn.CrossEntropyLoss(weight=torch.tensor([1.0, 2.0, 4.0])),
-    ]
-
-
-def joined(first: NeuralNetwork, second: NeuralNetwork) -> NeuralNetwork | None:
-    try:
-        return NeuralNetwork.concatenate([first, second])
-    except InputError:
-        return None
-
-
-def with_criterion(criterion: Any) -> NeuralNetwork:
-    return NeuralNetwork.from_nodes(Classifier(), criterion, shards())
-
-
-def test_problems_are_joined_where_their_losses_are_the_same_function() -> None:
-    ours, theirs = ([with_criterion(c) for c in criteria()] for _ in range(2))
-    for j, one in enumerate(ours):
-        for k, other in enumerate(theirs):
-            expected = j == k != 3  # at 3 is a lambda
-            assert (joined(one, other) is not None) == expected, (j, k)
-        assert joined(one, one.to(dtype=torch.float64)) is not None
-        assert joined(one, one.to(dtype=torch.float64)).loss(torch.cat([one.initial_point()] * 2)).isfinite().all()
-
-
-def test_losses_that_differ_in_a_number_are_told_apart() -> None:
-    one, other = (
-        NeuralNetwork.from_nodes(Small(), nn.SmoothL1Loss(beta=beta), shards(classes=False)) for beta in (1.0, 0.5)
-    )
-    with pytest.raises(InputError, match=r"the loss\.beta is 1\.0 in one and 0\.5 in the other"):
-        NeuralNetwork.concatenate([one, other])
-
-
-@pytest.mark.parametrize(
-    ("ours", "theirs", "message"),
-    [
-        (Scaled(2.0), Scaled(3.0), "the module.scale is 2.0 in one and 3.0 in the other"),
-        (Scaled(), Scaled(1), "the module.scale is 1.0 in one and 1 in the other"),
-        (Scaled(), Scaled(note="a"), "the module has .* in one and .*note in the other"),
-        (Scaled(parts=[1, 2]), Scaled(parts=[1, 3]), r"the module.parts\[1\] is 2 in one and 3 in the other"),
-        (Scaled(parts=[1]), Scaled(parts=[1, 3]), "the module.parts has 1 parts in one and 2 in the other"),
-        (Scaled(shift=torch.ones(2)), Scaled(shift=torch.zeros(2)), "the module.shift has other numbers"),
-        (Scaled(act=F.relu), Scaled(act=F.gelu), "the module.act is"),
-        (Scaled(act=lambda x: x), Scaled(act=lambda x: x), "the module.act is the function"),
-        (Scaled(own=object()), Scaled(own=object()), "the module.own is a object that cannot be compared"),
-        (Classifier(), Scaled(), "the module is Classifier in one and Scaled in the other"),
-        (Classifier(), nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 3)), "the module is Classifier in one"),
-        (nn.Linear(4, 3), nn.Sequential(nn.Linear(4, 3)), "the module is Linear in one and Sequential in the other"),
-    ],
-)
-def test_problems_whose_modules_differ_are_not_joined(ours: nn.Module, theirs: nn.Module, message: str) -> None:
-    first, second = classifier(module=ours), classifier(module=theirs)
-    for one, other in ((first, first.to(dtype=torch.float64)), (second, classifier((2, 2), module=theirs))):
-        if "object" not in message:
-            assert joined(one, other) is not None
-    with pytest.raises(InputError, match=f"networks that differ cannot be joined in one batch: {message}"):
-        NeuralNetwork.concatenate([first, second])
-
-
-def test_modules_of_equal_attributes_are_joined() -> None:
-    def made() -> NeuralNetwork:
-        module = Scaled(2.0, parts=(1, [2.0, {"a": torch.ones(2)}]), act=F.relu, limit=functools.partial(F.relu))
-        module.itself = module.forward  # a method of its own: it refers to itself
-        return classifier(module=module)
-
-    first, second = made(), made()
-    x = torch.cat([first.initial_point(), second.initial_point() + 1])
-    expected = torch.cat([first.loss(x[:3]), second.loss(x[3:])])
-    torch.testing.assert_close(NeuralNetwork.concatenate([first, second]).loss(x), expected)
-
-
-def test_only_like_problems_stand_in_one_batch() -> None:
-    problem, tested = classifier(), classifier(test=shards((3,))[0])
-    for other, message in (
-        (classifier(bound=1.0), "the bound is 0.0 in one and 1.0 in the other"),
-        (tested, "with and without test samples"),
-    ):
-        with pytest.raises(InputError, match=message):
-            NeuralNetwork.concatenate([problem, other])
-
-
-@pytest.mark.parametrize("missing", ["torch._decomp", "torch.fx.experimental.proxy_tensor"])
-def test_gradients_are_the_same_where_torch_cannot_record_them(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    problem, unrecorded = classifier(), classifier()
-    x = problem.initial_point() + torch.randn(3, problem.dim)
-    with torch.no_grad():
-        expected = problem.gradient(x)
-        monkeypatch.setitem(sys.modules, missing, None)
-        torch.testing.assert_close(unrecorded.gradient(x), expected, rtol=1e-12, atol=1e-12)
-        torch.testing.assert_close(unrecorded.gradient(x), expected, rtol=1e-12, atol=1e-12)
-    [fallback] = unrecorded.function._recorded.values()
-    [recorded] = problem.function._recorded.values()
-    assert isinstance(recorded, torch.fx.GraphModule) and not isinstance(fallback, torch.fx.GraphModule)
-
-
-def test_a_gradient_that_cannot_be_recorded_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    problem = classifier()
-    x = problem.initial_point() + torch.randn(3, problem.dim)
-
-    def fail(function: Any, *args: Tensor) -> Any:
-        raise AssertionError("no recording today")
-
-    monkeypatch.setattr("gnn_l2o.problems.recorded_gradient._recorded", fail)
-    expected = problem.gradient(x)
-    with torch.no_grad():
-        torch.testing.assert_close(problem.gradient(x), expected, rtol=1e-12, atol=1e-12)
