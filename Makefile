@@ -8,10 +8,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 LOWEST := .venv-lowest/bin/python
-FAST_TESTS := $(patsubst %,tests/%.py,_utils/test_registry algorithms/test_communication graph/test_mixing graph/test_network \
-	graph/test_topologies learned/test_milodo learned/test_milodo_networks learned/test_milodo_schedule learned/test_model \
-	nn/test_milodo_conv nn/test_stability problems/test_problems problems/test_regularizers problems/test_solve \
-	project/test_packaging project/test_plugins)
+FAST_TESTS := $(patsubst %,tests/%.py,_utils/test_registry algorithms/test_communication graph/test_families graph/test_graph_files \
+	graph/test_mixing graph/test_network graph/test_topologies learned/test_milodo learned/test_milodo_networks \
+	learned/test_milodo_schedule learned/test_model nn/test_milodo_conv nn/test_stability problems/test_problems \
+	problems/test_regularizers problems/test_solve project/test_packaging project/test_plugins)
 
 .PHONY: setup test style types docs check lowest demo
 
