@@ -1,0 +1,62 @@
+from typing import Any
+
+import pytest
+
+from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.evaluation import Results, Run, Trace
+from gnn_l2o.evaluation.front import FAMILY
+from tests.evaluation.small_cases import RING
+
+
+def made(
+    algorithm: str,
+    number: int,
+    rounds: int | None,
+    *,
+    gradients: int = 1,
+    solve_gradients: int = 0,
+    diverged: bool = False,
+    setup: int | None = None,
+) -> Run:
+    """Return a run that reaches a gap of 1e-7 after so many rounds, the gradients an iteration given."""
+    last = rounds or 100
+    iterations, gap = [0, 1, last, last + 1], [1.0, 0.9, *[0.5 if rounds is None else 1e-7] * 2]
+    each = Cost(rounds=1, vectors=1, gradients=gradients, solve_gradients=solve_gradients)
+    spent = [each * k for k in iterations]
+    measures = {"optimality_gap": gap, "worst_node_gap": [1.0, 0.95, 0.6, gap[-1]]}
+    trace = Trace(iterations, measures, [0.0, 0.1, 0.2, 0.3], spent, diverged)
+    run = Run.from_trace(trace, Cost(1, 1), algorithm=algorithm, case=RING, instance=number)
+    run_with_setup = {**vars(run), "setup_rounds": setup}
+    return Run(**run_with_setup)
+
+
+@pytest.fixture
+def results() -> Results:
+    settings: dict[str, Any] = {
+        "models": {"ours": "0"},
+        "handcrafted": ["prox_ed", "nids", *FAMILY, "late"],
+        "tuned": [],
+        **dict(instances=5, iterations=1000, dtype="float64", batch_size=None, mixing="metropolis"),
+        **dict(tuning_instances=1, tuning_budget=4, tuning_tolerance=1e-4),
+        "metrics": ["optimality_gap", "worst_node_gap"],
+    }
+    found = Results("a test", 0, {**settings, "limits": ["diameter", "fista"]})
+    found.methods |= {
+        "admm": {"label": "ADMM", "units": {}, "local_work": True},
+        **{name: {"label": name, "units": {}, "local_work": True} for name in ("admm_4", "admm_16")},
+        "fista": {"label": "limit: fista", "units": {}, "local_work": False},
+    }
+    for k, factor in enumerate((10, 12, 8, 11, 9)):
+        found.runs += [
+            made("ours", k, 6 * factor, setup=3),
+            made("prox_ed", k, 24 * factor),
+            made("nids", k, 18 * factor + 40 * (k == 0)),
+            made("inexact_admm", k, 20 * factor),
+            made("admm_4", k, 10 * factor, gradients=4),
+            made("admm_16", k, 5 * factor, gradients=16),
+            made("admm", k, 4 * factor, gradients=0, solve_gradients=40),
+            made("late", k, None, diverged=k == 1),
+            made("diameter", k, 5, gradients=0),
+            made("fista", k, factor),
+        ]
+    return found
