@@ -4,7 +4,6 @@ import importlib.metadata
 import pickle
 import sys
 import types
-from abc import ABC, abstractmethod
 from pathlib import Path
 
 import pytest
@@ -17,30 +16,10 @@ from gnn_l2o._utils.registry import Registry
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.handcrafted import HANDCRAFTED, ProxED
 from gnn_l2o.learned import TUNED
-
-
-class Gadget(ABC):
-    """The base class of the tests."""
-
-    name: str
-
-    @abstractmethod
-    def use(self) -> int: ...
-
-
-class Hammer(Gadget):
-    name = "hammer"
-
-    def use(self) -> int:
-        return 1
-
-
-class Saw(Hammer):
-    name = "saw"
-
+from tests._utils.gadgets import Gadget, Hammer, Saw
 
 ONE = """
-from tests._utils.test_registry import Gadget, Saw
+from tests._utils.gadgets import Gadget, Saw
 
 class Base(Gadget):
     name = "base"
@@ -64,7 +43,6 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file in the working directory."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.py").write_text(ONE)
-    monkeypatch.setitem(sys.modules, "tests._utils.test_registry", sys.modules[__name__])
     return Path("mine.py")
 
 
@@ -92,14 +70,14 @@ def test_a_registered_class_is_found_by_name(gadgets: Registry[Gadget]) -> None:
 def test_a_name_belongs_to_one_class(gadgets: Registry[Gadget]) -> None:
     gadgets.register(Saw)
     other = type("Other", (Hammer,), {"name": "saw"})
-    with pytest.raises(InputError, match=r"^gadget 'saw' is registered already, by .*test_registry\.Saw; .* of Other$"):
+    with pytest.raises(InputError, match=r"^gadget 'saw' is registered already, by .*gadgets\.Saw; .* of Other$"):
         gadgets.register(other)
     assert gadgets["saw"] is Saw
 
 
 def test_a_class_whose_module_is_executed_again_replaces_itself(gadgets: Registry[Gadget]) -> None:
     gadgets.register(Saw)
-    again = type("Saw", (Hammer,), {"name": "saw", "__module__": __name__})
+    again = type("Saw", (Hammer,), {"name": "saw", "__module__": Saw.__module__})
     assert gadgets.register(again) is gadgets["saw"] is again
 
 
