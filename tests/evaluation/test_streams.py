@@ -17,7 +17,7 @@ from gnn_l2o.graph.build import build_network
 from gnn_l2o.local_updates import Adam
 from gnn_l2o.problems import NeuralNetwork, Stochastic, solve
 from gnn_l2o.problems.permuted_labels import PermutedLabels
-from tests.problems.test_permuted_labels import full
+from tests.problems.small_networks import linear_layer
 from tests.small_data import image_folder
 
 EVERY, ITERATIONS = 60, 230  # so many that not every iteration is a checkpoint
@@ -27,7 +27,7 @@ STREAM += ["--permute_labels", "2", "--instances", "1", "--iterations", "3", "--
 
 def problem() -> PermutedLabels:
     torch.manual_seed(0)
-    network = full().to(dtype=torch.float64)
+    network = linear_layer().to(dtype=torch.float64)
     test = torch.randn(6, 3, dtype=torch.float64), torch.arange(6) % 5
     assert isinstance(network, NeuralNetwork)
     object.__setattr__(network, "tests", (test,))

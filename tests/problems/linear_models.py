@@ -1,4 +1,4 @@
-"""Small linear models whose nodes have samples of these counts."""
+"""Small linear models whose nodes hold given numbers of samples."""
 
 import numpy as np
 
@@ -6,6 +6,7 @@ from gnn_l2o.problems import LeastSquares, LinearModel, Logistic
 from gnn_l2o.problems.regularizers import L1, Regularizer
 
 L1_WEIGHT = 0.2
+SAMPLES = (8, 8, 8, 8, 8, 8)
 
 
 def model(
@@ -17,6 +18,3 @@ def model(
     if kind is Logistic:
         targets = [1.0 * (t > 0) for t in targets]
     return kind.from_nodes(features, targets, regularizer or L1(L1_WEIGHT))
-
-
-SAMPLES = (8, 8, 8, 8, 8, 8)

@@ -12,6 +12,7 @@ from gnn_l2o._utils.errors import InputError
 from gnn_l2o.problems import NeuralNetwork
 
 SIZES = (5, 3, 7)
+CLASSES = 5  # of linear_layer
 
 
 class Small(nn.Sequential):
@@ -55,3 +56,11 @@ def joined(first: NeuralNetwork, second: NeuralNetwork) -> NeuralNetwork | None:
         return NeuralNetwork.concatenate([first, second])
     except InputError:
         return None
+
+
+def linear_layer(real: bool = False) -> NeuralNetwork:
+    """One layer at three nodes; its targets are classes or real numbers."""
+    samples = [(torch.randn(12, 3), torch.randn(12, 1) if real else torch.arange(12) % CLASSES) for _ in range(3)]
+    return NeuralNetwork.from_nodes(
+        nn.Linear(3, 1 if real else CLASSES), F.mse_loss if real else F.cross_entropy, samples
+    )

@@ -4,23 +4,17 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.problems import NeuralNetwork, Stochastic
+from gnn_l2o.problems import Stochastic
 from gnn_l2o.problems.permuted_labels import PermutedLabels
+from tests.problems.small_networks import CLASSES, linear_layer
 
-EVERY, CLASSES = 10, 5
-
-
-def full(real: bool = False) -> NeuralNetwork:
-    shards = [(torch.randn(12, 3), torch.randn(12, 1) if real else torch.arange(12) % CLASSES) for _ in range(3)]
-    loss = nn.functional.mse_loss if real else nn.functional.cross_entropy
-    return NeuralNetwork.from_nodes(nn.Linear(3, 1 if real else CLASSES), loss, shards)
+EVERY = 10
 
 
 def stream() -> PermutedLabels:
-    return PermutedLabels(full(), batch_size=4, seed=7, every=EVERY)
+    return PermutedLabels(linear_layer(), batch_size=4, seed=7, every=EVERY)
 
 
 def drawn(problem: Any) -> Any:
@@ -67,8 +61,11 @@ def test_losses_of_a_draw_follow_its_labels_and_those_of_the_whole_do_not() -> N
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: PermutedLabels(full(), batch_size=4, seed=0, every=0), "after at least 1 iteration, got 0"),
-        (lambda: PermutedLabels(full(real=True), batch_size=4, seed=0, every=5), "need targets that are classes"),
+        (lambda: PermutedLabels(linear_layer(), batch_size=4, seed=0, every=0), "after at least 1 iteration, got 0"),
+        (
+            lambda: PermutedLabels(linear_layer(real=True), batch_size=4, seed=0, every=5),
+            "need targets that are classes",
+        ),
         (lambda: PermutedLabels.concatenate([stream(), stream()]), "cannot be joined in one batch"),
     ],
 )
