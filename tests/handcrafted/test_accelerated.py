@@ -8,7 +8,6 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.driver import run
@@ -18,6 +17,7 @@ from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import DAPG, ODAPG, ProxMudag
 from gnn_l2o.problems import LeastSquares, solve
 from gnn_l2o.problems.regularizers import L1, Regularizer
+from tests.handcrafted.dense import iterates, metropolis
 
 GRAPHS = {
     "ring": nx.cycle_graph(8),
@@ -33,18 +33,6 @@ def least_squares(nodes: int = 8, regularizer: Regularizer | None = None, seed: 
     features = random.standard_normal((nodes, 6, 4))
     targets = features @ random.standard_normal(4) + random.standard_normal((nodes, 6))
     return LeastSquares.from_nodes(list(features), list(targets), regularizer or L1(L1_WEIGHT))
-
-
-def metropolis(graph: nx.Graph) -> np.ndarray:
-    w = np.zeros((len(graph), len(graph)))
-    for i, j in graph.edges:
-        w[i, j] = w[j, i] = 1 / (1 + max(graph.degree[i], graph.degree[j]))
-    return w + np.diag(1 - w.sum(axis=1))
-
-
-def iterates(method: Tunable[Any], problem: LeastSquares, network: Network, x0: Tensor, count: int) -> list[Tensor]:
-    states = run(method, problem, network, x0)
-    return [next(states).x for _ in range(count + 1)]
 
 
 def dense_fast_mix(w: np.ndarray, x: np.ndarray, times: int) -> np.ndarray:

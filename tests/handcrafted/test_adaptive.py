@@ -8,14 +8,13 @@ import networkx as nx
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 from gnn_l2o.algorithms.driver import run
-from gnn_l2o.algorithms.tunable import Tunable
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import DNASA, DAdam, Kuruzov
 from gnn_l2o.problems import LeastSquares, solve
 from gnn_l2o.problems.regularizers import L1, Regularizer, Zero
+from tests.handcrafted.dense import iterates, metropolis
 
 GRAPHS = {"ring": nx.cycle_graph(6), "erdos_renyi": nx.gnp_random_graph(6, 0.6, seed=1)}
 L1_WEIGHT = 0.3
@@ -26,18 +25,6 @@ def least_squares(regularizer: Regularizer, nodes: int = 6, scale: float = 1.0, 
     features = random.standard_normal((nodes, 8, 4))
     targets = features @ random.standard_normal(4) + random.standard_normal((nodes, 8))
     return LeastSquares.from_nodes(list(scale * features), list(scale * targets), regularizer)
-
-
-def metropolis(graph: nx.Graph) -> np.ndarray:
-    w = np.zeros((len(graph), len(graph)))
-    for i, j in graph.edges:
-        w[i, j] = w[j, i] = 1 / (1 + max(graph.degree[i], graph.degree[j]))
-    return w + np.diag(1 - w.sum(axis=1))
-
-
-def iterates(method: Tunable[Any], problem: LeastSquares, network: Network, x0: Tensor, count: int) -> list[Tensor]:
-    states = run(method, problem, network, x0)
-    return [next(states).x for _ in range(count + 1)]
 
 
 def loss(problem: LeastSquares, i: int, x: np.ndarray) -> float:

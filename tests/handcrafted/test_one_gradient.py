@@ -1,6 +1,5 @@
 """Methods of one gradient a round, and Network-GIANT, against dense loops written from the papers' equations."""
 
-from collections.abc import Callable
 from typing import Any
 
 import networkx as nx
@@ -17,6 +16,7 @@ from gnn_l2o.handcrafted import APAPC, DMBFGS, NIDS, OPAPC, NetworkGIANT, NIDSLo
 from gnn_l2o.handcrafted.dmbfgs import memoryless_bfgs
 from gnn_l2o.problems import LeastSquares
 from gnn_l2o.problems.regularizers import L1, Regularizer, Zero
+from tests.handcrafted.dense import dense_gradient, metropolis
 
 NODES, DIM = 7, 5
 GRAPHS = {
@@ -26,7 +26,6 @@ GRAPHS = {
     "path": nx.path_graph(NODES),
 }
 ON_GRAPHS = pytest.mark.parametrize("graph", GRAPHS.values(), ids=GRAPHS.keys())
-Gradient = Callable[[np.ndarray], np.ndarray]
 
 
 def least_squares(regularizer: Regularizer | None = None, samples: int = 8) -> LeastSquares:
@@ -37,21 +36,9 @@ def least_squares(regularizer: Regularizer | None = None, samples: int = 8) -> L
     return LeastSquares.from_nodes(list(features), list(targets), regularizer or Zero())
 
 
-def metropolis(graph: nx.Graph) -> np.ndarray:
-    w = np.zeros((len(graph), len(graph)))
-    for i, j in graph.edges:
-        w[i, j] = w[j, i] = 1 / (1 + max(graph.degree[i], graph.degree[j]))
-    return w + np.diag(1 - w.sum(axis=1))
-
-
 def hessians(problem: LeastSquares) -> np.ndarray:
     a = problem.features.numpy()
     return np.stack([a_i.T @ a_i / len(a_i) for a_i in a])
-
-
-def dense_gradient(problem: LeastSquares) -> Gradient:
-    a, b = problem.features.numpy(), problem.targets.numpy()
-    return lambda x: np.stack([a_i.T @ (a_i @ x_i - b_i) / len(b_i) for a_i, b_i, x_i in zip(a, b, x, strict=True)])
 
 
 def expect_equal(method: Tunable[Any], problem: LeastSquares, graph: nx.Graph, expected: list[np.ndarray]) -> None:
