@@ -32,6 +32,7 @@ def made(
 
 @pytest.fixture
 def results() -> Results:
+    """Five instances of a case, with methods of one gradient a round, local solves and limits."""
     settings: dict[str, Any] = {
         "models": {"ours": "0"},
         "handcrafted": ["prox_ed", "nids", *FAMILY, "late"],

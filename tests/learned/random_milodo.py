@@ -1,15 +1,13 @@
 """MiLoDo with random weights, and small problems and networks for it."""
 
 import torch
-from torch import Tensor
 
 from gnn_l2o import plugins
-from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import MiLoDo, MiLoDoArchitecture
-from gnn_l2o.nn import CoordinateLSTM, MiLoDoState
-from gnn_l2o.problems import LeastSquares, Problem
+from gnn_l2o.nn import CoordinateLSTM
+from gnn_l2o.problems import LeastSquares
 from gnn_l2o.problems.regularizers import Regularizer
 
 TOPOLOGIES = [name for name in plugins.available("topology") if name != "from_file" and "directed" not in name]
@@ -43,12 +41,3 @@ def random_optimizer(architecture: MiLoDoArchitecture, spread: float = 1.0) -> M
         with torch.no_grad():
             lstm.outer.weight.uniform_(-spread, spread).mul_(0.02 if architecture.parametrization == "paper" else 1.0)
     return architecture.algorithm(preconditioner)
-
-
-def after(algorithm: MiLoDo, problem: Problem, network: Network, steps: int, x0: Tensor | None = None) -> MiLoDoState:
-    x0 = torch.zeros(problem.num_nodes, problem.dim) if x0 is None else x0
-    with torch.no_grad():
-        for k, state in enumerate(run(algorithm, problem, network, x0)):
-            if k == steps:
-                return state
-    raise AssertionError

@@ -5,10 +5,9 @@ from typing import Any
 import networkx as nx
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gnn_l2o.algorithms.base import Algorithm
-from gnn_l2o.algorithms.driver import run
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import (
     ARCHITECTURES,
@@ -71,12 +70,3 @@ def built(kind: str, problem: Problem, network: Network) -> tuple[Architecture[A
         for parameter in weights.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
     return architecture, weights, architecture.algorithm(weights)
-
-
-@torch.no_grad()
-def after(algorithm: Algorithm[Any], problem: Problem, network: Network, steps: int, x0: Tensor | None = None) -> Any:
-    x0 = torch.zeros(problem.num_nodes, problem.dim) if x0 is None else x0
-    states = run(algorithm, problem, network, x0)
-    for _ in range(steps):
-        next(states)
-    return next(states)

@@ -9,7 +9,8 @@ from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import GenericL2OArchitecture
 from gnn_l2o.problems.regularizers import L1, Zero
-from tests.learned.small_baselines import IRREGULAR, after, built, least_squares
+from tests.learned.runs import after
+from tests.learned.small_baselines import IRREGULAR, built, least_squares
 
 
 @torch.no_grad()

@@ -24,7 +24,8 @@ from gnn_l2o.learned.own_graph import OwnGraph
 from gnn_l2o.problems import Problem
 from gnn_l2o.problems.regularizers import L1, Box, Zero
 from gnn_l2o.training import TrainingConfig
-from tests.learned.small_baselines import IRREGULAR, KINDS, SMALL, after, built, least_squares, regularizer_for
+from tests.learned.runs import after
+from tests.learned.small_baselines import IRREGULAR, KINDS, SMALL, built, least_squares, regularizer_for
 
 
 def side_by_side(problems: list[Problem], network: Network) -> tuple[Problem, Network]:

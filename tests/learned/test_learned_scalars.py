@@ -13,7 +13,8 @@ from gnn_l2o.nn.features import curvature_ratio, shrinkage
 from gnn_l2o.nn.stability import max_dual_step_size
 from gnn_l2o.nn.step_size import bounded_step_size, limits_without_momentum
 from gnn_l2o.problems.regularizers import L1
-from tests.learned.small_baselines import IRREGULAR, after, least_squares
+from tests.learned.runs import after
+from tests.learned.small_baselines import IRREGULAR, least_squares
 
 
 @torch.no_grad()

@@ -9,7 +9,8 @@ from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import PGExtra
 from gnn_l2o.learned import LPGExtraArchitecture
 from gnn_l2o.problems.regularizers import L1, Box, Regularizer
-from tests.learned.small_baselines import IRREGULAR, after, built, least_squares
+from tests.learned.runs import after
+from tests.learned.small_baselines import IRREGULAR, built, least_squares
 
 
 @pytest.mark.parametrize("regularizer", [L1(0.1), Box(-0.2, 0.3)], ids=["l1", "box"])

@@ -14,7 +14,8 @@ from gnn_l2o.learned import ExactDiffusionCoefficients, MiLoDo
 from gnn_l2o.nn import CoefficientSource, CoordinateLSTM, MiLoDoState
 from gnn_l2o.problems import LeastSquares, solve
 from gnn_l2o.problems.regularizers import L1, Box, Zero
-from tests.learned.random_milodo import ARCHITECTURES, TOPOLOGIES, after, least_squares, network_of, random_optimizer
+from tests.learned.random_milodo import ARCHITECTURES, TOPOLOGIES, least_squares, network_of, random_optimizer
+from tests.learned.runs import after
 
 
 class RandomCoefficients(CoefficientSource):

@@ -15,7 +15,8 @@ from gnn_l2o.nn.features import signed_log
 from gnn_l2o.nn.step_size import bounded_step_size, limits_with_momentum
 from gnn_l2o.problems import LeastSquares
 from gnn_l2o.problems.regularizers import L1, Zero
-from tests.learned.random_milodo import ARCHITECTURES, after, least_squares, network_of, random_optimizer
+from tests.learned.random_milodo import ARCHITECTURES, least_squares, network_of, random_optimizer
+from tests.learned.runs import after
 
 
 def test_the_coordinate_lstm_is_torchs_cell_and_a_perceptron():

@@ -14,7 +14,8 @@ from gnn_l2o.learned import ConstantCoefficients, MiLoDo, RecomputeSchedule
 from gnn_l2o.learned.schedule import chebyshev_step_factors
 from gnn_l2o.nn.stability import max_dual_step_size, min_dual_step_size
 from gnn_l2o.problems.regularizers import L1
-from tests.learned.random_milodo import ARCHITECTURES, after, least_squares, network_of, random_optimizer
+from tests.learned.random_milodo import ARCHITECTURES, least_squares, network_of, random_optimizer
+from tests.learned.runs import after
 
 
 def test_the_recompute_schedule():

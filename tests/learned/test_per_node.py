@@ -12,7 +12,8 @@ from gnn_l2o.learned import PerNodeArchitecture
 from gnn_l2o.learned.node_lstms import NodeLSTMs
 from gnn_l2o.problems import LeastSquares
 from gnn_l2o.problems.regularizers import L1, Zero
-from tests.learned.small_baselines import IRREGULAR, after, built, least_squares
+from tests.learned.runs import after
+from tests.learned.small_baselines import IRREGULAR, built, least_squares
 
 
 def torch_networks(lstms: NodeLSTMs, node: int, inputs: int) -> tuple[nn.LSTMCell, nn.Linear, nn.Linear]:

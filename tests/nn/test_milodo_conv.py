@@ -8,7 +8,8 @@ from torch_geometric.utils import from_networkx
 from gnn_l2o.learned import ConstantCoefficients, MiLoDo
 from gnn_l2o.nn import MiLoDoConv, Preconditioner
 from gnn_l2o.problems.regularizers import L1, Zero
-from tests.learned.random_milodo import ARCHITECTURES, after, least_squares, network_of, random_optimizer
+from tests.learned.random_milodo import ARCHITECTURES, least_squares, network_of, random_optimizer
+from tests.learned.runs import after
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
