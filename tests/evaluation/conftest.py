@@ -5,7 +5,10 @@ import pytest
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.evaluation import Results, Run, Trace
 from gnn_l2o.evaluation.front import FAMILY
-from tests.evaluation.small_cases import RING
+from gnn_l2o.evaluation.overview import Entry, entries
+from tests.evaluation import small_overview
+from tests.evaluation.small_cases import PATH, RING, STAR
+from tests.evaluation.small_overview import add
 
 
 def made(
@@ -61,3 +64,20 @@ def results() -> Results:
             made("fista", k, factor),
         ]
     return found
+
+
+@pytest.fixture
+def found() -> list[Entry]:
+    """The entries of three evaluations together."""
+    small, large = small_overview.results(), small_overview.results()
+    add(small, RING, "prox_ed", [400, 500])
+    add(small, RING, "dapg", [150, 300], each=3)
+    add(small, RING, "ours", [100, 105])
+    add(small, STAR, "prox_ed", [None, None])
+    add(small, STAR, "dapg", [60, 60], each=3)
+    add(small, STAR, "ours", [80, -10])
+    add(large, PATH, "prox_ed", [100])
+    add(large, PATH, "ours", [50])
+    horizon = small_overview.results(handcrafted=[])
+    add(horizon, RING, "ours", [5, -10])
+    return [*entries(small, "small"), *entries(large, "large"), *entries(horizon, "horizon")]

@@ -22,22 +22,6 @@ from tests.evaluation.small_cases import PATH, RING, STAR
 from tests.evaluation.small_overview import add, results
 
 
-@pytest.fixture
-def found() -> list[Entry]:
-    small, large = results(), results()
-    add(small, RING, "prox_ed", [400, 500])
-    add(small, RING, "dapg", [150, 300], each=3)
-    add(small, RING, "ours", [100, 105])
-    add(small, STAR, "prox_ed", [None, None])
-    add(small, STAR, "dapg", [60, 60], each=3)
-    add(small, STAR, "ours", [80, -10])
-    add(large, PATH, "prox_ed", [100])
-    add(large, PATH, "ours", [50])
-    horizon = results(handcrafted=[])
-    add(horizon, RING, "ours", [5, -10])
-    return [*entries(small, "small"), *entries(large, "large"), *entries(horizon, "horizon")]
-
-
 def test_totals_are_over_all_cases_and_for_each_dataset(found: list[Entry]) -> None:
     names = ("dataset", "cases", "over best handcrafted", "behind best handcrafted", "over Prox-ED")
     names += ("behind Prox-ED", "runs", "diverged")
