@@ -34,8 +34,9 @@ types: setup
 docs: setup
 	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs docs/_build/html
 
+# Tests take one thread each, and processes need about a gigabyte.
 check: setup
-	$(BIN)/python -m pytest --quiet
+	$(BIN)/python -m pytest --quiet --numprocesses=logical --maxprocesses=8 --dist=worksteal
 
 # Old versions emit warnings that nobody mends any more, so these are no errors here.
 lowest:
