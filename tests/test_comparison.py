@@ -20,8 +20,9 @@ from gnn_l2o.evaluation import Case, Plan, Results, Run, Trace, bootstrap, compa
 from gnn_l2o.evaluation.bootstrap import median_interval
 from gnn_l2o.evaluation.figures import draw
 from gnn_l2o.evaluation.front import FAMILY, Point, draw_front, pareto, points
-from gnn_l2o.evaluation.metrics import OptimalityGap, Reference, WorstNodeGap
+from gnn_l2o.evaluation.metrics import OptimalityGap, WorstNodeGap
 from gnn_l2o.evaluation.notes import divergences
+from gnn_l2o.evaluation.reference import Reference
 from gnn_l2o.evaluation.report import report
 from gnn_l2o.evaluation.speedups import Paired, Rounds, Speedup
 from gnn_l2o.handcrafted import ProxED

@@ -732,7 +732,7 @@ def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "out/results.json").read_text())
     assert set(content) == {
         *("schema", "command", "seed", "versions", "settings", "methods", "metrics", "tuning", "redrawn", "skipped"),
-        *("sources", "networks", "runs", "summary"),
+        *("sources", "networks", "published", "runs", "summary"),
     }
     assert set(content["runs"][0]) == {
         *("algorithm", "dataset", "topology", "nodes", "instance", "step_size", "parameters", "diverged", "final_gap"),
