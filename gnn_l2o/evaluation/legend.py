@@ -26,7 +26,7 @@ def add_legend(figure: Figure, entries: Mapping[str, Artist]) -> None:
     with optional("report"):
         from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    renderer = FigureCanvasAgg(figure).get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
     for columns in range(min(len(entries), MAX_COLUMNS), 0, -1):
         legend = figure.legend(
             entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False
