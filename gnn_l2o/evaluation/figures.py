@@ -121,8 +121,8 @@ def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str, fl
     """Set scales, limits and labels of the panels of a metric; logarithmic axes reach down to the floor at most."""
     description = results.metrics[metric]
     name = f"relative {description['label']}" if metric in _GAPS else description["label"]
-    several = len({run.instance for run in results.runs if run.case == case}) > 1
-    mean = "mean over the instances" if several and description["aggregate"] == "mean" else ""
+    is_mean = description["aggregate"] == "mean" and _instances(results, case) > 1
+    mean = "mean over the instances" if is_mean else ""
     axes[0].set_ylabel("\n".join(filter(None, (name, description["formula"], mean))))
     for ax in axes:
         ax.set(xscale="log", yscale=description["scale"])
@@ -136,8 +136,12 @@ def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str, fl
 
 
 def _caption(results: Results, case: Case) -> str:
-    instances = len({run.instance for run in results.runs if run.case == case})
+    instances = _instances(results, case)
     return f"{case} ({f'median and range of {instances} instances' if instances > 1 else 'one instance'})"
+
+
+def _instances(results: Results, case: Case) -> int:
+    return len({run.instance for run in results.runs if run.case == case})
 
 
 def _curve(ax: Axes, x: np.ndarray, curves: np.ndarray, line: np.ndarray, style: dict[str, Any]) -> None:

@@ -224,7 +224,7 @@ class Metrics:
         return {metric.name: self._values(metric, x) for metric in self.metrics}
 
     def weights(self) -> dict[str, Tensor]:
-        """Return the weights of all metrics whose means are weighted, ``(B,)`` by the name of the metric."""
+        """Return the weights of the metrics that are averaged over instances, ``(B,)`` by the name of the metric."""
         return {metric.name: metric.weights(self.reference) for metric in self.metrics if metric.aggregate == "mean"}
 
     def _values(self, metric: Metric, x: Tensor) -> Tensor:

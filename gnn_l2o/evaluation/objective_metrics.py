@@ -6,7 +6,7 @@ from torch import Tensor
 
 from gnn_l2o.evaluation.metrics import METRICS, Metric
 from gnn_l2o.evaluation.reference import Reference
-from gnn_l2o.problems import MinMax, NeuralNetwork
+from gnn_l2o.problems import MinMax, NeuralNetwork, Stochastic
 
 
 @METRICS.register
@@ -37,7 +37,8 @@ class TrainingLoss(Objective):
     scale = "log"
 
     def applies(self, reference: Reference) -> bool:
-        return isinstance(reference.problem, NeuralNetwork)
+        problem = reference.problem
+        return isinstance(problem.full if isinstance(problem, Stochastic) else problem, NeuralNetwork)
 
 
 @METRICS.register
