@@ -214,7 +214,7 @@ def test_figures_and_tables_have_the_mean_where_the_metric_says_so(results: Resu
 def test_the_excess_over_many_instances_is_the_measure_of_the_benchmark() -> None:
     network, dataset = build_network("path", 1), plugins.load("dataset", "lasso_benchmark:features=10,samples=5")
     values, weights, excess, optima = [], [], [], []
-    for seed in (1, 2):
+    for seed in (0, 11, 2):  # of the last the solution is 0
         problem: Any = dataset(network, seed=seed)
         reference = measured_against(problem)
         if reference.starts_optimal.item():
