@@ -157,7 +157,7 @@ def test_a_logarithmic_axis_reaches_to_published_values(results: Results) -> Non
 
 def test_published_values_take_part_in_nothing(results: Results, tmp_path: Path) -> None:
     before = report(results), results.summary()
-    results.published = [VALUE]
+    results.published = [{**VALUE, "datasets": ["sparse_recovery", "sparse_recovery:snr=20"]}]
     said = report(results)
     note = "- NMSE in dB after 2 iterations, 256 x 512, on sparse_recovery: ALISTA -79 (read off figure 5 of a paper)"
     assert note in said

@@ -58,8 +58,9 @@ def published(results: Results) -> list[str]:
     """Return a line for each source of published values that figures show, with the values."""
     places: dict[tuple[str, str, str, tuple[str, ...]], list[str]] = {}
     for value in map(Published.model_validate, results.published):
-        if results.measures(value.metric) and any(map(value.belongs_to, results.cases)):
-            key = (value.source, value.metric, value.conditions, tuple(value.datasets))
+        datasets = tuple(dict.fromkeys(case.dataset for case in results.cases if value.belongs_to(case)))
+        if datasets and results.measures(value.metric):
+            key = (value.source, value.metric, value.conditions, datasets)
             places.setdefault(key, []).append(f"{value.label} {value.value:g}")
     return [
         f"{results.metrics[metric]['label']} {conditions}, on {' and '.join(datasets)}: {_join(values)} ({source})"
