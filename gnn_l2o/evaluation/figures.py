@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ FLOOR = 1e-12  # minima are certified to that
 BELOW = 1e-2  # pictures of optimality gaps reach so many times below the tightest tolerance
 CEILING = 1e9  # runs that diverge are shown up to here
 FAINT: dict[str, Any] = {"color": "0.8", "linewidth": 0.7, "zorder": 1}  # methods that do not lead
+CHARACTERS = 9  # of a title, that fit an inch
 SCALES = {"iteration": "iterations", "rounds": "communication rounds"}
 _GAPS = {kind.name for kind in MEASURES.values()}
 
@@ -108,7 +110,8 @@ def draw(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> F
         draw_published(axes[row], list(scales), results, case, metric)
     for ax, label in zip(axes[-1], scales.values(), strict=True):
         ax.set_xlabel(label)
-    figure.suptitle(_caption(results, case))
+    line = int(CHARACTERS * figure.get_figwidth())
+    figure.suptitle(textwrap.fill(_caption(results, case), line, break_long_words=False, break_on_hyphens=False))
     entries = {label: line for ax in axes[:, 0] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     if len(shown) > len(named):
         others = len(shown) - len(named)
