@@ -110,8 +110,8 @@ def draw(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> F
         draw_published(axes[row], list(scales), results, case, metric)
     for ax, label in zip(axes[-1], scales.values(), strict=True):
         ax.set_xlabel(label)
-    line = int(CHARACTERS * figure.get_figwidth())
-    figure.suptitle(textwrap.fill(_caption(results, case), line, break_long_words=False, break_on_hyphens=False))
+    width = int(CHARACTERS * figure.get_figwidth())
+    figure.suptitle(textwrap.fill(_caption(results, case), width, break_long_words=False, break_on_hyphens=False))
     entries = {label: line for ax in axes[:, 0] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     if len(shown) > len(named):
         others = len(shown) - len(named)
