@@ -22,6 +22,7 @@ from gnn_l2o.cli.start import invocation
 from gnn_l2o.distributed import team as several_processes
 from gnn_l2o.evaluation import Plan, Results, evaluate, overview
 from gnn_l2o.evaluation.presets import load_preset
+from gnn_l2o.evaluation.published import Published
 from gnn_l2o.evaluation.team import ALONE, Team
 from gnn_l2o.limits import LIMITS
 
@@ -35,6 +36,7 @@ class Call(NamedTuple):
     name: str  # among those of a preset; else empty
     heading: str
     args: argparse.Namespace
+    published: tuple[Published, ...] = ()
 
 
 def main(argv: list[str] | None = None, program: str = "evaluate.py") -> int:
@@ -94,13 +96,13 @@ def evaluate_all(parser: Parser, args: argparse.Namespace, argv: list[str], comm
     calls = expand(parser, args, argv)
     if len(calls) > 1:  # so that a mistake in the last is found before the first has run
         for call in calls:
-            run(call.args, command, team, check_only=True)
+            run(call, command, team, check_only=True)
     console = Console()
     if not console.is_terminal:
         console.width = 160  # into a file or a pipe, where nothing says how wide a line may be
     runs, found = {}, []
     for call in calls:
-        runs[call.name] = results = run(call.args, command, team)
+        runs[call.name] = results = run(call, command, team)
         found += overview.entries(results, call.name)
         if args.format == "table" and team.writes:
             output.show(console, results, call.args, call.heading)
@@ -134,12 +136,13 @@ def expand(parser: Parser, args: argparse.Namespace, argv: list[str]) -> list[Ca
         call = parse(parser, [*part.arguments(full=args.full), *argv])
         if len(preset.runs) > 1 and call.output is not None:
             call.output = call.output / part.name
-        calls.append(Call(part.name, f"{preset.name}, {part.name}: {preset.headline}", call))
+        calls.append(Call(part.name, f"{preset.name}, {part.name}: {preset.headline}", call, part.published))
     return calls
 
 
-def run(args: argparse.Namespace, command: str, team: Team, *, check_only: bool = False) -> Results:
-    """Run the evaluation that the arguments describe, showing progress on stderr."""
+def run(call: Call, command: str, team: Team, *, check_only: bool = False) -> Results:
+    """Run an evaluation, showing progress on stderr."""
+    args = call.args
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     with progress(Console(stderr=True)) as report:
@@ -152,6 +155,7 @@ def run(args: argparse.Namespace, command: str, team: Team, *, check_only: bool 
             check_only=check_only,
             report=report,
             team=team,
+            published=call.published,
         )
 
 

@@ -3,11 +3,13 @@
 from gnn_l2o.evaluation.experiment import evaluate
 from gnn_l2o.evaluation.figures import save_figures
 from gnn_l2o.evaluation.instances import Instance
-from gnn_l2o.evaluation.metrics import METRICS, Metric, Metrics, Reference
+from gnn_l2o.evaluation.metrics import METRICS, Metric, Metrics
+from gnn_l2o.evaluation.objective_metrics import Excess, Objective, TrainingLoss
 from gnn_l2o.evaluation.plan import Plan
 from gnn_l2o.evaluation.ranking_tables import ranking
 from gnn_l2o.evaluation.record import Case, Run
 from gnn_l2o.evaluation.recovery_metrics import NMSE, NMSEInDecibels
+from gnn_l2o.evaluation.reference import Reference
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.runner import Trace, measure
 from gnn_l2o.evaluation.stream_metrics import StreamLoss
@@ -21,10 +23,12 @@ __all__ = [
     "NMSE",
     "BestParticle",
     "Case",
+    "Excess",
     "Instance",
     "Metric",
     "Metrics",
     "NMSEInDecibels",
+    "Objective",
     "Plan",
     "Reference",
     "Results",
@@ -32,6 +36,7 @@ __all__ = [
     "StreamLoss",
     "Table",
     "Trace",
+    "TrainingLoss",
     "Tuning",
     "evaluate",
     "measure",

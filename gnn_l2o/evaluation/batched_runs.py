@@ -12,7 +12,8 @@ from gnn_l2o.algorithms.base import select_copies
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.tunable import Choice, Method, Setting, Tunable
 from gnn_l2o.evaluation.instances import Instance
-from gnn_l2o.evaluation.metrics import MEASURES, OptimalityGap, Reference, has_diverged
+from gnn_l2o.evaluation.metrics import MEASURES, OptimalityGap, has_diverged
+from gnn_l2o.evaluation.reference import Reference
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 

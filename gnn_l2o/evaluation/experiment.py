@@ -23,6 +23,7 @@ from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, WorstNodeGap
 from gnn_l2o.evaluation.node_distances import MAX_NODES, NodeDistances
 from gnn_l2o.evaluation.opening import announce, check_output, open_results
 from gnn_l2o.evaluation.plan import DTYPES, Models, Plan, make_plan
+from gnn_l2o.evaluation.published import Published
 from gnn_l2o.evaluation.record import Run
 from gnn_l2o.evaluation.report import save_report
 from gnn_l2o.evaluation.report_page.page import PAGE, missing, save_page
@@ -49,6 +50,7 @@ def evaluate(
     check_only: bool = False,
     report: Report | None = None,
     team: Team = ALONE,
+    published: Sequence[Published] = (),
     **settings: Any,
 ) -> Results:
     """Run learned and tuned optimizers on unseen problems and measure them.
@@ -70,6 +72,7 @@ def evaluate(
         report: is told what is being done, and which fraction of the whole is done.
         team: who does the work; :func:`gnn_l2o.distributed.team` are several processes, each with a part of the nodes,
             all of which call this function. The first one writes.
+        published: values that papers report, which figures of their cases and the reports show beside the results.
         **settings: the attributes of the :class:`~gnn_l2o.evaluation.Plan`, where ``plan`` is none.
 
     Raises:
@@ -96,6 +99,7 @@ def evaluate(
             results = Results.from_json(team.from_first(results.to_json))
         cases = plan_cases(plan, team)
         results.sources = {case.case.dataset: case.source for case in cases if case.source}
+        results.published = [value.model_dump() for value in published]
         results.skipped = [
             {"algorithm": name, "case": case.case._asdict(), "reason": reason}
             for case in cases

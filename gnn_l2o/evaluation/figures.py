@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,12 @@ import numpy as np
 
 from gnn_l2o._utils.figures import save_figure
 from gnn_l2o._utils.optional import optional
+from gnn_l2o.evaluation.aggregate import over_instances
 from gnn_l2o.evaluation.curves import abscissa, leaders, stack
 from gnn_l2o.evaluation.front import draw_front, front_name, points
-from gnn_l2o.evaluation.metrics import MEASURES, Accuracy
+from gnn_l2o.evaluation.legend import add_legend
+from gnn_l2o.evaluation.metrics import MEASURES, Accuracy, ConsensusError
+from gnn_l2o.evaluation.published_lines import draw_published, of_case
 from gnn_l2o.evaluation.record import OF_LIMITS, SHOWN, TOTAL_GRADIENTS, Case, file_key
 from gnn_l2o.evaluation.results import Results
 from gnn_l2o.evaluation.styles import style
@@ -28,6 +32,7 @@ FLOOR = 1e-12  # minima are certified to that
 BELOW = 1e-2  # pictures of optimality gaps reach so many times below the tightest tolerance
 CEILING = 1e9  # runs that diverge are shown up to here
 FAINT: dict[str, Any] = {"color": "0.8", "linewidth": 0.7, "zorder": 1}  # methods that do not lead
+CHARACTERS = 9  # of a title, that fit an inch
 SCALES = {"iteration": "iterations", "rounds": "communication rounds"}
 _GAPS = {kind.name for kind in MEASURES.values()}
 
@@ -74,11 +79,15 @@ def draw(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> F
     Where one class of algorithms takes one gradient a round and another does more, there are panels against the
     gradients of a node, those inside local solves included.
 
-    A line is the median over the instances, its band reaches from the smallest to the largest value. Methods that do
-    not lead (:func:`~gnn_l2o.evaluation.curves.leaders`) are faint, and have neither bands nor names.
+    A line is the median over the instances, or the mean for metrics that say so; its band reaches from the smallest to
+    the largest value. Methods that do not lead (:func:`~gnn_l2o.evaluation.curves.leaders`) are faint, and have neither
+    bands nor names. Published values are dashed, with a mark at the iteration after which they were measured.
     """
     traces = [run.trace for run in results.runs if run.case == case]
     metrics = [name for name in results.metrics if any(file_key(name) in trace for trace in traces)]
+    if case.nodes == 1:  # which always agrees with itself
+        metrics = [name for name in metrics if name != ConsensusError.name]
+    metrics.sort(key=lambda name: name != MEASURES[results.measure].name)
     with optional("report"):
         from matplotlib.figure import Figure
         from matplotlib.lines import Line2D
@@ -95,22 +104,29 @@ def draw(results: Results, case: Case, tolerances: Sequence[float] = SHOWN) -> F
             runs = [run for run in results.select(case, name) if file_key(metric) in run.trace]
             look = style(results, name) if name in named else FAINT
             for ax, scale in zip(axes[row], scales, strict=True) if runs else ():
-                _curve(ax, abscissa(runs, scale)[1:], stack(runs, file_key(metric))[:, 1:], look)
+                curves = stack(runs, file_key(metric))[:, 1:]
+                line = over_instances(curves, runs, metric, results.metrics[metric])
+                _curve(ax, abscissa(runs, scale)[1:], curves, line, look)
+        draw_published(axes[row], list(scales), results, case, metric)
     for ax, label in zip(axes[-1], scales.values(), strict=True):
         ax.set_xlabel(label)
-    figure.suptitle(_caption(results, case))
-    handles, labels = axes[0, 0].get_legend_handles_labels()
+    width = int(CHARACTERS * figure.get_figwidth())
+    figure.suptitle(textwrap.fill(_caption(results, case), width, break_long_words=False, break_on_hyphens=False))
+    entries = {label: line for ax in axes[:, 0] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     if len(shown) > len(named):
-        handles, labels = [*handles, Line2D([], [], **FAINT)], [*labels, f"{len(shown) - len(named)} other methods"]
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 5), frameon=False)
+        others = len(shown) - len(named)
+        entries[f"{others} other method{'s' if others > 1 else ''}"] = Line2D([], [], **FAINT)
+    add_legend(figure, entries)
     return figure
 
 
 def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str, floor: float) -> None:
     """Set scales, limits and labels of the panels of a metric; logarithmic axes reach down to the floor at most."""
     description = results.metrics[metric]
-    label = "\n".join(filter(None, (description["label"], description["formula"])))
-    axes[0].set_ylabel(f"relative {label}" if metric in _GAPS else label)
+    name = f"relative {description['label']}" if metric in _GAPS else description["label"]
+    is_mean = description["aggregate"] == "mean" and _instances(results, case) > 1
+    mean = "mean over the instances" if is_mean else ""
+    axes[0].set_ylabel("\n".join(filter(None, (name, description["formula"], mean))))
     for ax in axes:
         ax.set(xscale="log", yscale=description["scale"])
         ax.margins(x=0.01)
@@ -123,24 +139,30 @@ def _prepare(axes: Sequence[Axes], results: Results, case: Case, metric: str, fl
 
 
 def _caption(results: Results, case: Case) -> str:
-    instances = len({run.instance for run in results.runs if run.case == case})
+    instances = _instances(results, case)
     return f"{case} ({f'median and range of {instances} instances' if instances > 1 else 'one instance'})"
 
 
-def _curve(ax: Axes, x: np.ndarray, curves: np.ndarray, style: dict[str, Any]) -> None:
-    shown = np.isfinite(np.median(curves, axis=0)) & (x > 0)  # limits may take no gradients
+def _instances(results: Results, case: Case) -> int:
+    return len({run.instance for run in results.runs if run.case == case})
+
+
+def _curve(ax: Axes, x: np.ndarray, curves: np.ndarray, line: np.ndarray, style: dict[str, Any]) -> None:
+    shown = np.isfinite(line) & (x > 0)  # limits may take no gradients
     if not shown.any():
         return
     low = FLOOR if ax.get_yscale() == "log" else -CEILING
-    curves = np.clip(curves, low, CEILING)[:, shown]
+    curves, line = np.clip(curves, low, CEILING)[:, shown], np.clip(line, low, CEILING)[shown]
     if len(curves) > 1 and style is not FAINT:
         ax.fill_between(x[shown], curves.min(axis=0), curves.max(axis=0), color=style["color"], alpha=0.12, linewidth=0)
-    ax.plot(x[shown], np.median(curves, axis=0), **style)
+    ax.plot(x[shown], line, **style)
 
 
 def _limit(ax: Axes, results: Results, case: Case, metric: str, floor: float) -> None:
-    """Show what converges: diverging curves and bands leave the picture at the top."""
+    """Show what converges, and published values: diverging curves and bands leave the picture at the top."""
     columns = [r.trace.get(file_key(metric), []) for r in results.runs if r.case == case]
     positive = [v for column in columns for v in column[1:] if v is not None and v > floor]
     top = 3.0 if metric in _GAPS else min(max(positive, default=1.0), 100.0) * 2
-    ax.set_ylim(min((v for v in positive if v < top), default=floor) / 2, top)
+    bottom = min((v for v in positive if v < top), default=floor) / 2
+    published = [value.value for value in of_case(results, case, metric) if value.value > 0]
+    ax.set_ylim(min([bottom, *(v / 2 for v in published)]), max([top, *(v * 2 for v in published)]))

@@ -9,8 +9,8 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from gnn_l2o.evaluation.metrics import Reference
 from gnn_l2o.evaluation.online_loss import OnlineLoss
+from gnn_l2o.evaluation.reference import Reference
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 from gnn_l2o.problems.permuted_labels import PermutedLabels

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from typing import ClassVar, Literal
 
 import torch
@@ -13,62 +11,11 @@ from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.registry import Registry
-from gnn_l2o.evaluation.online_loss import OnlineLoss
-from gnn_l2o.problems import MinMax, Problem, starts_optimal
+from gnn_l2o.evaluation.reference import Reference
+from gnn_l2o.problems import MinMax
 
 DIVERGED = 1e6
 """A run whose relative optimality gap exceeds this bound has diverged: of all runs seen, none came back from there."""
-
-
-@dataclass(frozen=True, eq=False)
-class Reference:
-    r"""What iterates are measured against: a problem, or B problems side by side, with the solutions.
-
-    Problem and tensors have the precision in which metrics are computed, whatever that of the iterates is. For problems
-    whose minimum cannot be found (neural networks), :math:`F^*` is a lower bound and :math:`x^*` the initial point.
-
-    Attributes:
-        problem: the losses and r.
-        solution: :math:`x^*`, ``(B, d)``.
-        value: :math:`F^*`, ``(B,)``.
-        x0: the initial point, ``(N, d)``.
-        online: of a stream whose labels change, the losses of its draws; a run has one of its own.
-    """
-
-    problem: Problem
-    solution: Tensor
-    value: Tensor
-    x0: Tensor
-    online: OnlineLoss | None = None
-
-    @cached_property
-    def gap_scale(self) -> Tensor:
-        r"""The reference scale of the optimality gap, ``(B,)``: :math:`F(x^0) - F^*`.
-
-        Where the initial point is optimal already or outside the domain of r, it is :math:`\max(1, |F^*|)`.
-        """
-        excess = self.initial_value - self.value
-        return torch.where(excess.isfinite() & ~self.starts_optimal, excess, self.value.abs().clamp(min=1))
-
-    @cached_property
-    def initial_value(self) -> Tensor:
-        """F at the average of the initial points, ``(B,)``."""
-        return self.problem.objective(self.problem.average(self.x0))
-
-    @property
-    def starts_optimal(self) -> Tensor:
-        """Where the initial point is optimal already, ``(B,)``, boolean."""
-        return starts_optimal(self.initial_value, self.value)
-
-    @cached_property
-    def solution_norm(self) -> Tensor:
-        r"""The norm :math:`\|x^*\|`, ``(B,)``, and 1 where that is 0."""
-        norm = self.solution.norm(dim=1)
-        return torch.where(norm > 0, norm, 1.0)
-
-    def convert(self, x: Tensor) -> Tensor:
-        """Return iterates in the precision of the reference."""
-        return x.to(self.value.dtype)
 
 
 class Metric(ABC):
@@ -82,6 +29,8 @@ class Metric(ABC):
         label: what tables and figures call it, in words.
         formula: what figures print behind the label, in mathtext.
         scale: of the axis in figures.
+        aggregate: what stands for several instances in figures and tables: the median, or the mean, weighted by
+            :meth:`weights`.
 
     Example:
         >>> class Support(Metric):
@@ -96,6 +45,7 @@ class Metric(ABC):
     label: ClassVar[str]
     formula: ClassVar[str] = ""
     scale: ClassVar[Literal["linear", "log"]] = "linear"
+    aggregate: ClassVar[Literal["median", "mean"]] = "median"
 
     def applies(self, reference: Reference) -> bool:
         """Tell whether the metric is defined for these problems."""
@@ -113,6 +63,10 @@ class Metric(ABC):
         Returns:
             ``(B,)``.
         """
+
+    def weights(self, reference: Reference) -> Tensor:
+        """Return the weight of every problem in a mean over instances, ``(B,)``; by default 1."""
+        return torch.ones_like(reference.value)
 
 
 METRICS: Registry[Metric] = Registry("metric", Metric)
@@ -268,6 +222,10 @@ class Metrics:
         """
         x = self.reference.convert(x)
         return {metric.name: self._values(metric, x) for metric in self.metrics}
+
+    def weights(self) -> dict[str, Tensor]:
+        """Return the weights of the metrics that are averaged over instances, ``(B,)`` by the name of the metric."""
+        return {metric.name: metric.weights(self.reference) for metric in self.metrics if metric.aggregate == "mean"}
 
     def _values(self, metric: Metric, x: Tensor) -> Tensor:
         values = metric.values(self.reference, x)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from gnn_l2o.evaluation.metrics import Reference
+from gnn_l2o.evaluation.reference import Reference
 
 MAX_NODES = 40  # more cannot be told apart in a drawing
 GROWTH = 1.25  # ratio of an iteration that is recorded to the one before

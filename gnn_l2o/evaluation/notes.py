@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterable, Sequence
 
+from gnn_l2o.evaluation.published import Published
 from gnn_l2o.evaluation.record import Case
 from gnn_l2o.evaluation.results import Results
 
@@ -51,6 +52,20 @@ def skipped(results: Results, names: Container[str] | None = None) -> list[str]:
         if names is None or entry["algorithm"] in names:
             places.setdefault((entry["algorithm"], entry["reason"]), []).append(Case(**entry["case"]))
     return [f"{name} is left out {_where(results, cases)}: {reason}" for (name, reason), cases in places.items()]
+
+
+def published(results: Results) -> list[str]:
+    """Return a line for each source of published values that figures show, with the values."""
+    places: dict[tuple[str, str, str, tuple[str, ...]], list[str]] = {}
+    for value in map(Published.model_validate, results.published):
+        datasets = tuple(dict.fromkeys(case.dataset for case in results.cases if value.belongs_to(case)))
+        if datasets and results.measures(value.metric):
+            key = (value.source, value.metric, value.conditions, datasets)
+            places.setdefault(key, []).append(f"{value.label} {value.value:g}")
+    return [
+        f"{results.metrics[metric]['label']} {conditions}, on {' and '.join(datasets)}: {_join(values)} ({source})"
+        for (source, metric, conditions, datasets), values in places.items()
+    ]
 
 
 def tuning(results: Results) -> list[str]:

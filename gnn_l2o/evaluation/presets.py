@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,9 @@ from typing import Any
 from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o._utils.parse import read_toml
+from gnn_l2o.evaluation.metrics import BUILT_IN
+from gnn_l2o.evaluation.published import Published, read_published
+from gnn_l2o.evaluation.selection import choose_metrics
 
 Flags = Mapping[str, Any]
 
@@ -22,11 +25,13 @@ class PresetRun:
         name: of the folder for its results, if a preset has several runs.
         flags: values by the names of the flags.
         full: the values that differ at full size.
+        published: values that papers report, for figures and reports to show.
     """
 
     name: str
     flags: Flags
     full: Flags
+    published: tuple[Published, ...] = ()
 
     def arguments(self, *, full: bool = False) -> list[str]:
         """Return the flags as they would be typed."""
@@ -97,6 +102,7 @@ def _find(name: str) -> Path:
 def _read_run(path: Path, table: dict[str, Any], flags: Collection[str]) -> PresetRun:
     values = dict(table)
     name, full = values.pop("name", None), values.pop("full", {})
+    published = values.pop("published", None)
     if not isinstance(name, str) or not name or "/" in name:
         raise InputError(f'every [[run]] of {path} needs a name for its folder, name = "..."')
     if not isinstance(full, dict):
@@ -107,7 +113,18 @@ def _read_run(path: Path, table: dict[str, Any], flags: Collection[str]) -> Pres
             for item in value if isinstance(value, list) else [value]:
                 if isinstance(item, bool) or not isinstance(item, str | int | float):
                     raise InputError(f"{key} in {path} must be a text, a number or a list of them, got {value!r}")
-    return PresetRun(name, values, full)
+    return PresetRun(name, values, full, () if published is None else _published(path, published, values, full))
+
+
+def _published(path: Path, tables: object, values: Flags, full: Flags) -> tuple[Published, ...]:
+    """Return published values, which belong to what the run measures at either size."""
+
+    def given(key: str, default: Sequence[Any]) -> list[Any]:
+        parts = (part.get(key, []) for part in ({key: default, **values}, full))
+        return list(dict.fromkeys(v for part in parts for v in (part if isinstance(part, list | tuple) else [part])))
+
+    metrics = list(choose_metrics(given("metrics", BUILT_IN)))
+    return read_published(path, tables, metrics=metrics, datasets=given("dataset", ()), nodes=given("nodes", ()))
 
 
 def _check_keys(path: Path, table: Mapping[str, Any], known: Collection[str]) -> None:

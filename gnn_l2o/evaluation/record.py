@@ -84,6 +84,7 @@ class Run:
         setup_rounds: communication rounds before the first iteration, see :attr:`.Driver.setup`; they are not among
             those of ``reached`` and the trace. ``None`` in older files.
         setup_numbers: numbers sent along every edge in each direction in these, likewise.
+        weights: of the instance in means over instances, by the name of the metric (:meth:`.Metric.weights`).
         node_distances: how far the nodes are from their average (:class:`.NodeDistances`): ``{"iteration": [...],
             "distance": [[of every node], ...]}``; empty but for first instances on small networks.
     """
@@ -106,6 +107,7 @@ class Run:
     reached_worst: dict[str, dict[str, float] | None] = field(default_factory=dict)
     setup_rounds: int | None = None
     setup_numbers: int | None = None
+    weights: dict[str, float] = field(default_factory=dict)
     node_distances: dict[str, list[Any]] = field(default_factory=dict)
 
     @classmethod
@@ -146,6 +148,7 @@ class Run:
             },
             setup_rounds=trace.setup.rounds,
             setup_numbers=trace.setup.numbers,
+            weights=trace.weights,
             node_distances={} if distances is None else _rounded(distances),
         )
 

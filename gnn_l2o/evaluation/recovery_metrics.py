@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gnn_l2o.evaluation.metrics import METRICS, Metric, Reference
+from gnn_l2o.evaluation.metrics import METRICS, Metric
+from gnn_l2o.evaluation.reference import Reference
 from gnn_l2o.problems import SparseRecovery
 from gnn_l2o.problems.nmse import sample_nmse
 
@@ -39,6 +40,7 @@ class NMSE(_Recovery):
     label = "NMSE"
     formula = r"$\frac{1}{N} \sum_i \|x_i - x^\star\|^2 \,/\, (p n)$"
     scale = "log"
+    aggregate = "mean"
 
     def values(self, reference: Reference, x: Tensor) -> Tensor:
         problem, target = reference.problem, self.target(reference)
@@ -58,6 +60,7 @@ class NMSEInDecibels(_Recovery):
     name = "nmse_db"
     label = "NMSE in dB"
     formula = r"$\frac{1}{N} \sum_i 10\,\log_{10}(\|x_i - x^\star\|^2 / \|x^\star\|^2)$"
+    aggregate = "mean"
 
     def values(self, reference: Reference, x: Tensor) -> Tensor:
         problem = reference.problem

@@ -52,6 +52,7 @@ def report(results: Results, tolerances: Sequence[float] = SHOWN, folder: Path |
 def conditions(results: Results) -> dict[str, list[str]]:
     """Return the notes at the end of a report, under their titles."""
     said = {
+        "Published values, dashed in figures, which are no results of this evaluation": notes.published(results),
         "Conditions": notes.conditions(results),
         "Data": notes.sources(results),
         "Left out": notes.skipped(results),

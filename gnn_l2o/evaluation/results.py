@@ -15,6 +15,7 @@ from gnn_l2o._utils.files import write_text
 from gnn_l2o.algorithms.base import Algorithm
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.evaluation import comparison
+from gnn_l2o.evaluation.aggregate import over_instances
 from gnn_l2o.evaluation.algorithm_rows import ALGORITHMS, algorithm_rows
 from gnn_l2o.evaluation.metrics import METRICS
 from gnn_l2o.evaluation.record import LOCAL_SOLVES, OF_LIMITS, ONE_GRADIENT, Case, Run, file_key, finite
@@ -49,13 +50,14 @@ class Results:
         settings: all that decides the outcome; runs under different settings do not mix.
         methods: for each method its label, the units of its parameters, and whether it does more at a node than one
             gradient a round: ``{"label", "units", "local_work"}``; for each model and limit the last of these.
-        metrics: for each metric its label, and what figures need: ``{"label", "formula", "scale"}``.
+        metrics: for each metric its label, and what figures need: ``{"label", "formula", "scale", "aggregate"}``.
         versions: of the libraries.
         tuning: for each tuned method and case what was tried and chosen.
         redrawn: the instances of which draws were trivial, since the initial point was optimal, and how many.
         sources: for each dataset of real data where it is from.
         skipped: the algorithms that do not apply to a case, with the reason: ``{"algorithm", "case", "reason"}``.
         networks: the links of the network of the first instance of a case, ``{"case", "links"}``; of small ones.
+        published: values that papers report, which figures and reports show beside the runs (:class:`.Published`).
         runs: one record for each algorithm and instance.
     """
 
@@ -70,6 +72,7 @@ class Results:
     sources: dict[str, str] = field(default_factory=dict)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     networks: list[dict[str, Any]] = field(default_factory=list)
+    published: list[dict[str, Any]] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
     _grouped: tuple[list[Run], int, dict[tuple[Case, str], list[Run]]] = field(
         default=([], 0, {}), init=False, repr=False, compare=False
@@ -258,10 +261,11 @@ class Results:
         return any(file_key(metric) in run.trace for run in self.runs)
 
     def final(self, case: Case, algorithm: str, metric: str) -> float | None:
-        """Return a metric at the end, the median over the instances that did not diverge; ``None`` if there is none."""
-        columns = [r.trace.get(file_key(metric), []) for r in self.select(case, algorithm) if not r.diverged]
-        values = [column[-1] for column in columns if column and column[-1] is not None]
-        return statistics.median(values) if values else None
+        """Return a metric at the end, over the instances that did not diverge; ``None`` if there is none."""
+        key = file_key(metric)
+        runs = [r for r in self.select(case, algorithm) if not r.diverged and r.trace.get(key, [None])[-1] is not None]
+        last = [run.trace[key][-1] for run in runs]
+        return float(over_instances(last, runs, metric, self.metrics[metric])) if runs else None
 
     def summary(self) -> list[dict[str, Any]]:
         """Return a row for each case, tolerance and model: its rounds beside those of the best other algorithms."""

@@ -41,7 +41,7 @@ def upgraded(content: dict[str, Any]) -> dict[str, Any]:
     """Return the content of a file of schema 3 or 4 in the words of the present schema.
 
     Those of schema 3 have no labels of methods and metrics; those of both count nothing to the worst node. Files of
-    releases up to 0.7 have no networks.
+    releases up to 0.7 have no networks, those up to 0.10 neither published values nor means over instances.
     """
     if content["schema"] == 3:
         renamed = {
@@ -51,7 +51,8 @@ def upgraded(content: dict[str, Any]) -> dict[str, Any]:
         content = {**content, **renamed, "methods": {}, "metrics": {}, "schema": 4}
     if content["schema"] == 4:
         content = {"redrawn": [], **content, "schema": 5}
-    return {"networks": [], **content}
+    metrics = {name: {"aggregate": "median", **description} for name, description in content["metrics"].items()}
+    return {"networks": [], "published": [], **content, "metrics": metrics}
 
 
 def describe_method(method: Method) -> dict[str, Any]:
@@ -62,7 +63,12 @@ def describe_method(method: Method) -> dict[str, Any]:
 
 def describe_metric(metric: Metric) -> dict[str, Any]:
     """Return what tables and figures need of a metric."""
-    return {"label": metric.label, "formula": metric.formula, "scale": metric.scale}
+    return {
+        "label": metric.label,
+        "formula": metric.formula,
+        "scale": metric.scale,
+        "aggregate": metric.aggregate,
+    }
 
 
 def to_csv(rows: Iterable[Mapping[str, Any]]) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, FiniteFloat, StrictBool, StrictInt, ValidationError, model_validator
+from pydantic import BaseModel, Field, StrictBool, StrictInt, ValidationError, model_validator
 
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o._utils.parse import read_json
 from gnn_l2o.evaluation.metrics import MEASURES
+from gnn_l2o.evaluation.published import Number, Published
 from gnn_l2o.evaluation.record import TOLERANCES, Run, tolerance_key
 from gnn_l2o.evaluation.results_file import SCHEMA, upgraded
 
-Number = Annotated[FiniteFloat, Field(strict=True)]
 Reached = dict[str, dict[str, Number] | None]
 
 _COUNTED = ("iterations", "rounds", "vectors", "gradients", "seconds")
@@ -57,6 +57,7 @@ class _Run(BaseModel):
     trace: dict[str, list[Number | None]]
     setup_rounds: StrictInt | None = None
     setup_numbers: StrictInt | None = None
+    weights: dict[str, Number] = {}
     node_distances: _NodeDistances | Annotated[dict[str, Any], Field(max_length=0)] = {}
 
     @model_validator(mode="after")
@@ -114,6 +115,7 @@ class _Metric(BaseModel):
     label: str
     formula: str
     scale: str
+    aggregate: Literal["median", "mean"]
 
 
 class _Settings(BaseModel):
@@ -140,6 +142,7 @@ class _Content(BaseModel):
     sources: dict[str, str]
     skipped: list[_Skipped]
     networks: list[_Links]
+    published: list[Published]
     runs: list[_Run]
 
 

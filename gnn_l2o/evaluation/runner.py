@@ -13,9 +13,10 @@ from gnn_l2o.algorithms.base import Algorithm, Cost, SetupCost
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.algorithms.standing import Standing
 from gnn_l2o.algorithms.stopping import StoppingRule
-from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, Reference, has_diverged
+from gnn_l2o.evaluation.metrics import Metrics, OptimalityGap, has_diverged
 from gnn_l2o.evaluation.node_distances import NodeDistances
 from gnn_l2o.evaluation.online_loss import OnlineDriver
+from gnn_l2o.evaluation.reference import Reference
 from gnn_l2o.graph.network import Network
 from gnn_l2o.problems import Problem
 
@@ -30,6 +31,7 @@ class Trace:
         seconds: wall time of the steps up to there, without setting up and without measuring.
         spent: what network and problem counted up to there, setting up included, measuring not.
         diverged: whether the run diverged, and therefore ended at the last checkpoint.
+        weights: of the problem in means over instances, by the name of the metric, see :meth:`.Metric.weights`.
         setup: what nodes exchange before the first iteration, see :attr:`.Driver.setup`; not part of ``spent``.
     """
 
@@ -38,6 +40,7 @@ class Trace:
     seconds: list[float] = field(default_factory=list)
     spent: list[Cost] = field(default_factory=list)
     diverged: bool = False
+    weights: dict[str, float] = field(default_factory=dict)
     setup: SetupCost = field(default_factory=SetupCost)
 
     @property
@@ -113,7 +116,7 @@ def measure(
         stop: rules that may end the run earlier.
         distances: records how far the nodes are from each other on the way.
     """
-    trace = Trace()
+    trace = Trace(weights={name: float(weight.item()) for name, weight in metrics.weights().items()})
     divergence = Divergence(metrics.reference)
     last = iterations if algorithm.depth is None else min(iterations, algorithm.depth)
     if metrics.reference.online is None:

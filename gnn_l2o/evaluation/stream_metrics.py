@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gnn_l2o.evaluation.metrics import METRICS, Metric, Reference
+from gnn_l2o.evaluation.metrics import METRICS, Metric
+from gnn_l2o.evaluation.reference import Reference
 
 
 @METRICS.register

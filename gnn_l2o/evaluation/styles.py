@@ -7,11 +7,13 @@ from typing import Any
 from gnn_l2o.evaluation.results import Results
 
 # Okabe, Ito (2008): colours that colour-blind readers can tell apart; those similar to vermilion are for models.
-MODEL_COLOURS = ("#D55E00", "#CC79A7", "#E69F00")
+MODEL_COLOURS = ("#D55E00", "#CC79A7", "#E69F00", "#882255", "#5C2E00", "#F4756B", "#A6761D", "#F2B8A0")
 REFERENCE_COLOUR = "#0072B2"
 HANDCRAFTED_COLOURS = ("#009E73", "#7A5195", "#56B4E9", "#B8A400", "#888888", "#2F4B7C", "#8C564B", "#17BECF")
 LIMIT_COLOURS = ("#A0A0A0", "#606060", "#C8C8C8", "#303030")
 DASHES = ("-", "--", "-.", ":")
+PUBLISHED_COLOURS = ("#202020", "#909090")
+PUBLISHED_DASHES = ((0, (7, 3)), (0, (3, 2)), (0, (9, 2, 2, 2)), (0, (14, 3)))
 
 
 def style(results: Results, name: str) -> dict[str, Any]:
@@ -32,3 +34,21 @@ def style(results: Results, name: str) -> dict[str, Any]:
         dashes = DASHES[(position + turn) % len(DASHES)]  # neighbours in the list differ in both
         look = {"color": HANDCRAFTED_COLOURS[position], "linewidth": 1.4, "linestyle": dashes}
     return {"label": results.label(name), "zorder": 3 if name in results.models else 2, **look}
+
+
+def published_style(position: int, colour: str | None) -> dict[str, Any]:
+    """Return colour, width, dashes and order of the line of a published value.
+
+    Args:
+        position: of the value among those that are grey, which differ in shade or dashes.
+        colour: of the algorithm that the value is of; ``None`` for one that did not run, which is grey.
+    """
+    shade, dashes = divmod(position, len(PUBLISHED_DASHES))
+    look: dict[str, Any] = {"linewidth": 1.1, "zorder": 1.5}
+    if colour is not None:
+        return {**look, "color": colour, "linestyle": PUBLISHED_DASHES[0]}
+    return {
+        **look,
+        "color": PUBLISHED_COLOURS[shade % len(PUBLISHED_COLOURS)],
+        "linestyle": PUBLISHED_DASHES[dashes],
+    }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from gnn_l2o.evaluation.metrics import METRICS, Metric, Reference
+from gnn_l2o.evaluation.metrics import METRICS, Metric
+from gnn_l2o.evaluation.reference import Reference
 from gnn_l2o.problems import MinMax
 
 
@@ -22,6 +23,7 @@ class BestParticle(Metric):
     name = "best_particle"
     label = "objective of the best node"
     formula = r"$\min_i F(x_i)$"
+    aggregate = "mean"
 
     def applies(self, reference: Reference) -> bool:
         return not isinstance(reference.problem, MinMax)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gnn_l2o.evaluation.metrics import Metric, Reference
+from gnn_l2o.evaluation.metrics import Metric
+from gnn_l2o.evaluation.reference import Reference
 from gnn_l2o.graph import Network
 from gnn_l2o.problems import LeastSquares, Problem, solve
 from gnn_l2o.problems.regularizers import L1

@@ -732,12 +732,12 @@ def test_an_evaluation_in_a_few_lines(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "out/results.json").read_text())
     assert set(content) == {
         *("schema", "command", "seed", "versions", "settings", "methods", "metrics", "tuning", "redrawn", "skipped"),
-        *("sources", "networks", "runs", "summary"),
+        *("sources", "networks", "published", "runs", "summary"),
     }
     assert set(content["runs"][0]) == {
         *("algorithm", "dataset", "topology", "nodes", "instance", "step_size", "parameters", "diverged", "final_gap"),
         *("final_consensus", "seconds", "rounds_per_iteration", "vectors_per_edge_per_iteration", "reached", "trace"),
-        *("reached_worst", "setup_rounds", "setup_numbers", "node_distances"),
+        *("reached_worst", "setup_rounds", "setup_numbers", "weights", "node_distances"),
     }
     assert set(content["runs"][0]["trace"]) == {*("iteration", "gap", "worst_node_gap", "consensus", *COSTS, "seconds")}
     assert {r["step_size"] is None for r in content["runs"] if r["algorithm"] == "learned"} == {True}

@@ -11,7 +11,8 @@ import torch
 import gnn_l2o
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.evaluation import Plan, ranking
-from gnn_l2o.evaluation.metrics import OptimalityGap, Reference, WorstNodeGap
+from gnn_l2o.evaluation.metrics import OptimalityGap, WorstNodeGap
+from gnn_l2o.evaluation.reference import Reference
 from gnn_l2o.problems import LeastSquares, Logistic, NeuralNetwork, Problem, Stochastic, solve
 from gnn_l2o.problems.regularizers import L1, Box
 

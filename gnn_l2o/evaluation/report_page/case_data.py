@@ -10,6 +10,7 @@ import networkx as nx
 import numpy as np
 
 from gnn_l2o.evaluation import comparison
+from gnn_l2o.evaluation.aggregate import over_instances
 from gnn_l2o.evaluation.curves import abscissa, leaders, stack
 from gnn_l2o.evaluation.metrics import MEASURES
 from gnn_l2o.evaluation.ranking_tables import UNITS
@@ -33,18 +34,24 @@ LIMITS_COLOUR = "#8a8a8a"  # on a light page and on a dark one
 def metrics(results: Results) -> dict[str, dict[str, Any]]:
     """Return the metrics that were measured, by their columns: what axes call them, and whether they are logarithmic.
 
+    Axes say of which metrics lines are means over the instances.
+
     That which rounds are counted to comes first.
     """
     first = MEASURES[results.measure].name
     relative = {kind.name for kind in MEASURES.values()}
     return {
         file_key(name): {
-            "label": ("relative " if name in relative else "") + results.metrics[name]["label"],
+            "label": ("relative " if name in relative else "") + results.metrics[name]["label"] + _mean(results, name),
             "log": results.metrics[name]["scale"] == "log",
         }
         for name in sorted(results.metrics, key=lambda name: name != first)
         if results.measures(name)
     }
+
+
+def _mean(results: Results, metric: str) -> str:
+    return ", mean" if results.metrics[metric]["aggregate"] == "mean" else ""
 
 
 def curves(results: Results, case: Case, tolerances: Sequence[float], points: int) -> list[dict[str, Any]]:
@@ -68,11 +75,12 @@ def _curve(results: Results, case: Case, name: str, points: int) -> dict[str, An
     kept = thinned(len(longest.trace["iteration"]), points)
     spent = {q: abscissa(runs, q)[kept] for q in SCALES if q == TOTAL_GRADIENTS or q in longest.trace}
     measured = {}
-    for column in metrics(results):
+    for metric, description in results.metrics.items():
+        column = file_key(metric)
         having = [run for run in runs if column in run.trace]
         if having:
             values = stack(having, column)[:, kept]
-            measured[column] = {"median": _short(np.median(values, axis=0))}
+            measured[column] = {"line": _short(over_instances(values, having, metric, description))}
             if len(having) > 1:
                 measured[column] |= {"low": _short(values.min(axis=0)), "high": _short(values.max(axis=0))}
     return {

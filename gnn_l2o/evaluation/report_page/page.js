@@ -46,7 +46,7 @@ function curveRows(metric, scale, logX, smallest) {
     if (!values || !over) continue;
     const shared = { label: curve.label, color: shown(curve.color), limit: curve.limit, model: curve.model };
     const lead = inFront().has(curve.label);
-    values.median.forEach((y, k) => {
+    values.line.forEach((y, k) => {
       if (y === null || over[k] === null || (logX && over[k] <= 0)) return;
       const raise = (v) => (v === undefined || v === null ? null : Math.max(v, smallest));
       rows.push({ ...shared, lead, x: over[k], y: raise(y), low: raise(values.low?.[k]), high: raise(values.high?.[k]) });

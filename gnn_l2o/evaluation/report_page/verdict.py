@@ -46,7 +46,7 @@ def _of_estimates(results: Results) -> Iterator[str]:
         errors = sorted((error, name) for name, error in found.items() if error is not None)
         if errors:
             best = ", ".join(f"{results.label(name)} {error:.1f} dB" for error, name in errors[:NEAREST])
-            yield f"{case}: the lowest errors at the end (NMSE, medians over the instances): {best}."
+            yield f"{case}: the lowest errors at the end (NMSE, means over the instances): {best}."
 
 
 def _of_model(entries: Sequence[Entry]) -> list[str]:
