@@ -9,15 +9,19 @@ themselves at the last iteration that is shown.
 
     python benchmarks/open_l2o.py --part swarm --models l2o_swarm --problems 256
     python benchmarks/open_l2o.py --part ring --models l2o_dm rnnprop --problems 8
+    python benchmarks/open_l2o.py --part games --models twin_l2o --problems 32
 
 Swarm: mean over Rastrigin functions of min_i f(x_i), 4 particles on a complete graph from points of their own, beside
 as many independent runs of gradient descent and Adam from these points, with steps chosen in the same way.
 Ring: medians of the relative optimality gap over a ring of ten nodes after 1,000 iterations, with both wrappers.
+Games: medians of the residual relative to that of the start, at the average of the nodes, without and with safeguards,
+beside methods with steps chosen in the same way, by the median.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -31,7 +35,8 @@ from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.decentralized import Diffused
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted import ProxDGD
+from gnn_l2o.handcrafted import GDA, Extragradient, Halpern, OptimisticGDA, ProxDGD
+from gnn_l2o.handcrafted.min_max_method import MinMaxMethod
 from gnn_l2o.learned import load_model
 from gnn_l2o.learned.local_update import WRAPPERS
 from gnn_l2o.local_updates import Adam
@@ -41,6 +46,7 @@ FIRST_SEED = 10**6  # of the problems here; training draws its own at random bel
 CHECKPOINTS = (16, 100, 1000)
 STEPS = np.geomspace(1e-3, 1.0, 13)  # of Adam, in units of x
 PARTS = np.geomspace(0.1, 2.0, 9)  # of gradient descent, in units of 1/L
+PARTS_OF_GAMES = np.geomspace(0.01, 2.0, 16)  # likewise
 PARTICLES = 4
 Measure = Callable[[Tensor], float]
 Models = dict[str, Any]
@@ -140,6 +146,43 @@ def ring(models: Models, problems: int) -> None:
                 print(f"  {name + ', ' + wrapper:36s}{gap:12.2g}", flush=True)
 
 
+def games(models: Models, problems: int) -> None:
+    """Measure optimizers of min-max problems, without and with their safeguards, over three networks."""
+    for topology, nodes in (("path", 1), ("ring", 10), ("erdos_renyi", 10)):
+        for spec in ("saddle", "rotated_saddle", "seesaw", "matrix_game"):
+            problem, network = draw(spec, problems, topology, nodes)
+            measure = median_residual(problem)
+            rows = {}
+            for name, model in models.items():
+                for safeguard in model.run_choices["safeguard"]:
+                    guarded = dataclasses.replace(model, safeguard=safeguard)
+                    rows[f"{name}, safeguard {safeguard}"] = run(guarded, problem, network, measure)
+            for method in (GDA, Extragradient, OptimisticGDA, Halpern):
+                rows[f"{method.label}, tuned"] = best_step(method, problem, network)
+            show(f"{spec}, {topology}, N = {nodes}", measure, problem, rows)
+
+
+def median_residual(problem: Problem) -> Measure:
+    """Return the median over the problems of the residual relative to that of the initial points."""
+    initial = problem.objective(problem.average(problem.initial_point()))
+    return lambda x: float((problem.objective(problem.average(x)) / initial).median())
+
+
+def best_step(method: type[MinMaxMethod[Any]], problem: Problem, network: Network) -> list[float]:
+    """Return the values of a method with the step, of a grid in units of 1/L, with which it ends lowest."""
+    copies, count = len(PARTS_OF_GAMES), problem.num_problems
+    many, networks = problem.repeat(copies), Network.concatenate([network] * copies)
+    parts = torch.from_numpy(PARTS_OF_GAMES).repeat_interleave(problem.num_nodes).unsqueeze(1)
+    steps = parts / many.spread(many.maximum(many.smoothness()))
+    initial = many.objective(many.average(many.initial_point()))
+    found = []
+    for standing in Driver(method(step_size=steps), many, networks, many.initial_point()).halts(CHECKPOINTS):
+        relative = many.objective(many.average(standing.state.x)) / initial
+        found.append(relative.reshape(copies, count).nan_to_num(torch.inf).median(dim=1).values)
+    values = torch.stack(found)
+    return values[:, values[-1].argmin()].tolist()
+
+
 def show(label: str, measure: Measure, problem: Problem, rows: dict[str, list[float]]) -> None:
     """Print the values of every optimizer."""
     start = measure(problem.initial_point().double())
@@ -148,7 +191,7 @@ def show(label: str, measure: Measure, problem: Problem, rows: dict[str, list[fl
         print(f"  {name:36s}" + "".join(f"{value:12.3g}" for value in values), flush=True)
 
 
-PARTS_OF_THE_PAGE = {"one_node": at_one_node, "swarm": swarm, "ring": ring}
+PARTS_OF_THE_PAGE = {"one_node": at_one_node, "swarm": swarm, "ring": ring, "games": games}
 
 
 @torch.no_grad()
