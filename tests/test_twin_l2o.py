@@ -100,7 +100,7 @@ def test_at_one_node_the_safeguard_is_a_loop_that_never_returns_to_learned_steps
     begun = residual(matrix, u, v)
     with torch.no_grad():
         for k in range(40):
-            if residual(matrix, u, v) > 2 * begun / (1 + k / 20) ** 2:
+            if residual(matrix, u, v) > 2 * begun / (1 + k / 20) ** 3:
                 break
             own, other = v @ matrix.T, -(u @ matrix)
             out, first = weights.minimizer(torch.stack([own, other], dim=-1), first)
@@ -132,7 +132,7 @@ def test_nodes_fall_back_by_themselves_and_then_take_the_step_of_the_fallback() 
     since = [int(fallen[:, i].nonzero()[0]) - 1 for i in range(6)]  # the iteration in which node i falls back
     for i, m in enumerate(since):
         size = torch.stack([problem.local_gradient(s.x).norm(dim=1)[i] for s in found[: m + 1]])
-        kept = size <= 2 * begun[i] / (1 + torch.arange(m + 1) / 20) ** 2
+        kept = size <= 2 * begun[i] / (1 + torch.arange(m + 1) / 20) ** 3
         assert kept[:-1].all() and not kept[-1]
     step, k, x = 1 / (8 * problem.smoothness()), 58, found[58].x
     anchor = torch.stack([found[m].x[i] for i, m in enumerate(since)])

@@ -15,7 +15,7 @@ from gnn_l2o.problems import Problem
 Fallback = Literal["none", "halpern", "extragradient"]
 STEPS: Mapping[str, float] = {"halpern": 1 / 8, "extragradient": 1 / 2}
 """Of the fallbacks, in units of 1 / L_i; that of Halpern's iteration is from Yoon, Ryu 2021 (arXiv:2102.07922)."""
-FACTOR, HORIZON, EXPONENT = 2.0, 20.0, 2.0
+FACTOR, HORIZON, EXPONENT = 2.0, 20.0, 3.0
 """C, K and s of the bound. As s > 1, it falls faster than what Halpern's iteration promises."""
 
 
@@ -27,7 +27,7 @@ class FieldSafeguard:
 
     .. math:: \|G_i(x_i^k)\| \le C \|G_i(x_i^0)\| (1 + k / K)^{-s}
 
-    in all iterations so far, with C = 2, K = 20 and s = 2. From the first iteration m on in which it does not, it takes
+    in all iterations so far, with C = 2, K = 20 and s = 3. From the first iteration m on in which it does not, it takes
     the steps of a handcrafted method with a step size of its own, which costs two gradients, and mixes as before:
 
     .. math:: a = x_i^k + \frac{x_i^m - x_i^k}{k - m + 2}, \qquad a - \eta_i G_i(a - \eta_i G_i(x_i^k))
@@ -35,7 +35,7 @@ class FieldSafeguard:
     with :math:`\eta_i = 1 / (8 L_i)`, which is :class:`.Halpern` begun at :math:`x_i^m`, or with a = x and
     :math:`\eta_i = 1 / (2 L_i)`, which is :class:`.Extragradient`. It never returns to learned steps.
 
-    **A promise.** At one node with a monotone field a run either keeps the bound, of order 1/k^2, or is in the end
+    **A promise.** At one node with a monotone field a run either keeps the bound, of order 1/k^3, or is in the end
     Halpern's iteration, whose residual is of order 1/k.
 
     **A local criterion.** A node knows its own field only, and nothing is sent. The norm of the mean field, which is
