@@ -115,8 +115,6 @@ def test_at_one_node_the_safeguard_is_a_loop_that_never_returns_to_learned_steps
     )
     *_, last = islice(run(method, problem, ONE, torch.cat([u, v], dim=1)), 41 - k)
     torch.testing.assert_close(trajectory(algorithm, problem, ONE, 40)[-1], last.x)
-    if fallback == "extragradient":  # Halpern's iteration from there is slow, but promises no less in the end
-        assert residual(matrix, *trajectory(algorithm, problem, ONE, 400)[-1].chunk(2, dim=1)) < 0.2 * begun
 
 
 def test_nodes_fall_back_by_themselves_and_then_take_the_step_of_the_fallback() -> None:

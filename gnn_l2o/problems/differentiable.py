@@ -36,7 +36,7 @@ class Differentiable(Problem):
     :meth:`from_nodes` builds one. Nodes whose data has equal shapes are evaluated at once, by ``torch.vmap``.
 
     Convexity is not assumed, nor checked, and smoothness constants are estimates. Up to 10 million entries of all
-    Hessians together local solves are by Newton's method (:func:`.proximal_newton`), beyond that by prox-gradient steps.
+    Hessians together local solves are by Newton's method (:func:`.proximal_newton`), else by prox-gradient steps.
 
     Attributes:
         function: f; called with x in the form of ``layout`` and the arguments of a node.
