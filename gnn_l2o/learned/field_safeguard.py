@@ -23,20 +23,20 @@ FACTOR, HORIZON, EXPONENT = 2.0, 20.0, 3.0
 class FieldSafeguard:
     r"""What every node has seen of its own field.
 
-    In iteration k a node goes on with the learned step as long as it kept
+    In iteration k a node goes on with the learned step as long as
 
     .. math:: \|G_i(x_i^k)\| \le C \|G_i(x_i^0)\| (1 + k / K)^{-s}
 
-    in all iterations so far, with C = 2, K = 20 and s = 3. From the first iteration m on in which it does not, it takes
-    the steps of a handcrafted method with a step size of its own, which costs two gradients, and mixes as before:
+    held in all iterations so far, with C = 2, K = 20 and s = 3. From the first iteration m on in which it does not, the
+    node takes the steps of a handcrafted method, with a step size of its own and two gradients, and mixes as before:
 
     .. math:: a = x_i^k + \frac{x_i^m - x_i^k}{k - m + 2}, \qquad a - \eta_i G_i(a - \eta_i G_i(x_i^k))
 
     with :math:`\eta_i = 1 / (8 L_i)`, which is :class:`.Halpern` begun at :math:`x_i^m`, or with a = x and
     :math:`\eta_i = 1 / (2 L_i)`, which is :class:`.Extragradient`. It never returns to learned steps.
 
-    **A promise.** At one node with a monotone field a run either keeps the bound, of order 1/k^3, or is in the end
-    Halpern's iteration, whose residual is of order 1/k.
+    **A promise.** At one node with a monotone field a run either stays below the bound, of order 1/k^3, or is in the
+    end Halpern's iteration, whose residual is of order 1/k.
 
     **A local criterion.** A node knows its own field only, and nothing is sent. The norm of the mean field, which is
     what should fall, cannot be had from an average of numbers: it takes an average of vectors, one more an edge and

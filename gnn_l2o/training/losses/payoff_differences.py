@@ -19,7 +19,7 @@ class PayoffDifferences(MetaLoss):
 
     at the averages of the nodes, averaged over the iterations of a segment, of which the first is the k of the first
     term, and over the problems (Shen et al. 2021): u moves first and v answers. In the difference of a player the other
-    one's variables are constants, as the gains of one are the losses of the other. A segment needs two iterations.
+    one's variables are constants, as what one wins the other loses. A segment needs two iterations.
 
     Validation judges the residual at log-spaced iterations.
     """
@@ -33,9 +33,9 @@ class PayoffDifferences(MetaLoss):
         differences = [torch.zeros_like(batch.optimum)]
         for before, after in pairwise(optimality_gaps.values()):
             (u, v), (new_u, new_v) = before.chunk(2, dim=1), after.chunk(2, dim=1)
-            gain = _payoff(problem, new_u, v.detach()) - _payoff(problem, u, v.detach())
-            gain = gain + _payoff(problem, new_u.detach(), v) - _payoff(problem, new_u.detach(), new_v)
-            differences.append(gain)
+            of_u = _payoff(problem, new_u, v.detach()) - _payoff(problem, u, v.detach())
+            of_v = _payoff(problem, new_u.detach(), v) - _payoff(problem, new_u.detach(), new_v)
+            differences.append(of_u + of_v)
         return torch.stack(differences).sum(dim=0).mean() / max(1, len(differences) - 1)
 
     def applies(self, problem: Problem) -> bool:
