@@ -23,12 +23,12 @@ FACTOR, HORIZON, EXPONENT = 2.0, 20.0, 3.0
 class FieldSafeguard:
     r"""What every node has seen of its own field.
 
-    In iteration k a node goes on with the learned step as long as
+    A node takes learned steps while its field stays below a bound that falls,
 
     .. math:: \|G_i(x_i^k)\| \le C \|G_i(x_i^0)\| (1 + k / K)^{-s}
 
-    held in all iterations so far, with C = 2, K = 20 and s = 3. From the first iteration m on in which it does not, the
-    node takes the steps of a handcrafted method, with a step size of its own and two gradients, and mixes as before:
+    with C = 2, K = 20 and s = 3. From the first iteration m on in which the field is larger, the node takes the steps of
+    a handcrafted method, with a step size of its own and two gradients, and mixes as before:
 
     .. math:: a = x_i^k + \frac{x_i^m - x_i^k}{k - m + 2}, \qquad a - \eta_i G_i(a - \eta_i G_i(x_i^k))
 
