@@ -27,8 +27,8 @@ class FieldSafeguard:
 
     .. math:: \|G_i(x_i^k)\| \le C \|G_i(x_i^0)\| (1 + k / K)^{-s}
 
-    with C = 2, K = 20 and s = 3. From the first iteration m on in which the field is larger, the node takes the steps of
-    a handcrafted method, with a step size of its own and two gradients, and mixes as before:
+    with C = 2, K = 20 and s = 3. From the first iteration m on in which the field is larger, it takes the steps of a
+    handcrafted method, with a step size of its own and two gradients, and mixes as before:
 
     .. math:: a = x_i^k + \frac{x_i^m - x_i^k}{k - m + 2}, \qquad a - \eta_i G_i(a - \eta_i G_i(x_i^k))
 
