@@ -75,7 +75,7 @@ def plan(run: TrainingRun) -> str:
     """Return in a line what a run that has begun will do, and how long it is going to take."""
     stages, position = run.config.stages, run.progress
     epochs = " + ".join(str(stage.epochs) for stage in stages)
-    updates = run.batches_per_epoch * sum(s.epochs * (s.iterations // s.truncation_length) for s in stages)
+    updates = sum(run.batches_per_epoch(s) * s.epochs * (s.iterations // s.truncation_length) for s in stages)
     seconds = position.seconds / position.iterations * (run.total_iterations - position.iterations)
     return (
         f"{run.config.problems} problems, epochs of the stages {epochs}, at most {updates} updates, "

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted.min_max_method import MinMaxMethod
+from gnn_l2o.handcrafted.min_max_method import MinMaxMethod, extrapolated_step
 from gnn_l2o.problems import Problem
 
 
@@ -43,5 +43,5 @@ class Extragradient(MinMaxMethod[ExtragradientState]):
         return ExtragradientState(x0)
 
     def step(self, problem: Problem, network: Network, state: ExtragradientState) -> ExtragradientState:
-        extrapolated = state.x - self.step_size * problem.gradient(state.x)
-        return ExtragradientState(network.mix(state.x - self.step_size * problem.gradient(extrapolated)))
+        x = extrapolated_step(problem, state.x, problem.gradient(state.x), self.step_size)
+        return ExtragradientState(network.mix(x))

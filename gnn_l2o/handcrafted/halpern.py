@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted.min_max_method import MinMaxMethod
+from gnn_l2o.handcrafted.min_max_method import MinMaxMethod, extrapolated_step
 from gnn_l2o.problems import Problem
 
 
@@ -48,6 +48,5 @@ class Halpern(MinMaxMethod[HalpernState]):
 
     def step(self, problem: Problem, network: Network, state: HalpernState) -> HalpernState:
         anchored = state.x + (state.anchor - state.x) / (state.iteration + 2)
-        extrapolated = anchored - self.step_size * problem.gradient(state.x)
-        x = network.mix(anchored - self.step_size * problem.gradient(extrapolated))
-        return HalpernState(x, state.anchor, state.iteration + 1)
+        x = extrapolated_step(problem, anchored, problem.gradient(state.x), self.step_size)
+        return HalpernState(network.mix(x), state.anchor, state.iteration + 1)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar, get_args
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned.architecture import Architecture, LearnedOptimizer, require
+from gnn_l2o.learned.field_safeguard import Fallback, FieldSafeguard
 from gnn_l2o.nn.stacked_lstm import StackedLSTM, States
 from gnn_l2o.problems import Problem
 from gnn_l2o.problems.regularizers import Zero
@@ -39,6 +42,7 @@ class TwinL2OState:
     x: Tensor  # (N, d), the iterate, u and v
     minimizer: States  # of its LSTM, each (N, d/2, hidden_features)
     maximizer: States  # likewise
+    safeguard: FieldSafeguard | None  # where there is one
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,24 @@ class TwinL2O(LearnedOptimizer[TwinL2OState, TwinLSTM]):
     Where nothing is maximized, the two halves of x are two blocks that are minimized over in turn. An iteration costs
     two gradients and two rounds, each of a vector of half the coordinates, which counts as one.
 
+    With a ``safeguard`` nodes whose field does not fall go on with the steps of a handcrafted method
+    (:class:`.FieldSafeguard`). Such a step needs a gradient before u is mixed and the learned one needs one after it. A
+    node needs one of the two; three gradients an iteration are counted.
+
     Attributes:
         zero_preserving: see above.
+        safeguard: the method, "halpern" or "extragradient", or "none".
     """
 
     min_max = True
-    cost = Cost(rounds=2, vectors=2, gradients=2)
+    run_choices: ClassVar[Mapping[str, tuple[str, ...]]] = {"safeguard": get_args(Fallback)}
 
     zero_preserving: bool = field(default=False, kw_only=True)
+    safeguard: Fallback = field(default="none", kw_only=True)
+
+    @property
+    def cost(self) -> Cost:
+        return Cost(rounds=2, vectors=2, gradients=2 if self.safeguard == "none" else 3)
 
     def refusal(self, problem: Problem, network: Network) -> str | None:
         if problem.dim % 2 or (problem.maximized is not None and len({math.prod(s) for s in problem.shapes}) > 1):
@@ -79,16 +93,27 @@ class TwinL2O(LearnedOptimizer[TwinL2OState, TwinLSTM]):
     def init(self, problem: Problem, network: Network, x0: Tensor) -> TwinL2OState:
         require(self, problem, network)
         u, v = x0.chunk(2, dim=1)
-        return TwinL2OState(x0, self.weights.minimizer.initial_states(u), self.weights.maximizer.initial_states(v))
+        minimizer, maximizer = self.weights.minimizer.initial_states(u), self.weights.maximizer.initial_states(v)
+        return TwinL2OState(x0, minimizer, maximizer, FieldSafeguard.first(self.safeguard, problem, x0))
 
     def step(self, problem: Problem, network: Network, state: TwinL2OState) -> TwinL2OState:
-        u, v = state.x.chunk(2, dim=1)
-        own, other = problem.gradient(state.x).chunk(2, dim=1)
+        x, safeguard = state.x, state.safeguard
+        u, v = x.chunk(2, dim=1)
+        field = problem.gradient(x)
+        own, other = field.chunk(2, dim=1)
         move, minimizer = self._move(self.weights.minimizer, own, other, state.minimizer)
-        u = network.mix(u + move)
+        moved_u = u + move
+        if safeguard is not None:
+            safeguard = safeguard.observe(x, field)
+            fallback_u, fallback_v = safeguard.step(problem, x, field).chunk(2, dim=1)
+            moved_u = torch.where(safeguard.fallen, fallback_u, moved_u)
+        u = network.mix(moved_u)
         other, own = problem.gradient(torch.cat([u, v], dim=1)).chunk(2, dim=1)
         move, maximizer = self._move(self.weights.maximizer, own, other, state.maximizer)
-        return TwinL2OState(torch.cat([u, network.mix(v + move)], dim=1), minimizer, maximizer)
+        moved_v = v + move
+        if safeguard is not None:
+            moved_v = torch.where(safeguard.fallen, fallback_v, moved_v)
+        return TwinL2OState(torch.cat([u, network.mix(moved_v)], dim=1), minimizer, maximizer, safeguard)
 
     def _move(self, lstm: StackedLSTM, own: Tensor, other: Tensor, states: States) -> tuple[Tensor, States]:
         """Return how far a player moves, ``(N, d/2)``, and the states after it."""
@@ -106,6 +131,8 @@ class TwinL2OArchitecture(Architecture[TwinLSTM]):
         hidden_features: width of both LSTMs.
         zero_preserving: whether the outputs have no biases and multiply the player's own gradient, so that common
             saddle points are fixed points; a variant of ours.
+        safeguard: the handcrafted steps, "halpern" or "extragradient", that a node takes once its field does not fall;
+            "none" leaves it to the networks. The weights do not depend on it.
     """
 
     name = "twin_l2o"
@@ -115,6 +142,7 @@ class TwinL2OArchitecture(Architecture[TwinLSTM]):
 
     hidden_features: int = 50
     zero_preserving: bool = False
+    safeguard: Fallback = "none"
 
     def build(self) -> TwinLSTM:
         return TwinLSTM(self.hidden_features, output_bias=not self.zero_preserving)
@@ -125,4 +153,4 @@ class TwinL2OArchitecture(Architecture[TwinLSTM]):
             weights.maximizer.make_still()
 
     def algorithm(self, weights: TwinLSTM, name: str | None = None) -> TwinL2O:
-        return TwinL2O(weights, name or self.name, zero_preserving=self.zero_preserving)
+        return TwinL2O(weights, name or self.name, zero_preserving=self.zero_preserving, safeguard=self.safeguard)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -35,9 +35,8 @@ class Differentiable(Problem):
 
     :meth:`from_nodes` builds one. Nodes whose data has equal shapes are evaluated at once, by ``torch.vmap``.
 
-    Nothing is known of f but its derivatives, so that convexity is not assumed, nor checked, and the smoothness
-    constants are estimates. Up to 10 million entries of all Hessians together local solves are by Newton's method
-    (:func:`~gnn_l2o.problems.local_solve.proximal_newton.proximal_newton`), beyond that by prox-gradient steps.
+    Convexity is not assumed, nor checked, and smoothness constants are estimates. Up to 10 million entries of all
+    Hessians together local solves are by Newton's method (:func:`.proximal_newton`), else by prox-gradient steps.
 
     Attributes:
         function: f; called with x in the form of ``layout`` and the arguments of a node.
@@ -79,8 +78,7 @@ class Differentiable(Problem):
             regularizer: r, of all coordinates in one row; by default none.
 
         Raises:
-            InputError: an argument is not as described; f cannot be called with it, returns no number, or is not finite
-                and twice differentiable at ``x0``.
+            InputError: an argument is not as described; f fails, returns no number, or has no derivatives at ``x0``.
         """
         if not callable(function):
             raise InputError(f"f must be a function of x and the data of a node, got {function!r}")
@@ -147,6 +145,10 @@ class Differentiable(Problem):
     @property
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         return self.layout.shapes
+
+    @property
+    def form(self) -> Hashable:
+        return super().form, id(self.function), self.layout
 
     def initial_point(self) -> Tensor:
         return self.initial

@@ -72,6 +72,10 @@ class MinMax(Differentiable):
         slope = self._at_nodes(grad(self._flat), x)
         return torch.where(self.maximized, -slope, slope)
 
+    def payoff(self, x: Tensor) -> Tensor:
+        """Return F(u, v) of every problem: ``(B, d)`` to ``(B,)``."""
+        return self.average(self.loss(self.spread(x))).squeeze(1)
+
     def objective(self, x: Tensor) -> Tensor:
         r"""Return the residual :math:`\|G(x)\|` of every problem: ``(B, d)`` to ``(B,)``."""
         return self.average(self.local_gradient(self.spread(x))).norm(dim=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -119,6 +119,11 @@ class Problem(LocalWork):
             return self.loss(everywhere)[self.batch == problem].mean()
 
         return torch.func.jacrev(torch.func.grad(mean_loss), chunk_size=100)(x[free])
+
+    @property
+    def form(self) -> Hashable:
+        """What problems that are put side by side have in common; where it differs, :meth:`concatenate` refuses."""
+        return type(self), type(self.regularizer), self.dim
 
     @classmethod
     @abstractmethod

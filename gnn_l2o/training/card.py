@@ -97,6 +97,9 @@ def _stages(config: TrainingConfig) -> str:
     if config.teacher is not None:
         header.append("imitation")
         rows = [[*row, f"{s.imitation or 0:g}"] for row, s in zip(rows, config.stages, strict=True)]
+    if any(stage.easiest for stage in config.stages):
+        header.append("easiest share")
+        rows = [[*row, f"{s.easiest or 1:g}"] for row, s in zip(rows, config.stages, strict=True)]
     lines = [header, ["---"] * len(header), *rows]
     table = [f"| {' | '.join(line)} |" for line in lines]
     return "\n".join([table[0], table[1].replace(" ", ""), *table[2:]])

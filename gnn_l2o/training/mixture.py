@@ -17,6 +17,7 @@ from gnn_l2o.learned.architecture import require
 from gnn_l2o.problems import Problem
 from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.imitation import teacher_of
+from gnn_l2o.training.losses import LOSSES
 from gnn_l2o.training.pool import drawn
 
 
@@ -40,6 +41,8 @@ def fitted(config: TrainingConfig) -> TrainingConfig:
         reason = algorithm.refusal(problem, network)
         if reason is not None:
             raise InputError(f"this mixture does not suit a {architecture.name}: {reason}")
+        if not LOSSES[config.loss]().applies(problem):
+            raise InputError(f"loss {config.loss!r} does not apply to a {type(problem).__name__}; expected another one")
         if config.teacher is not None:
             with about(teacher=config.teacher):
                 require(teacher_of(config.teacher, problem), problem, network)

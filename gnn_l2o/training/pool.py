@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Hashable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -15,7 +18,6 @@ from gnn_l2o.data.build import build_problem
 from gnn_l2o.graph.build import build_network, expand
 from gnn_l2o.graph.faults import Faults
 from gnn_l2o.problems import Problem, Stochastic, solve, starts_optimal
-from gnn_l2o.problems.regularizers import Regularizer
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.config import TrainingConfig
 
@@ -42,14 +44,13 @@ class Pool:
         random = np.random.default_rng([config.seed, _STREAM[purpose]])
         cases = expand(config.topology, config.nodes)
         datasets = [plugins.load("dataset", spec) for spec in config.dataset]
-        groups: dict[tuple[type[Problem], type[Regularizer], int], tuple[list[_Source], list[Batch]]] = {}
+        groups: dict[Hashable, tuple[list[_Source], list[Batch]]] = {}
         for _ in range(count):
             dataset = datasets[random.integers(len(datasets))]
             topology, nodes = cases[random.integers(len(cases))]
             source = _Source(dataset, topology, nodes, config.mixing, int(random.integers(2**31)))
             batch = source.draw()
-            kind = (type(batch.problem), type(batch.problem.regularizer), batch.problem.dim)
-            sources, members = groups.setdefault(kind, ([], []))
+            sources, members = groups.setdefault(batch.problem.form, ([], []))
             sources.append(source)
             members.append(batch)
         solved = [
@@ -62,21 +63,45 @@ class Pool:
             for members in solved
         ]
 
-    def batches(self, size: int, random: np.random.Generator | None = None) -> list[Batch]:
-        """Return all problems in batches of at most ``size``.
+    def batches(
+        self, size: int, random: np.random.Generator | None = None, easiest: float | None = None
+    ) -> list[Batch]:
+        """Return problems in batches of at most ``size``.
 
         Args:
             size: of a batch.
             random: draws them and the faults of each batch; without, they stand in their order and have no faults.
+            easiest: the share of each group that is taken, see :class:`.Stage`; by default all.
         """
         batches = []
-        for members in self.groups:
+        for members in self.groups if easiest is None else self._easiest(easiest):
             order = np.arange(len(members)) if random is None else random.permutation(len(members))
             chunks = [order[k : k + size] for k in range(0, len(order), size)]
             batches += [Batch.join([members[k] for k in chunk]) for chunk in chunks]
         if random is None:
             return batches
         return [self._with_faults(batches[k], random) for k in random.permutation(len(batches))]
+
+    def batches_of(self, size: int, easiest: float | None) -> int:
+        """Return how many batches :meth:`batches` returns."""
+        groups = self.groups if easiest is None else self._easiest(easiest)
+        return sum(math.ceil(len(members) / size) for members in groups)
+
+    def _easiest(self, share: float) -> list[list[Batch]]:
+        """Return of each group the share whose mean gradient is smallest at the initial point, in their order."""
+        chosen = []
+        for members, sizes in zip(self.groups, self._initial_gradients, strict=True):
+            count = math.ceil(share * len(members))
+            chosen.append([members[k] for k in sorted(np.argsort(sizes, kind="stable")[:count])])
+        return chosen
+
+    @cached_property
+    def _initial_gradients(self) -> list[list[float]]:
+        """The norm of the mean gradient of every problem at its initial point, of each group."""
+        return [
+            [float(b.problem.average(b.problem.local_gradient(b.x0)).norm()) for b in members]
+            for members in self.groups
+        ]
 
     def _with_faults(self, batch: Batch, random: np.random.Generator) -> Batch:
         """Return a batch whose network has one of the faults of the mixture, drawn at random."""

@@ -35,6 +35,8 @@ class Stage:
         iterations: K, iterations of a batch.
         epochs: passes over the training problems; in a curriculum, at most so many.
         imitation: the probability that a batch is not trained on, but the teacher imitated there; by default 0.
+        easiest: share of the training problems of each kind to which the stage confines itself, those whose mean
+            gradient is smallest at the initial point (Shen et al. 2021 begin with a fifth); by default all.
     """
 
     lr: Annotated[float, Field(gt=0)]
@@ -42,6 +44,7 @@ class Stage:
     iterations: PositiveInt
     epochs: PositiveInt
     imitation: Annotated[float, Field(ge=0, le=1)] | None = None
+    easiest: Annotated[float, Field(gt=0, le=1)] | None = None
 
     def __post_init__(self) -> None:
         if self.iterations % self.truncation_length:

@@ -90,12 +90,11 @@ class TrainingRun(Learner):
     @property
     def total_iterations(self) -> int:
         """Iterations of the optimizer in the whole run."""
-        return sum(s.iterations * s.epochs * self.batches_per_epoch for s in self.config.stages)
+        return sum(s.iterations * s.epochs * self.batches_per_epoch(s) for s in self.config.stages)
 
-    @property
-    def batches_per_epoch(self) -> int:
-        """Batches of all training problems."""
-        return sum(math.ceil(len(g) / self.config.batch_size) for g in self.pool.groups)
+    def batches_per_epoch(self, stage: Stage) -> int:
+        """Batches of an epoch of a stage."""
+        return self.pool.batches_of(self.config.batch_size, stage.easiest)
 
     def run(self) -> None:
         """Train to the end; where that is interrupted (``KeyboardInterrupt``), write a checkpoint first.
@@ -165,7 +164,7 @@ class TrainingRun(Learner):
         progress = self.progress
         # The order follows from the position alone, so that a resumed run goes on with the same batches.
         random = np.random.default_rng([self.config.seed, 3, progress.stage, progress.epoch])
-        batches = self.pool.batches(self.config.batch_size, random)
+        batches = self.pool.batches(self.config.batch_size, random, stage.easiest)
         while progress.batch < len(batches):
             started = time.monotonic()
             progress.losses.append(self._learn_from(batches[progress.batch].to(self.device), stage))

@@ -16,6 +16,7 @@ from gnn_l2o.graph.build import build_network
 from gnn_l2o.learned import L2ODMArchitecture, RNNPropArchitecture
 from gnn_l2o.local_updates import Adam
 from gnn_l2o.training import TrainingConfig
+from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.curriculum import Verdict, next_horizon, verdict
 from gnn_l2o.training.imitation import imitation_loss, teacher_of
 from gnn_l2o.training.losses import LastObjective, LogObjective
@@ -107,6 +108,29 @@ def test_without_patience_every_stage_has_all_its_epochs(tmp_path: Path, monkeyp
     scripted(training, monkeypatch, [5.0, *[9.0] * 4])
     training.run()
     assert [(p.stage, p.epoch) for p in training.progress.curve] == [(1, 1), (1, 2), (2, 1), (2, 2)]
+
+
+def test_a_stage_may_confine_itself_to_the_easiest_problems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stages = (Stage(1e-2, 2, 4, 1, easiest=0.4), Stage(1e-2, 2, 4, 1))
+    training = TrainingRun(dataclasses.replace(CONFIG, stages=stages, batch_size=2), tmp_path)
+    (members,) = training.pool.groups
+    slopes = [float(b.problem.local_gradient(b.x0).mean(dim=0).norm()) for b in members]  # one node each
+    easiest = sorted(slopes)[:3]  # 0.4 of 6, rounded up
+    seen: list[list[float]] = []
+    original = training._train_on
+
+    def note(batch: Batch, stage: Stage) -> float:
+        seen.append([float(row.norm()) for row in batch.problem.local_gradient(batch.x0)])
+        return original(batch, stage)
+
+    monkeypatch.setattr(training, "_train_on", note)
+    training.run()
+    assert sorted(map(len, seen[:2])) == [1, 2] and list(map(len, seen[2:])) == [2, 2, 2]
+    assert sorted(seen[0] + seen[1]) == pytest.approx(easiest)
+    assert sorted(slope for batch in seen[2:] for slope in batch) == pytest.approx(sorted(slopes))
+    assert [training.batches_per_epoch(stage) for stage in stages] == [2, 3]
+    assert training.total_iterations == training.progress.iterations == 20
+    assert "| easiest share |" in (tmp_path / "card.md").read_text()
 
 
 def test_an_interrupted_curriculum_with_imitation_goes_on_to_the_same_weights(

@@ -8,6 +8,7 @@ from gnn_l2o.training.losses.log_objective import LogObjective
 from gnn_l2o.training.losses.log_optimality_gap import LogOptimalityGap
 from gnn_l2o.training.losses.objective import Objective
 from gnn_l2o.training.losses.particles import Particles
+from gnn_l2o.training.losses.payoff_differences import PayoffDifferences
 
 __all__ = [
     "LOSSES",
@@ -20,6 +21,7 @@ __all__ = [
     "MetaLoss",
     "Objective",
     "Particles",
+    "PayoffDifferences",
     "area_above_tolerance",
     "log_spaced",
 ]

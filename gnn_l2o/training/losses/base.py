@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o._utils.registry import Registry
+from gnn_l2o.problems import Problem
 from gnn_l2o.training.batch import Batch
 
 RESOLUTION = 1e-7  # of float32: below it, a relative optimality gap has no meaningful gradient
@@ -64,10 +65,15 @@ class MetaLoss(ABC):
             ``()``.
         """
 
+    def applies(self, problem: Problem) -> bool:
+        """Whether it can be computed on such a problem; by default it can on all. Training refuses a mixture if not."""
+        return True
+
     def optimality_gap(self, batch: Batch, x: Tensor) -> Tensor:
         """Return the relative optimality gap of every problem that training measures: ``(N, d)`` to ``(B,)``.
 
-        By default it is that of the average of the nodes.
+        By default it is that of the average of the nodes. A loss of something else may have other numbers here, in as
+        many columns as it likes, ``(B, k)``; a run in which one exceeds a thousand counts as diverged.
         """
         return batch.relative_optimality_gap(x)
 
