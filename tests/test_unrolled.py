@@ -16,7 +16,7 @@ from gnn_l2o.algorithms.base import spent
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import ARCHITECTURES, load_model, read_architecture
-from gnn_l2o.learned.model import with_run_settings
+from gnn_l2o.learned.model import model_folder, model_recipe, with_run_settings
 from gnn_l2o.learned.unrolled import UNROLLED, Unrolled, UnrolledArchitecture
 from gnn_l2o.learned.unrolled.thresholds import soft_with_support
 from gnn_l2o.limits import RECOVERY
@@ -256,7 +256,8 @@ GATES = {  # NMSE in dB over a set, and as a mean over the signals
 
 @pytest.mark.parametrize("name", GATES)
 def test_released_networks_recover_new_signals(name: str) -> None:
-    network, problem = load_model(name), plugins.load("dataset", "sparse_recovery")(LONE, seed=0)
+    (dataset,) = model_recipe(model_folder(name))["training"]["dataset"]
+    network, problem = load_model(name), plugins.load("dataset", dataset)(LONE, seed=0)
     assert isinstance(network, Unrolled) and isinstance(problem, SparseRecovery)
     network = network.to(dtype=torch.float64)
     given, target = problem.samples_of(512, np.random.default_rng(11))
