@@ -251,6 +251,12 @@ GATES = {  # NMSE in dB over a set, and as a mean over the signals
     "lista_cp": (-14.0, -17.0),
     "glista": (-20.0, -35.0),
     "step_lista": (-7.5, -8.5),
+    "alista_noisy": (-18.0, -20.0),
+    "lista_cpss_noisy": (-19.0, -21.5),
+    "glista_noisy": (-19.0, -21.5),
+    "lista_cpss_ill": (-15.0, -30.0),
+    "glista_ill": (-15.0, -30.0),
+    "lamp_ill": (-15.0, -22.0),
 }
 
 
