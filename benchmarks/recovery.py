@@ -43,7 +43,10 @@ from gnn_l2o.problems.nmse import sample_nmse, set_nmse
 from gnn_l2o.training import LayerwiseConfig
 from gnn_l2o.training.layerwise.samples import Source, estimates
 
-ALONE = ("alista", "step_lista", "lista", "lista_cp", "lista_cpss", "lamp", "lfista", "glista", "alista_512")
+ALONE = (
+    *("alista", "step_lista", "lista", "lista_cp", "lista_cpss", "lamp", "lfista", "glista", "alista_512"),
+    *("alista_noisy", "lista_cpss_noisy", "glista_noisy", "lista_cpss_ill", "glista_ill", "lamp_ill"),
+)
 SMALL, LARGE = "sparse_recovery", "sparse_recovery:features=512,measurements=256"
 SHORT = {"features": "n", "measurements": "m", "condition_number": "kappa"}
 LAYERS, ROUNDS = 16, (60, 128)
