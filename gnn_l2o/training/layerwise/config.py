@@ -84,7 +84,7 @@ class LayerwiseConfig:
         mixing: mixing weights.
         layers: "one_by_one", or "together": the stages train the whole network, all layers from the beginning.
         layer_init: how a new layer is initialized: "previous", as the layer before, which is trained by then, or
-            "classical", as all layers are before training. With matrices the first takes far fewer updates.
+            "classical", as all layers are before training. LISTA-CPSS takes far fewer updates with the first.
         batch_size: signals in a batch.
         validation_problems: signals by which the best weights are chosen.
         validate_every: updates from one validation to the next.
