@@ -5,16 +5,29 @@ the second one the ways to average over the nodes of a ring, and what optimizers
 The NMSE in dB stands in both measures: over the set (LISTA-CPSS, ALISTA, LAMP), and as a mean over the signals
 (Open-L2O). Step size and weight of the optimizers are the best of a grid, by the first measure, on other signals.
 Run it with ``python benchmarks/recovery.py``; it takes minutes.
+
+    python benchmarks/recovery.py --models models/mine alista
+
+prints the first table for these networks alone, released ones or folders of others, beside the classical algorithms.
+
+    python benchmarks/recovery.py --lasso --models models/mine
+
+prints for each network the R of Open-L2O's LASSO benchmark (figure 6) after its last layer, mean(F(x) - F*) / mean(F*),
+on the dataset it was trained on: ``sparse_recovery:features=50,measurements=25`` is the benchmark's, but for signals
+without any entry, which it leaves out.
 """
 
 import argparse
 import dataclasses
 import itertools
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from benchmarks.open_l2o import above_optimum
 from gnn_l2o import plugins
 from gnn_l2o.algorithms.base import Algorithm, spent
 from gnn_l2o.algorithms.driver import Driver
@@ -30,19 +43,23 @@ from gnn_l2o.problems.nmse import sample_nmse, set_nmse
 from gnn_l2o.training import LayerwiseConfig
 from gnn_l2o.training.layerwise.samples import Source, estimates
 
-TRAINED = ("alista", "step_lista", "lista", "lista_cp", "lista_cpss", "lamp", "lfista", "glista", "alista_512")
+ALONE = (
+    *("alista", "step_lista", "lista", "lista_cp", "lista_cpss", "lamp", "lfista", "glista", "alista_512"),
+    *("alista_noisy", "lista_cpss_noisy", "glista_noisy", "lista_cpss_ill", "glista_ill", "lamp_ill"),
+)
 SMALL, LARGE = "sparse_recovery", "sparse_recovery:features=512,measurements=256"
-SIZES = {SMALL: "64 x 128", LARGE: "256 x 512"}
+SHORT = {"features": "n", "measurements": "m", "condition_number": "kappa"}
 LAYERS, ROUNDS = 16, (60, 128)
 STEPS, WEIGHTS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 1.9), (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2)
 TEST, TUNING = 10**6, 2 * 10**6  # the first seeds of signals
 TUNED_ON = 32
+CLASSICAL = 200  # signals of the classical algorithms at most, which take them one by one
 
 
 def row(name: str, more: str, x: Tensor, target: Tensor) -> None:
     """Print a line with the NMSE of estimates in both measures."""
     print(
-        f"{name:36} {more:>18} {float(set_nmse(x, target)):9.1f} {float(sample_nmse(x, target).mean()):9.1f}",
+        f"{name:36} {more:>24} {float(set_nmse(x, target)):9.1f} {float(sample_nmse(x, target).mean()):9.1f}",
         flush=True,
     )
 
@@ -80,30 +97,62 @@ def optimized(algorithm: Algorithm[Any], many: SparseRecovery, network: Network,
     return driver.x
 
 
-def alone(samples: int) -> None:
-    """Print the table of a single node."""
-    print(f"a single node, {LAYERS} layers or iterations\n{'':36} {'dictionary':>18} {'set':>9} {'signals':>9}")
+def described(dataset: str) -> str:
+    """Return what sets a dataset apart, in short."""
+    settings = [setting.split("=") for setting in dataset.partition(":")[2].split(",") if setting]
+    return ", ".join(f"{SHORT.get(name, name)}={value}" for name, value in settings) or "n=128, m=64"
+
+
+def classical(dataset: str, samples: int) -> None:
+    """Print the lines of the classical algorithms."""
     one = build_network("complete", 1)
-    for dataset in SIZES:
-        for name, limit in RECOVERY.items():
-            drivers = []
-            for k in range(min(samples, 200)):
-                problem = problems(dataset, one, TEST + k, 1)
-                drivers.append(Driver(limit, problem, one, problem.initial_point().double()))
-                drivers[-1].advance(LAYERS)
-            target = torch.cat([problems(dataset, one, TEST + k, 1).target for k in range(len(drivers))])
-            row(name, SIZES[dataset], torch.cat([driver.x for driver in drivers]), target)
-    own = [(name, *model_recipe(model_folder(name))["training"]["dataset"]) for name in TRAINED]
-    for name, dataset in [*own, ("alista", LARGE), ("alista_512", SMALL)]:  # the last two, far from what they know
+    drawn = [problems(dataset, one, TEST + k, 1) for k in range(samples)]
+    for name, limit in RECOVERY.items():
+        drivers = [Driver(limit, problem, one, problem.initial_point().double()) for problem in drawn]
+        for driver in drivers:
+            driver.advance(LAYERS)
+        estimate = torch.cat([driver.x for driver in drivers])
+        row(name, described(dataset), estimate, torch.cat([problem.target for problem in drawn]))
+
+
+def alone(models: Sequence[str], samples: int, *, elsewhere: Sequence[tuple[str, str]] = ()) -> None:
+    """Print the table of a single node.
+
+    Args:
+        models: names or folders of networks, each of which runs on the dataset it was trained on.
+        samples: how many signals.
+        elsewhere: networks that run on another dataset, with that.
+    """
+    print(f"a single node, {LAYERS} layers or iterations\n{'':36} {'dataset':>24} {'set':>9} {'signals':>9}")
+    own = [(name, str(model_recipe(model_folder(name))["training"]["dataset"][0])) for name in models]
+    for dataset in dict.fromkeys(dataset for _, dataset in own):
+        classical(dataset, min(samples, CLASSICAL))
+    for name, dataset in [*own, *elsewhere]:
         network = load_model(name)
         assert isinstance(network, Unrolled)
         x, target, _ = unrolled(network, dataset, "complete", 1, samples)
-        row(name, SIZES[dataset], x, target)
+        row(Path(name).name, described(dataset), x, target)
+
+
+def lasso(models: Sequence[str], samples: int) -> None:
+    """Print the distance of networks from the optimal values of the LASSO, relative to these."""
+    one = build_network("complete", 1)
+    for name in models:
+        network = load_model(name)
+        assert isinstance(network, Unrolled)
+        (dataset,) = model_recipe(model_folder(name))["training"]["dataset"]
+        many = problems(dataset, one, TEST, samples).to(dtype=torch.float64)
+        graphs = Network.concatenate([one] * samples)
+        driver = Driver(network.to(dtype=torch.float64), many, graphs, many.initial_point().double())
+        driver.advance(network.depth)
+        distance = above_optimum(many)
+        found, at_zero = distance(driver.x), distance(torch.zeros_like(driver.x))
+        print(f"{Path(name).name:36} {described(dataset):>24} R = {found:.2g}, at x = 0 {at_zero:.4g}", flush=True)
 
 
 def on_a_ring(samples: int, nodes: int) -> None:
     """Print the table of a ring."""
-    print(f"\nring of {nodes} nodes, 64 x 128, noiseless\n{'':36} {'rounds':>18} {'set':>9} {'signals':>9}")
+    print(f"\nring of {nodes} nodes, 64 x 128, noiseless\n{'':36} {'rounds':>24} {'set':>9} {'signals':>9}")
     ring = build_network("ring", nodes)
     settings = [
         "alista:sums=sum",
@@ -148,9 +197,16 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1024, help="signals of the networks (default: 1024)")
     parser.add_argument("--nodes", type=int, default=8, help="of the ring (default: 8)")
     parser.add_argument("--ring", action="store_true", help="the table of the ring only")
+    parser.add_argument("--models", nargs="+", help="names or folders; only the table of a single node, of these")
+    parser.add_argument("--lasso", action="store_true", help="print R of the LASSO for the models, not the NMSE")
     args = parser.parse_args()
+    if args.lasso and not args.models:
+        parser.error("--lasso needs --models")
+    if args.models:
+        (lasso if args.lasso else alone)(args.models, args.samples)
+        return
     if not args.ring:
-        alone(args.samples)
+        alone(ALONE, args.samples, elsewhere=[("alista", LARGE), ("alista_512", SMALL)])  # far from what they know
     on_a_ring(args.samples, args.nodes)
 
 

@@ -190,8 +190,12 @@ class Communication(Knowledge):
     def mix(self, x: Tensor) -> Tensor:
         r"""Return W x, ``(N, d)``, in the robust form :math:`x_i - \sum_j w_{ij} (x_i - x_j)` (He et al. 2024, (35)).
 
-        The rows of W sum to one however w_ij is rounded, so a consensus is left exactly as it is.
+        The rows of W sum to one however w_ij is rounded, so a consensus is left exactly as it is, and so are nodes
+        without neighbours.
         """
+        if not self.totals[1]:  # no links: W is the identity
+            self._count(vectors=1)
+            return x
         (flow,) = self.flows(self._laplacian.to(x.dtype), x)
         return x - flow
 

@@ -168,3 +168,12 @@ def test_facts_told_before_the_first_iteration_are_counted_apart() -> None:
     # Effective self-weights; units; three constant features; the minimum over the graph of the step sizes.
     assert (network.traffic.setup_rounds, network.traffic.setup_numbers) == (3 + 5, 1 + 1 + 3 + 5)
     assert (network.traffic.rounds, network.traffic.vectors, network.traffic.numbers) == (0, 0, 0)
+
+
+def test_nodes_without_neighbours_mix_with_nobody_and_are_counted() -> None:
+    alone = Network.concatenate([Network.from_edges([], 1)] * 3)
+    x = torch.randn(3, 4, requires_grad=True)
+    mixed = alone.mix(x)
+    mixed.square().sum().backward()
+    assert torch.equal(mixed, x) and torch.equal(x.grad, 2 * x)
+    assert (alone.traffic.rounds, alone.traffic.vectors, alone.traffic.numbers) == (1, 1, 0)

@@ -16,7 +16,7 @@ from gnn_l2o.algorithms.base import spent
 from gnn_l2o.algorithms.driver import Driver
 from gnn_l2o.graph.network import Network
 from gnn_l2o.learned import ARCHITECTURES, load_model, read_architecture
-from gnn_l2o.learned.model import with_run_settings
+from gnn_l2o.learned.model import model_folder, model_recipe, with_run_settings
 from gnn_l2o.learned.unrolled import UNROLLED, Unrolled, UnrolledArchitecture
 from gnn_l2o.learned.unrolled.thresholds import soft_with_support
 from gnn_l2o.limits import RECOVERY
@@ -253,12 +253,19 @@ GATES = {  # NMSE in dB over a set, and as a mean over the signals
     "lista_cp": (-14.0, -17.0),
     "glista": (-20.0, -35.0),
     "step_lista": (-7.5, -8.5),
+    "alista_noisy": (-18.0, -20.0),
+    "lista_cpss_noisy": (-19.0, -21.5),
+    "glista_noisy": (-19.0, -21.5),
+    "lista_cpss_ill": (-15.0, -30.0),
+    "glista_ill": (-15.0, -30.0),
+    "lamp_ill": (-15.0, -22.0),
 }
 
 
 @pytest.mark.parametrize("name", GATES)
 def test_released_networks_recover_new_signals(name: str) -> None:
-    network, problem = load_model(name), plugins.load("dataset", "sparse_recovery")(LONE, seed=0)
+    (dataset,) = model_recipe(model_folder(name))["training"]["dataset"]
+    network, problem = load_model(name), plugins.load("dataset", dataset)(LONE, seed=0)
     assert isinstance(network, Unrolled) and isinstance(problem, SparseRecovery)
     network = network.to(dtype=torch.float64)
     given, target = problem.samples_of(512, np.random.default_rng(11))

@@ -48,11 +48,17 @@ def cases() -> Iterator[tuple[str, Problem, Network]]:
     labels = (small[1] > 0).astype(float)
     yield "logistic_star", Logistic.from_nodes(list(small[0]), list(labels), L1(0.01)), star
     random = np.random.default_rng(5)
-    matrix, signal = draw_dictionary(64, 128, np.random.default_rng([0, 1])), SparseSignal()  # those of the dataset
-    target, b = signal.draw(matrix, 1, np.random.default_rng(6))
-    yield "recovery_ring", SparseRecovery.of(matrix, b[0], target[0], 10, L1(0.005), signal=signal), ring
+    yield "recovery_ring", sparse_recovery(None), ring
+    yield "recovery_ill", sparse_recovery(50.0), ring
     shards = [(random.standard_normal((12, 6)), random.integers(3, size=12)) for _ in range(6)]
     yield "mlp_star", NeuralNetwork.from_nodes(double_mlp(), torch.nn.functional.cross_entropy, shards), star
+
+
+def sparse_recovery(condition_number: float | None) -> SparseRecovery:
+    """A signal over ten nodes, measured with a dictionary of the dataset, to which weights are bound."""
+    matrix, signal = draw_dictionary(64, 128, np.random.default_rng([0, 1]), condition_number), SparseSignal()
+    target, b = signal.draw(matrix, 1, np.random.default_rng(6))
+    return SparseRecovery.of(matrix, b[0], target[0], 10, L1(0.005), signal=signal)
 
 
 def double_mlp() -> torch.nn.Module:

@@ -76,11 +76,35 @@ def test_a_stage_without_progress_ends_early(tmp_path: Path) -> None:
     assert run.progress.updates < run.total_iterations == run.progress.iterations
 
 
-class Interrupted(Exception):
-    pass
+def test_a_layer_is_initialized_as_the_trained_one_before(tmp_path: Path) -> None:
+    begun: dict[str, dict[int, torch.Tensor]] = {"previous": {}, "classical": {}}
+    for how, seen in begun.items():
+
+        def keep(run: LayerwiseRun, seen: dict[int, torch.Tensor] = seen) -> None:
+            if run.progress.updates in (18, 19):  # the first layer is trained; the second one has had an update
+                seen[run.progress.updates] = run.weights.layers[run.progress.updates - 18].weight.detach().clone()
+
+        LayerwiseRun(config_of("lista_cp", layer_init=how), tmp_path / how, report=keep).run()
+    assert torch.equal(begun["previous"][18], begun["classical"][18])
+    trained, update = begun["previous"][18], 1.001 * STAGES[0].lr  # of Adam, the first one, of an entry
+    assert (begun["previous"][19] - trained).abs().max() <= update
+    assert (begun["classical"][19] - trained).abs().max() > 3 * update
 
 
-@pytest.mark.parametrize(("kind", "after"), [("alista", 7), ("alista", 12), ("lista", 20)])
+def test_stages_of_the_last_layer_alone_are_left_out_before(tmp_path: Path) -> None:
+    last = LayerStage("all", 1e-3, 5, last_layer_only=True)
+    config = config_of(stages=(STAGES[0], last))
+    assert config.schedule == ((0, STAGES[0]), (1, STAGES[0]), (2, STAGES[0]), (2, last))
+    assert config_of(layers="together", stages=(STAGES[0], last)).schedule == ((2, STAGES[0]), (2, last))
+    run = LayerwiseRun(config, tmp_path)
+    run.run()
+    assert run.progress.updates == run.total_iterations == 3 * 12 + 5
+    assert [point.epoch for point in run.progress.curve] == [*range(1, 5), *range(1, 5), *range(1, 7)]
+    assert [point.stage for point in run.progress.curve] == 4 * [1] + 4 * [2] + 6 * [3]
+    assert "| all, last layer alone | 0.001 | 5 | - |" in (tmp_path / "card.md").read_text()
+
+
+@pytest.mark.parametrize(("kind", "after"), [("alista", 7), ("alista", 12), ("alista", 18), ("lista", 20)])
 def test_a_resumed_training_gives_the_same_weights(kind: str, after: int, tmp_path: Path) -> None:
     whole = LayerwiseRun(config_of(kind), tmp_path / "whole")
     whole.run()

@@ -33,6 +33,14 @@ class Layers(nn.Module, Generic[Layer]):
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)  # type: ignore[arg-type]  # as above
 
+    @torch.no_grad()
+    def copy_previous(self, layer: int) -> None:
+        """Set the parameters of a layer to those of the layer before; what that one does not have stays as it is."""
+        before = dict(self.layers[layer - 1].named_parameters())
+        for name, parameter in self.layers[layer].named_parameters():
+            if name in before:
+                parameter.copy_(before[name])
+
     def new_parameters(self, layer: int) -> list[nn.Parameter]:
         """Return the parameters that come in with a layer; with the first one, the shared ones too."""
         return [*self.layers[layer].parameters(), *(self.shared.parameters() if layer == 0 else ())]

@@ -24,7 +24,12 @@ def write_card(run: LayerwiseRun) -> None:
     """Write ``card.md``: how the network was trained, and its accuracy on new signals in both measures."""
     config, progress, architecture = run.config, run.progress, run.config.architecture
     parameters = sum(p.numel() for p in run.weights.parameters())
-    stages = "\n".join(f"| {s.parameters} | {s.lr:g} | {s.updates} | {s.patience or '-'} |" for s in config.stages)
+    stages = "\n".join(
+        f"| {s.parameters}{', last layer alone' * s.last_layer_only} | {s.lr:g} | {s.updates} | {s.patience or '-'} |"
+        for s in config.stages
+    )
+    copied = config.layers == "one_by_one" and config.layer_init == "previous"
+    begun = ", each initialized as the one before" * copied
     what = f"An unrolled network: {architecture.description} ({parameters:,} weights). {architecture.scope}"
     over_set, of_samples = accuracy(run)
     graph = "a single node" if config.nodes == (1,) else f"`{config.topology[0]}` with {config.nodes[0]} nodes"
@@ -42,7 +47,7 @@ def write_card(run: LayerwiseRun) -> None:
 |---|---|
 | signals | new ones in every batch of {config.batch_size}, of `{config.dataset[0]}` |
 | graph | {graph} |
-| layers | {architecture.depth}, trained {config.layers.replace("_", " ")} |
+| layers | {architecture.depth}, trained {config.layers.replace("_", " ")}{begun} |
 | seed | {config.seed} |
 | time | {datetime.timedelta(seconds=round(progress.seconds))} on {torch.get_num_threads()} CPU threads |
 | updates | {progress.updates} |

@@ -12,7 +12,8 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from gnn_l2o._utils.errors import InputError, unknown
 from gnn_l2o.learned import read_architecture
-from gnn_l2o.learned.unrolled import ALISTAArchitecture, UnrolledArchitecture
+from gnn_l2o.learned.unrolled import UnrolledArchitecture
+from gnn_l2o.learned.unrolled.architecture import BoundArchitecture
 from gnn_l2o.training.settings import AsTuple, PositiveInt, settings
 
 
@@ -26,12 +27,14 @@ class LayerStage:
         updates: how many at most.
         patience: updates after which the stage ends if the validation value was not improved on; by default it never
             ends early.
+        last_layer_only: whether the layers before the last one go without this stage.
     """
 
     parameters: Literal["new", "all"]
     lr: Annotated[float, Field(gt=0)]
     updates: PositiveInt
     patience: PositiveInt | None = None
+    last_layer_only: bool = False
 
     @classmethod
     def from_dict(cls, values: Any) -> Any:
@@ -45,7 +48,13 @@ class LayerStage:
 
 SCALAR_STAGES = (LayerStage("new", 5e-3, 100), LayerStage("all", 1e-3, 50), LayerStage("all", 1e-4, 20))
 """For networks of a few numbers a layer, which tolerate large rates."""
-MATRIX_STAGES = (LayerStage("new", 2e-3, 250), LayerStage("all", 5e-4, 150), LayerStage("all", 1e-4, 50))
+MATRIX_STAGES = (
+    LayerStage("new", 2e-3, 50),
+    LayerStage("all", 5e-4, 50),
+    LayerStage("all", 1e-4, 50),
+    LayerStage("all", 1e-4, 150, last_layer_only=True),
+    LayerStage("all", 2e-5, 100, last_layer_only=True),
+)
 """For networks with matrices."""
 
 
@@ -57,7 +66,7 @@ def _architecture(value: Any) -> UnrolledArchitecture:
 
 
 def _stages(settled: dict[str, Any]) -> tuple[LayerStage, ...]:
-    return SCALAR_STAGES if isinstance(settled["architecture"], ALISTAArchitecture) else MATRIX_STAGES
+    return MATRIX_STAGES if isinstance(settled["architecture"], BoundArchitecture) else SCALAR_STAGES
 
 
 @settings("training setting")
@@ -74,13 +83,15 @@ class LayerwiseConfig:
         nodes: its size, one.
         mixing: mixing weights.
         layers: "one_by_one", or "together": the stages train the whole network, all layers from the beginning.
+        layer_init: how a new layer is initialized: "previous", as the layer before, which is trained by then, or
+            "classical", as all layers are before training. LISTA-CPSS takes far fewer updates with the first.
         batch_size: signals in a batch.
         validation_problems: signals by which the best weights are chosen.
         validate_every: updates from one validation to the next.
         clip: bound on the norm of the gradient of an update.
         precision: of the computation, "single" or "double".
         seed: of everything that is drawn.
-        stages: of every layer, in their order.
+        stages: of every layer, in their order; those with ``last_layer_only`` of the last one alone.
 
     Raises:
         InputError: a setting is unknown, missing, of the wrong type or out of bounds.
@@ -92,15 +103,23 @@ class LayerwiseConfig:
     nodes: Annotated[tuple[PositiveInt, ...], AsTuple, Field(min_length=1, max_length=1)] = (1,)
     mixing: str = "metropolis"
     layers: Literal["one_by_one", "together"] = "one_by_one"
-    batch_size: PositiveInt = 128
+    layer_init: Literal["previous", "classical"] = "previous"
+    batch_size: PositiveInt = 64
     validation_problems: PositiveInt = 1024
-    validate_every: PositiveInt = 25
+    validate_every: PositiveInt = 50
     clip: Annotated[float, Field(gt=0, allow_inf_nan=True)] = float("inf")
     precision: Literal["single", "double"] = "single"
     seed: Annotated[int, Field(ge=0, lt=10**18)] = 0
     stages: Annotated[
         tuple[Annotated[LayerStage, BeforeValidator(LayerStage.from_dict)], ...], AsTuple, Field(min_length=1)
     ] = Field(default_factory=_stages)
+
+    @property
+    def schedule(self) -> tuple[tuple[int, LayerStage], ...]:
+        """The stages of all layers in the order in which they are trained, each with its layer, counted from 0."""
+        last = self.architecture.depth - 1
+        layers = [last] if self.layers == "together" else range(last + 1)
+        return tuple((k, stage) for k in layers for stage in self.stages if k == last or not stage.last_layer_only)
 
     @property
     def dtype(self) -> torch.dtype:
@@ -112,7 +131,7 @@ class LayerwiseConfig:
         training = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         architecture, stages = training.pop("architecture").to_dict(), training.pop("stages")
         training = {k: list(v) if isinstance(v, tuple) else v for k, v in training.items()}
-        tables = [{k: v for k, v in dataclasses.asdict(stage).items() if v is not None} for stage in stages]
+        tables = [{k: v for k, v in dataclasses.asdict(stage).items() if v not in (None, False)} for stage in stages]
         return {"architecture": architecture, "training": {**training, "stages": tables}}
 
     @classmethod

@@ -78,26 +78,19 @@ class LayerwiseRun:
         self._last_checkpoint = time.monotonic()
 
     @property
-    def layers(self) -> list[int]:
-        """The layers whose estimates are trained, in their order."""
-        depth = len(self.weights)
-        return [depth - 1] if self.config.layers == "together" else list(range(depth))
-
-    @property
     def total_stages(self) -> int:
         """Stages of all layers."""
-        return len(self.layers) * len(self.config.stages)
+        return len(self.config.schedule)
 
     @property
     def total_iterations(self) -> int:
         """Updates of the whole run, at most."""
-        return len(self.layers) * sum(stage.updates for stage in self.config.stages)
+        return sum(stage.updates for _, stage in self.config.schedule)
 
     @property
     def _position(self) -> tuple[int, LayerStage]:
         """The layer and its stage that are trained next."""
-        layer, stage = divmod(self.progress.stage, len(self.config.stages))
-        return self.layers[layer], self.config.stages[stage]
+        return self.config.schedule[self.progress.stage]
 
     def run(self) -> None:
         """Train to the end; where that is interrupted (``KeyboardInterrupt``), write a checkpoint first.
@@ -122,6 +115,8 @@ class LayerwiseRun:
         layer, stage = self._position
         progress = self.progress
         if progress.batch == 0:
+            if self._is_new(layer) and self.config.layer_init == "previous":
+                self.weights.copy_previous(layer)
             progress.best, progress.failures, progress.rollbacks = self._validate(layer), 0, 0
             self.best_weights = _copy_of(self.weights)
             self.optimizer = self._optimizer()
@@ -140,6 +135,11 @@ class LayerwiseRun:
             if time.monotonic() - self._last_checkpoint > self.checkpoint_seconds:
                 self.save_checkpoint()
         self._finish_stage(layer)
+
+    def _is_new(self, layer: int) -> bool:
+        """Whether the stage is the first one of a layer that comes after a trained one."""
+        stage = self.progress.stage
+        return stage > 0 and self.config.schedule[stage - 1][0] != layer
 
     def _update(self, layer: int, stage: LayerStage) -> float:
         """Take one step of Adam on new signals; return the loss of a signal."""
@@ -218,13 +218,12 @@ class LayerwiseRun:
         progress.losses = []
 
     def _finish_stage(self, layer: int) -> None:
-        """Return to the best weights of the stage, and write them."""
+        """Return to the best weights of the stage, and write them where it is the last one of its layer."""
         progress = self.progress
         self.weights.load_state_dict(self.best_weights)
-        skipped = self.config.stages[progress.stage % len(self.config.stages)].updates - progress.batch
-        progress.iterations += skipped  # so that they add up to the total
+        progress.iterations += self._position[1].updates - progress.batch  # so that they add up to the total
         progress.stage, progress.batch, progress.failures, progress.losses = progress.stage + 1, 0, 0, []
-        if progress.stage % len(self.config.stages) == 0:
+        if progress.stage == self.total_stages or self._position[0] != layer:
             progress.epoch = 0
             save_weights(self.folder, self.weights, self.config.architecture)
             write_curve(self.folder, progress.curve, self.network.validation_label)
