@@ -217,6 +217,8 @@ class Communication(Knowledge):
         """
         self._count(vectors=1)
         (values,) = self._with_neighbours(z)
+        if not self.edge_index.size(1):  # nodes alone, as in a batch of centralized problems
+            return (torch.zeros_like(z),) * (laplacians.size(0) // self.num_nodes)
         return torch.split(laplacians @ (values - self._origin(z)), self.num_nodes)
 
     def _origin(self, z: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from gnn_l2o.training.losses.area import Area
 from gnn_l2o.training.losses.base import LOSSES, RESOLUTION, MetaLoss, log_spaced
 from gnn_l2o.training.losses.last_objective import LastObjective
 from gnn_l2o.training.losses.log_area import LogArea, area_above_tolerance
+from gnn_l2o.training.losses.log_mean import LogMean
 from gnn_l2o.training.losses.log_objective import LogObjective
 from gnn_l2o.training.losses.log_optimality_gap import LogOptimalityGap
 from gnn_l2o.training.losses.objective import Objective
@@ -15,6 +16,7 @@ __all__ = [
     "Area",
     "LastObjective",
     "LogArea",
+    "LogMean",
     "LogObjective",
     "LogOptimalityGap",
     "MetaLoss",
