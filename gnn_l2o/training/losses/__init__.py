@@ -1,7 +1,7 @@
 """What training minimizes: one class a loss, by name in :data:`LOSSES`."""
 
 from gnn_l2o.training.losses.area import Area
-from gnn_l2o.training.losses.base import LOSSES, RESOLUTION, MetaLoss, log_spaced
+from gnn_l2o.training.losses.base import LOSSES, RESOLUTION, MetaLoss, log_spaced, square_spaced
 from gnn_l2o.training.losses.last_objective import LastObjective
 from gnn_l2o.training.losses.log_area import LogArea, area_above_tolerance
 from gnn_l2o.training.losses.log_mean import LogMean
@@ -24,4 +24,5 @@ __all__ = [
     "Particles",
     "area_above_tolerance",
     "log_spaced",
+    "square_spaced",
 ]
