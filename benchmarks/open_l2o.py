@@ -13,6 +13,7 @@ themselves at the last iteration that is shown.
 
 Swarm: mean over Rastrigin functions of min_i f(x_i), particles on a graph from points of their own, beside as many
 independent runs of gradient descent and Adam from these points, with steps chosen in the same way.
+A model that was chosen on some problems is measured on others, by --first_seed.
 Ring: medians of the relative optimality gap over a ring of ten nodes after 1,000 iterations, with both wrappers.
 Games: medians of the residual relative to that of the start, at the average of the nodes, without and with safeguards,
 beside methods with steps chosen in the same way, for each network by the median.
@@ -41,7 +42,7 @@ from gnn_l2o.learned.local_update import WRAPPERS
 from gnn_l2o.local_updates import Adam
 from gnn_l2o.problems import Problem, solve
 
-FIRST_SEED = 10**6  # of the problems here; training draws its own at random below 2^31
+FIRST_SEED = 10**6  # of the problems here, where no other is given; training draws its own at random below 2^31
 CHECKPOINTS = (16, 100, 1000)
 STEPS = np.geomspace(1e-3, 1.0, 13)  # of Adam, in units of x
 PARTS = np.geomspace(0.1, 2.0, 9)  # of gradient descent, in units of 1/L
@@ -78,11 +79,11 @@ KINDS: dict[str, tuple[str, Callable[[Problem], Measure]]] = {
 }
 
 
-def draw(spec: str, problems: int, topology: str, nodes: int) -> tuple[Problem, Network]:
+def draw(spec: str, seeds: range, topology: str, nodes: int) -> tuple[Problem, Network]:
     """Return problems side by side, and their networks."""
     network, dataset = build_network(topology, nodes), plugins.load("dataset", spec)
-    many: list[Any] = [dataset(network, seed=FIRST_SEED + k) for k in range(problems)]
-    return type(many[0]).concatenate(many), Network.concatenate([network] * problems)
+    many: list[Any] = [dataset(network, seed=seed) for seed in seeds]
+    return type(many[0]).concatenate(many), Network.concatenate([network] * len(seeds))
 
 
 def run(algorithm: Algorithm[Any], problem: Problem, network: Network, measure: Measure) -> list[float]:
@@ -115,7 +116,7 @@ def tuned(problem: Problem, network: Network, measure: Measure) -> dict[str, lis
 def at_one_node(models: Models, arguments: argparse.Namespace) -> None:
     """Measure centralized optimizers."""
     for label, (spec, kind) in KINDS.items():
-        problem, network = draw(spec, arguments.problems, "path", 1)
+        problem, network = draw(spec, arguments.seeds, "path", 1)
         measure = kind(problem)
         rows = {name: run(model, problem, network, measure) for name, model in models.items()}
         show(label, measure, problem, rows | tuned(problem, network, measure))
@@ -125,7 +126,7 @@ def swarm(models: Models, arguments: argparse.Namespace) -> None:
     """Measure swarms beside independent runs from the same points, which no graph joins."""
     spec, particles, rows = "rastrigin:features=2,shared=true", arguments.particles, {}
     for topology in arguments.topology:
-        problem, network = draw(spec, arguments.problems, topology, particles)
+        problem, network = draw(spec, arguments.seeds, topology, particles)
         for name, model in models.items():
             rows[f"{name}, {topology}"] = run(model, problem, network, best_of_each(problem))
     measure, apart = best_of_each(problem), Network.concatenate([build_network("path", 1)] * problem.num_nodes)
@@ -135,7 +136,7 @@ def swarm(models: Models, arguments: argparse.Namespace) -> None:
 def ring(models: Models, arguments: argparse.Namespace) -> None:
     """Measure optimizers that were trained at one node over a ring of ten."""
     for spec in ("quadratic", "lasso_benchmark"):
-        problem, network = draw(spec, arguments.problems, "ring", 10)
+        problem, network = draw(spec, arguments.seeds, "ring", 10)
         optimum = solve(problem).value
         start = problem.objective(problem.average(problem.initial_point().double()))
         print(f"{spec}, ring of ten, after {CHECKPOINTS[-1]} iterations")
@@ -151,7 +152,7 @@ def ring(models: Models, arguments: argparse.Namespace) -> None:
 def games(models: Models, arguments: argparse.Namespace) -> None:
     """Measure optimizers of min-max problems, without and with safeguards, over all networks side by side."""
     for spec in GAMES:
-        drawn = [draw(spec, arguments.problems, topology, nodes) for topology, nodes in NETWORKS]
+        drawn = [draw(spec, arguments.seeds, topology, nodes) for topology, nodes in NETWORKS]
         problem = type(drawn[0][0]).concatenate([p for p, _ in drawn])
         network = Network.concatenate([n for _, n in drawn])
         print(f"{spec}: after {CHECKPOINTS[-2:]} iterations, {', '.join(f'{t} of {n}' for t, n in NETWORKS)}")
@@ -212,9 +213,13 @@ def main() -> None:
     parser.add_argument("--part", choices=PARTS_OF_THE_PAGE, default="one_node", help="what is measured")
     parser.add_argument("--models", nargs="+", default=["rnnprop", "l2o_dm"], metavar="NAME", help="models or folders")
     parser.add_argument("--problems", type=int, default=256, metavar="N", help="of each kind (default: 256)")
+    parser.add_argument(
+        "--first_seed", type=int, default=FIRST_SEED, metavar="N", help=f"of the problems (default: {FIRST_SEED})"
+    )
     parser.add_argument("--topology", nargs="+", default=["complete"], metavar="NAME", help="of swarms")
     parser.add_argument("--particles", type=int, default=4, metavar="N", help="of a swarm (default: 4)")
     arguments = parser.parse_args()
+    arguments.seeds = range(arguments.first_seed, arguments.first_seed + arguments.problems)
     models = {str(name): load_model(name).to(dtype=torch.float64) for name in arguments.models}
     PARTS_OF_THE_PAGE[arguments.part](models, arguments)
 

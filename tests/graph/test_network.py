@@ -90,6 +90,16 @@ def test_flows_are_weighted_sums_of_differences(graph: nx.Graph) -> None:
     assert torch.equal(agreed[0], torch.zeros_like(z))
 
 
+def test_nodes_alone_keep_what_they_have_and_their_rounds_are_counted() -> None:
+    network = Network.concatenate([Network.from_networkx(nx.empty_graph(1))] * 3)
+    x = torch.randn(3, 2, requires_grad=True)
+    mixed = network.mix(x)
+    assert torch.equal(mixed, x) and torch.equal(torch.autograd.grad(mixed.sum(), x)[0], torch.ones_like(x))
+    flows = network.flows(network.laplacians(torch.ones(0, 1), torch.ones(0, 1)), x)
+    assert len(flows) == 2 and all(torch.equal(flow, torch.zeros_like(x)) for flow in flows)
+    assert network.traffic.rounds == network.traffic.vectors == 2
+
+
 @every_graph
 def test_differences_and_collect_are_loops_over_the_edges(graph: nx.Graph) -> None:
     network = Network.from_networkx(graph)

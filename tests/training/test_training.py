@@ -40,7 +40,15 @@ from gnn_l2o.training.card import write_card
 from gnn_l2o.training.checkpoint import Checkpoint
 from gnn_l2o.training.curve import CurvePoint, _draw, write_curve
 from gnn_l2o.training.denormals import denormals_are_flushed
-from gnn_l2o.training.losses import RESOLUTION, Area, LogArea, LogOptimalityGap, Objective, area_above_tolerance
+from gnn_l2o.training.losses import (
+    RESOLUTION,
+    Area,
+    LogArea,
+    LogMean,
+    LogOptimalityGap,
+    Objective,
+    area_above_tolerance,
+)
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Pool
 from gnn_l2o.training.pretrained import weights_fingerprint
@@ -314,6 +322,15 @@ def test_the_losses():
     torch.testing.assert_close(LogArea().segment_loss(batch, range(1, 4), found), torch.log(1 + 6 * area))
 
 
+def test_the_logarithm_of_means_is_decided_by_the_problem_with_most_left():
+    # By hand: means 0.5 and 0.05 over the problems, of which the second is solved; a negative gap is rounding.
+    found = {1: torch.tensor([1.0, 0.0], dtype=torch.float64), 9: torch.tensor([0.1, -1e-9], dtype=torch.float64)}
+    expected = (math.log(0.5 + RESOLUTION) + math.log(0.05 + RESOLUTION)) / 2
+    assert float(LogMean().segment_loss(None, range(1, 10), found)) == pytest.approx(expected, rel=1e-12)
+    values = LogMean().validation_values(range(1, 10), found)
+    assert values.tolist() == pytest.approx([math.log10(0.5 + RESOLUTION), math.log10(0.05 + RESOLUTION)], rel=1e-12)
+
+
 def test_the_area_above_the_tolerance_is_a_sum_over_iterations():
     curve = {k: torch.tensor([10 ** (-k / 4), 1.0], dtype=torch.float64) for k in range(1, 41)}
     heights = np.log10(1 + np.array([[10 ** (-k / 4), 1.0] for k in range(1, 41)]) / 1e-5)
@@ -400,6 +417,7 @@ def test_every_loss_measures_and_judges():
         "last_objective",
         "log_area",
         "log_gap",
+        "log_mean",
         "log_objective",
         "objective",
         "particles",

@@ -117,3 +117,13 @@ def log_spaced(iterations: int) -> list[int]:
         chosen.append(k)
         k = max(k + 1, round(k * 7 / 6))
     return [*chosen, iterations]
+
+
+def square_spaced(iterations: int) -> list[int]:
+    """Return at most 32 iterations from 1 to ``iterations``, which grow like squares: a third lies in the first tenth.
+
+    Example:
+        >>> square_spaced(1000)[-3:]
+        [879, 938, 1000]
+    """
+    return sorted({max(1, round(iterations * (k / 32) ** 2)) for k in range(1, 33)})

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from gnn_l2o.training.batch import Batch
-from gnn_l2o.training.losses.base import LOSSES, MetaLoss
+from gnn_l2o.training.losses.base import LOSSES, MetaLoss, square_spaced
 
 TOLERANCE = 1e-5  # the relative optimality gap that should be reached soon
 
@@ -26,8 +26,7 @@ class LogArea(MetaLoss):
         return (1 + area_above_tolerance(segment, optimality_gaps)).log().mean()
 
     def measured_iterations(self, iterations: int) -> list[int]:
-        # At most 32, which grow like squares, as some problems are solved after twenty iterations.
-        return sorted({max(1, round(iterations * (k / 32) ** 2)) for k in range(1, 33)})
+        return square_spaced(iterations)  # as some problems are solved after twenty iterations
 
     def validation_values(self, run: range, optimality_gaps: Mapping[int, Tensor]) -> Tensor:
         return (1 + area_above_tolerance(run, optimality_gaps)).log10()
