@@ -72,7 +72,8 @@ def test_help_shows_every_setting_with_its_default(capsys):
         "(default: 100 for base_rules; 20 for generic_l2o, l2o_dm, l2o_swarm, per_node, rnnprop; "
         "16 for local_milodo, matrix_milodo, milodo; 50 for twin_l2o)",
         "(default: no for milodo)",
-        "Losses: area, last_objective, log_area, log_gap, log_mean, log_objective, objective, particles, payoff_differences.",
+        "Losses: area, last_objective, log_area, log_gap, log_mean, log_objective, objective, particles, "
+        "payoff_differences.",
     ):
         assert text in printed
     assert "None" not in printed and ":class:" not in printed and "--cycle" not in printed

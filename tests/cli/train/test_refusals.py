@@ -26,7 +26,8 @@ from tests.cli.train.arguments import refused
         (
             ["--loss", "gap"],
             "unknown loss 'gap'; did you mean 'log_gap'? "
-            "(known: area, last_objective, log_area, log_gap, log_mean, log_objective, objective, particles, payoff_differences)",
+            "(known: area, last_objective, log_area, log_gap, log_mean, log_objective, objective, particles, "
+            "payoff_differences)",
         ),
         (
             ["--chebyshev_steps", "3"],
