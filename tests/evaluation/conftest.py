@@ -6,7 +6,7 @@ from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.evaluation import Results, Run, Trace
 from gnn_l2o.evaluation.front import FAMILY
 from gnn_l2o.evaluation.overview import Entry, entries
-from tests.evaluation import small_overview
+from tests.evaluation import small_overview, small_page
 from tests.evaluation.small_cases import PATH, RING, STAR
 from tests.evaluation.small_overview import add
 from tests.evaluation.small_results import empty, made_up
@@ -92,3 +92,14 @@ def compared() -> Results:
         found.runs += [made_up("prox_dgd", k, dgd, diverged=dgd is None), made_up("prox_ed", k, ed, cost=2)]
         found.runs.append(made_up("ours", k, ours))
     return found
+
+
+@pytest.fixture(scope="session")
+def evaluated_once() -> Results:
+    return small_page.results()
+
+
+@pytest.fixture
+def evaluated(evaluated_once: Results) -> Results:
+    """Results to show on a page, which a test may change."""
+    return Results(**{name: value for name, value in vars(evaluated_once).items() if not name.startswith("_")})
