@@ -6,9 +6,10 @@ from gnn_l2o.algorithms.base import Cost
 from gnn_l2o.evaluation import Results, Run, Trace
 from gnn_l2o.evaluation.front import FAMILY
 from gnn_l2o.evaluation.overview import Entry, entries
-from tests.evaluation import small_overview
+from tests.evaluation import small_overview, small_page
 from tests.evaluation.small_cases import PATH, RING, STAR
 from tests.evaluation.small_overview import add
+from tests.evaluation.small_results import empty, made_up
 
 
 def made(
@@ -81,3 +82,24 @@ def found() -> list[Entry]:
     horizon = small_overview.results(handcrafted=[])
     add(horizon, RING, "ours", [5, -10])
     return [*entries(small, "small"), *entries(large, "large"), *entries(horizon, "horizon")]
+
+
+@pytest.fixture
+def compared() -> Results:
+    """A model, Prox-ED and Prox-DGD on three instances; the model arrives on two, and one run diverges."""
+    found = empty(["ours"], ["prox_dgd", "prox_ed"])
+    for k, (ours, ed, dgd) in enumerate([(100, 400, 900), (120, 300, 800), (None, 500, None)]):
+        found.runs += [made_up("prox_dgd", k, dgd, diverged=dgd is None), made_up("prox_ed", k, ed, cost=2)]
+        found.runs.append(made_up("ours", k, ours))
+    return found
+
+
+@pytest.fixture(scope="session")
+def evaluated_once() -> Results:
+    return small_page.results()
+
+
+@pytest.fixture
+def evaluated(evaluated_once: Results) -> Results:
+    """Results to show on a page, which a test may change."""
+    return Results(**{name: value for name, value in vars(evaluated_once).items() if not name.startswith("_")})

@@ -16,7 +16,7 @@ from gnn_l2o.evaluation.tuning import Tuning
 from gnn_l2o.evaluation.tuning_cache import tune_or_recall
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import ProxDGD, ProxED
-from tests.evaluation.small_tuning import instance
+from tests.evaluation.small_instances import instance
 
 
 def test_what_was_tuned_is_recalled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

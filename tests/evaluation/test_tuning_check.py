@@ -12,7 +12,8 @@ from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import ProxED
 from gnn_l2o.handcrafted.prox_ed import ProxEDState
 from gnn_l2o.problems import Problem
-from tests.evaluation.small_tuning import INF, instance, run_alone, traced
+from tests.evaluation.small_instances import instance, traced
+from tests.evaluation.small_tuning import INF, run_alone
 
 
 @dataclass(frozen=True, eq=False)

@@ -15,7 +15,8 @@ from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import ProxDGD, ProxED
 from gnn_l2o.handcrafted.prox_ed import ProxEDState
 from gnn_l2o.problems import Problem
-from tests.evaluation.small_tuning import INF, instance, run_alone, trial
+from tests.evaluation.small_instances import instance
+from tests.evaluation.small_tuning import INF, run_alone, trial
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,9 +8,6 @@ PROJECT = Path(__file__).parents[2]
 FOLDERS = ("gnn_l2o", "tests", "topologies", "datasets", "benchmarks", "examples", "docs/_ext")
 LINES = 300
 NOT_YET_SPLIT = {
-    "tests/evaluation/test_evaluation.py",
-    "tests/evaluation/test_presets.py",
-    "tests/evaluation/test_report_page.py",
     "tests/learned/test_l2o_scale.py",
     "tests/learned/test_learned_local_updates.py",
     "tests/learned/test_unrolled.py",

@@ -6,11 +6,8 @@ from gnn_l2o.learned import MiLoDoArchitecture, save_weights
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Work in an empty folder, since evaluations write into the present one."""
-    folder = tmp_path_factory.mktemp("elsewhere")
-    monkeypatch.chdir(folder)
-    return folder
+def away_from_here(elsewhere: Path) -> None:
+    """Let every test work elsewhere."""
 
 
 @pytest.fixture
