@@ -51,7 +51,10 @@ def upgraded(content: dict[str, Any]) -> dict[str, Any]:
         content = {**content, **renamed, "methods": {}, "metrics": {}, "schema": 4}
     if content["schema"] == 4:
         content = {"redrawn": [], **content, "schema": 5}
-    metrics = {name: {"aggregate": "median", **description} for name, description in content["metrics"].items()}
+    metrics = {
+        name: description if "aggregate" in description else {**description, "aggregate": "median"}
+        for name, description in content["metrics"].items()
+    }
     return {"networks": [], "published": [], **content, "metrics": metrics}
 
 

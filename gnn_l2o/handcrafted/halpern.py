@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from gnn_l2o.algorithms.base import Cost
+from gnn_l2o.algorithms.extrapolation import extrapolated_step
 from gnn_l2o.graph.network import Network
-from gnn_l2o.handcrafted.min_max_method import MinMaxMethod, extrapolated_step
+from gnn_l2o.handcrafted.min_max_method import MinMaxMethod
 from gnn_l2o.problems import Problem
 
 

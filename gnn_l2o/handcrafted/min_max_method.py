@@ -10,7 +10,6 @@ from torch import Tensor
 
 from gnn_l2o.algorithms.base import State
 from gnn_l2o.algorithms.tunable import STEP_SIZE, Choice, Range, Tunable
-from gnn_l2o.problems import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,18 +32,3 @@ class MinMaxMethod(Tunable[State]):
     min_max = True
 
     step_size: float | Tensor
-
-
-def extrapolated_step(problem: Problem, base: Tensor, field: Tensor, step_size: float | Tensor) -> Tensor:
-    r"""Return :math:`b - \eta G(b - \eta g)`, the step that extragradient and Halpern's iteration share.
-
-    Args:
-        problem: with the fields G.
-        base: b, ``(N, d)``.
-        field: g, ``(N, d)``.
-        step_size: eta, a number or ``(N, 1)``.
-
-    Returns:
-        ``(N, d)``.
-    """
-    return base - step_size * problem.gradient(base - step_size * field)

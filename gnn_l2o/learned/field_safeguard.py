@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gnn_l2o.handcrafted.min_max_method import extrapolated_step
+from gnn_l2o.algorithms.extrapolation import extrapolated_step
 from gnn_l2o.problems import Problem
 
 Fallback = Literal["none", "halpern", "extragradient"]

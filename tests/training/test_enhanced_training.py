@@ -1,44 +1,27 @@
-"""Curricula, imitation and scaled variables in the training of learned local updates."""
+"""Curricula and imitation in the training of learned local updates."""
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from gnn_l2o import plugins
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.algorithms.driver import run
-from gnn_l2o.graph.build import build_network
 from gnn_l2o.learned import L2ODMArchitecture, RNNPropArchitecture
 from gnn_l2o.local_updates import Adam
 from gnn_l2o.training import TrainingConfig
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.curriculum import Verdict, next_horizon, verdict
 from gnn_l2o.training.imitation import imitation_loss, teacher_of
-from gnn_l2o.training.losses import LastObjective, LogObjective
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Pool
 from gnn_l2o.training.stages import Stage
 from gnn_l2o.training.trainer import TrainingRun
+from tests.training.small_rnnprop import CONFIG
 
 STAY, ADVANCE, STOP = Verdict.CONTINUE, Verdict.ADVANCE, Verdict.STOP
-CONFIG = TrainingConfig(
-    dataset=("quadratic:features=4",),
-    architecture=RNNPropArchitecture(hidden_features=4),
-    topology=("path",),
-    nodes=(1,),
-    problems=6,
-    validation_problems=3,
-    validation_iterations=8,
-    batch_size=6,
-    loss="objective",
-    precision="double",
-    stages=(Stage(1e-2, 2, 4, 2), Stage(1e-2, 3, 6, 2)),
-)
 
 
 # The curriculum
@@ -258,49 +241,7 @@ def test_imitation_alone_makes_an_lstm_follow_adam(tmp_path: Path) -> None:
     assert cosine() > 0.95
 
 
-# Scaled variables, and the loss of the last step
-
-
-def test_random_scales_are_those_of_a_problem_and_follow_from_the_position(tmp_path: Path) -> None:
-    config = dataclasses.replace(CONFIG, topology=("ring",), nodes=(3,), random_scaling=3.0)
-    training = TrainingRun(config, tmp_path)
-    batch = Pool(config, "training", 4, torch.float64).batches(4)[0]
-    first, again = (training._presented(batch).scale for _ in range(2))
-    assert torch.equal(first, again)
-    training.progress.batch = 1
-    assert not torch.equal(first, training._presented(batch).scale)
-    assert torch.equal(first[:3], first[:1].expand(3, -1)) and not torch.equal(first[0], first[3])
-    assert math.exp(-3) <= float(first.min()) < 0.3 < 3 < float(first.max()) <= math.exp(3)
-
-
-def test_the_last_objective_is_that_of_the_last_iteration() -> None:
-    batch = Pool(CONFIG, "training", 2, torch.float64).batches(2)[0]
-    loss, gaps = LastObjective(), {k: torch.tensor([0.5, 0.1]).double() / k for k in (1, 2, 4)}
-    expected = batch.optimum + gaps[4] * (batch.initial_objective - batch.optimum)
-    torch.testing.assert_close(loss.segment_loss(batch, range(1, 5), gaps), expected.mean())
-    assert loss.measured_iterations(4) == [4]
-
-
-def test_the_log_objective_is_its_formula_and_refuses_negative_objectives() -> None:
-    batch = Pool(CONFIG, "training", 2, torch.float64).batches(2)[0]
-    batch = dataclasses.replace(batch, optimum=0.1 * batch.initial_objective)
-    gaps = {k: torch.tensor([0.5, 0.1]).double() / k for k in (1, 2)}
-    ratios = torch.cat([0.1 + 0.9 * gap for gap in gaps.values()])
-    found = LogObjective().segment_loss(batch, range(1, 3), gaps)
-    torch.testing.assert_close(found, (ratios + 1e-6).log().mean())
-    assert LogObjective().measured_iterations(3) == [1, 2, 3]
-    with pytest.raises(InputError, match="nowhere negative, got an optimum of -2"):
-        LogObjective().segment_loss(dataclasses.replace(batch, optimum=torch.tensor([1.0, -2.0])), range(1, 3), gaps)
-
-
-def test_the_convex_companion_is_its_formula_and_stands_beside_other_problems() -> None:
-    problem = plugins.load("dataset", "clipped_quadratic")(build_network("path", 1), seed=0)
-    x = 4 * torch.randn(1, 20).double()
-    center = problem.data[0][0].numpy()
-    expected = np.clip((x.numpy()[0] - center) ** 2, 0, 10).mean()
-    assert float(problem.loss(x)) == pytest.approx(expected)
-    mixed = dataclasses.replace(CONFIG, dataset=("quadratic", "clipped_quadratic"), problems=12)
-    assert len(Pool(mixed, "training", 12, torch.float64).groups) == 2
+# Other kinds
 
 
 def test_l2o_dm_trains_too(tmp_path: Path) -> None:
