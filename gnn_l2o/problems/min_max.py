@@ -101,9 +101,15 @@ class MinMax(Differentiable):
 class QuadraticMinMax(MinMax):
     """A min-max problem of payoffs that are quadratic, without linear terms: 0 is a saddle point.
 
-    The Jacobian of the mean field is the Hessian of F, up to the signs of rows. Where it is singular, as for a matrix
-    game with a singular matrix, all points of its null space are saddle points; distances are those from this space.
+    So the field of a node is its constant Hessian, up to the signs of rows, times x. Where the Hessian of F is
+    singular, as for a matrix game with a singular matrix, all points of its null space are saddle points; distances are
+    those from this space.
     """
+
+    def local_gradient(self, x: Tensor) -> Tensor:
+        # Twenty times as fast as automatic differentiation of a few coordinates.
+        slope = (self._hessians @ x.unsqueeze(2)).squeeze(2)
+        return torch.where(self.maximized, -slope, slope)
 
     def saddle_distance(self, x: Tensor) -> Tensor:
         values, directions = self._curved
@@ -113,9 +119,14 @@ class QuadraticMinMax(MinMax):
     @cached_property
     def _curved(self) -> tuple[Tensor, Tensor]:
         """Singular values and right singular vectors, as rows, of the Hessian of F: ``(B, d)`` and ``(B, d, d)``."""
-        hessians = self.average(self.hessians(self.initial).flatten(1)).reshape(-1, self.dim, self.dim)
+        hessians = self.average(self._hessians.flatten(1)).reshape(-1, self.dim, self.dim)
         _, values, directions = torch.linalg.svd(hessians)
         return values, directions
+
+    @cached_property
+    def _hessians(self) -> Tensor:
+        """The Hessians of the F_i, ``(N, d, d)``."""
+        return self.hessians(self.initial)
 
 
 def _maximized(layout: Layout) -> Tensor:
