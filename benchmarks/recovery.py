@@ -159,6 +159,7 @@ def on_a_ring(samples: int, nodes: int) -> None:
         *(f"alista:rounds={r}" for r in (2, 4, 8, 12, 16)),
         "alista_ring",
         "lista_cpss:rounds=8",
+        "lista_cpss",
         "lamp",
         "lista",
     ]
