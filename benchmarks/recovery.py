@@ -134,6 +134,7 @@ def alone(models: Sequence[str], samples: int, *, elsewhere: Sequence[tuple[str,
         row(Path(name).name, described(dataset), x, target)
 
 
+@torch.no_grad()
 def lasso(models: Sequence[str], samples: int) -> None:
     """Print the distance of networks from the optimal values of the LASSO, relative to these."""
     one = build_network("complete", 1)
