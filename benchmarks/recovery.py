@@ -134,6 +134,7 @@ def alone(models: Sequence[str], samples: int, *, elsewhere: Sequence[tuple[str,
         row(Path(name).name, described(dataset), x, target)
 
 
+@torch.no_grad()
 def lasso(models: Sequence[str], samples: int) -> None:
     """Print the distance of networks from the optimal values of the LASSO, relative to these."""
     one = build_network("complete", 1)
@@ -159,6 +160,7 @@ def on_a_ring(samples: int, nodes: int) -> None:
         *(f"alista:rounds={r}" for r in (2, 4, 8, 12, 16)),
         "alista_ring",
         "lista_cpss:rounds=8",
+        "lista_cpss",
         "lamp",
         "lista",
     ]
