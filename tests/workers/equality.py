@@ -1,4 +1,7 @@
-"""Compares, in each process, runs over several processes with runs in one, and prints how far they are apart."""
+"""Compares, in each process, runs over several processes with runs in one, and prints how far they are apart.
+
+Its arguments are graphs with the way to divide each: ``ring:scattered`` or ``star:parts``.
+"""
 
 import json
 import sys
@@ -10,6 +13,7 @@ from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.distributed import DistributedNetwork, Division, partition, start
 from gnn_l2o.graph.build import build_network
 from gnn_l2o.learned import available_models, load_model
+from gnn_l2o.learned.model import model_folder, model_recipe
 from gnn_l2o.problems import Stochastic
 from gnn_l2o.problems.regularizers import L1, Zero
 from gnn_l2o.testing.runs import small_problem
@@ -21,13 +25,22 @@ WITH_FAULTS = {"milodo_gnn", "admm_robust", "dapg", "prox_ed"}
 FAULTS = ["drop=0.3,sleep=0.1", "one_way=0.2,delay=0.2,noise=0.01", "drop=0.2,burst=3", "links=3,bits=8,keep=0.5"]
 
 
+def scattered(network, count):
+    """Divide nodes so that hubs and almost every link are cut."""
+    return torch.arange(network.num_nodes) % count
+
+
+CUTS = {"parts": partition, "scattered": scattered}
+
+
 def algorithms(problem):
-    """Every method with two settings in units of the problem, and every released model."""
+    """Every method with two settings in units of the problem, and a released model of every architecture."""
     for name in METHODS.names():
         method = METHODS[name]
         for setting in method.settings(2):
             yield method.from_setting(problem, setting)
-    for name in available_models():
+    kinds = {str(model_recipe(model_folder(name))["architecture"]): name for name in available_models()}
+    for name in kinds.values():
         yield load_model(name).to(dtype=torch.float64)
 
 
@@ -54,27 +67,26 @@ def compare(algorithm, problem, network, part, local, division):
 
 
 @torch.no_grad()
-def main(topologies):
+def main(graphs):
     results = {}
     processes = start()
-    for topology in topologies:
+    for graph in graphs:
+        topology, _, cut = graph.partition(":")
         network = build_network(topology, NODES, seed=0)
-        scattered = torch.arange(NODES) % processes.count  # cuts through hubs, and almost every link
-        for cut, owner in (("in parts", partition(network, processes.count)), ("scattered", scattered)):
-            division = Division(processes, owner)
-            problems = [small_problem(NODES, r) for r in (L1(0.2), Zero())]
-            parts = [problem.part(division) for problem in problems]
-            for pair in zip(*map(algorithms, parts), strict=True):
-                for algorithm, problem, part in zip(pair, problems, parts, strict=True):
-                    networks = network.to(), DistributedNetwork.part_of(network, division)
-                    if algorithm.refusal(part, networks[1]) is None:
-                        key = f"{algorithm.name}, {topology} {cut}, {part.regularizer}"
-                        results[key] = compare(algorithm, problem, networks[0], part, networks[1], division)
-                        for faults in FAULTS if algorithm.name in WITH_FAULTS else ():
-                            faulty = [each.with_faults(faults) for each in networks]
-                            found = compare(algorithm, problem, faulty[0], part, faulty[1], division)
-                            results[f"{key} {faults}"] = found
-                        break
+        division = Division(processes, CUTS[cut](network, processes.count))
+        problems = [small_problem(NODES, r) for r in (L1(0.2), Zero())]
+        parts = [problem.part(division) for problem in problems]
+        for pair in zip(*map(algorithms, parts), strict=True):
+            for algorithm, problem, part in zip(pair, problems, parts, strict=True):
+                networks = network.to(), DistributedNetwork.part_of(network, division)
+                if algorithm.refusal(part, networks[1]) is None:
+                    key = f"{algorithm.name}, {graph}, {part.regularizer}"
+                    results[key] = compare(algorithm, problem, networks[0], part, networks[1], division)
+                    for faults in FAULTS if algorithm.name in WITH_FAULTS else ():
+                        faulty = [each.with_faults(faults) for each in networks]
+                        found = compare(algorithm, problem, faulty[0], part, faulty[1], division)
+                        results[f"{key} {faults}"] = found
+                    break
     print(json.dumps(results))
 
 
