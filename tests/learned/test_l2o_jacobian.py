@@ -18,7 +18,6 @@ from gnn_l2o.learned.l2o_scale import L2OScale
 from gnn_l2o.local_updates import Adam, PartialUpdate
 from gnn_l2o.problems import LeastSquares
 from gnn_l2o.testing.learned import random_algorithm
-from gnn_l2o.training import TrainingConfig
 from gnn_l2o.training.jacobian import squared_gradient
 from gnn_l2o.training.losses import LogObjective
 from gnn_l2o.training.pool import Pool
@@ -27,6 +26,7 @@ from gnn_l2o.training.rollout import run_segment, validate
 from gnn_l2o.training.stages import Stage
 from gnn_l2o.training.trainer import TrainingRun
 from tests.learned.local_updates import SHAPES, deltas, drawn_update, normal, quadratic
+from tests.training.small_rnnprop import CONFIG
 
 
 def test_with_probabilities_of_one_a_partial_update_is_the_update_bit_for_bit() -> None:
@@ -79,17 +79,11 @@ def test_the_regularizer_is_the_squared_gradient_and_its_derivative_has_the_hess
     torch.testing.assert_close(slope, torch.stack(expected))
 
 
-TRAINING = TrainingConfig(
-    dataset=("quadratic:features=4",),
+TRAINING = dataclasses.replace(
+    CONFIG,
     architecture=L2OScaleArchitecture(coordinate_features=3, array_features=4, whole_features=5),
-    topology=("path",),
     nodes=(1, 3),
-    problems=6,
-    validation_problems=3,
-    validation_iterations=8,
-    batch_size=6,
     loss="log_objective",
-    precision="double",
     stages=(Stage(3e-3, 4, 8, 3),),
 )
 

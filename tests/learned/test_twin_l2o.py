@@ -1,5 +1,6 @@
 """Twin-L2O against the loop of two players, and what it refuses."""
 
+import dataclasses
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from gnn_l2o.training.losses import PayoffDifferences
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Pool
 from gnn_l2o.training.trainer import TrainingRun
+from tests.training.small_rnnprop import CONFIG
 
 ONE = build_network("path", 1)
 
@@ -205,15 +207,11 @@ def test_other_problems_are_refused() -> None:
 
 
 def test_training_lowers_the_residual(tmp_path: Path) -> None:
-    config = TrainingConfig(
+    config = dataclasses.replace(
+        CONFIG,
         dataset=("rotated_saddle",),
         architecture=TwinL2OArchitecture(hidden_features=6),
-        topology=("path",),
-        nodes=(1,),
-        problems=8,
-        validation_problems=4,
         validation_iterations=20,
-        batch_size=8,
         loss="log_gap",
         stages=(Stage(1e-2, 10, 20, 8),),
     )
@@ -224,12 +222,8 @@ def test_training_lowers_the_residual(tmp_path: Path) -> None:
 
 
 def test_games_of_two_kinds_are_batches_of_their_own() -> None:
-    config = TrainingConfig(
-        dataset=("rotated_saddle", "saddle"),
-        architecture=TwinL2OArchitecture(hidden_features=6),
-        topology=("path",),
-        nodes=(1,),
-    )
+    architecture = TwinL2OArchitecture(hidden_features=6)
+    config = dataclasses.replace(CONFIG, dataset=("rotated_saddle", "saddle"), architecture=architecture)
     pool = Pool(config, "training", 8, torch.float64)
     functions = [{b.problem.function.__name__ for b in members} for members in pool.groups]
     assert sorted(map(sorted, functions)) == [["rotated_saddle"], ["saddle"]]
