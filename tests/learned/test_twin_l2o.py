@@ -17,6 +17,7 @@ from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import Extragradient, Halpern
 from gnn_l2o.learned import RNNPropArchitecture, TwinL2OArchitecture
+from gnn_l2o.learned.field_safeguard import FieldSafeguard
 from gnn_l2o.learned.model import with_run_settings
 from gnn_l2o.problems import MinMax, QuadraticMinMax
 from gnn_l2o.problems.games import matrix_game
@@ -139,6 +140,18 @@ def test_nodes_fall_back_by_themselves_and_then_take_the_step_of_the_fallback() 
     base = x + (anchor - x) / torch.tensor([[k - m + 2] for m in since])
     moved = base - step * problem.local_gradient(base - step * problem.local_gradient(x))
     torch.testing.assert_close(found[59].x, mixing @ moved)
+
+
+def test_a_field_above_the_bound_or_no_number_is_not_forgiven() -> None:
+    problem = game(Network.from_networkx(nx.path_graph(4)))
+    x = problem.initial_point()
+    safeguard = FieldSafeguard.first("halpern", problem, x)
+    # The bound of the second iteration is 2 / 1.05 ** 3 = 1.7277.
+    for sizes in ([1.0] * 4, [1.72, 1.73, torch.nan, 1.0], [0.1] * 4):
+        field = torch.zeros_like(x)
+        field[:, 3] = torch.tensor(sizes)
+        safeguard = safeguard.observe(x, field)
+    assert safeguard.fallen[:, 0].tolist() == [False, True, True, False]
 
 
 @pytest.mark.parametrize("safeguard", ["none", "extragradient"])

@@ -51,6 +51,8 @@ def test_the_logarithm_of_means_is_decided_by_the_problem_with_most_left():
     found = {1: torch.tensor([1.0, 0.0], dtype=torch.float64), 9: torch.tensor([0.1, -1e-9], dtype=torch.float64)}
     expected = (math.log(0.5 + RESOLUTION) + math.log(0.05 + RESOLUTION)) / 2
     assert float(LogMean().segment_loss(None, range(1, 10), found)) == pytest.approx(expected, rel=1e-12)
+    early = [k <= 100 for k in LogMean().measured_iterations(1000)]
+    assert (sum(early), len(early)) == (10, 32)  # two thirds are in the last nine tenths
     values = LogMean().validation_values(range(1, 10), found)
     assert values.tolist() == pytest.approx([math.log10(0.5 + RESOLUTION), math.log10(0.05 + RESOLUTION)], rel=1e-12)
 

@@ -1,6 +1,7 @@
 """The pool of training problems: what it mixes, draws anew, and keeps apart from validation."""
 
 import dataclasses
+import math
 import textwrap
 
 import numpy as np
@@ -65,6 +66,18 @@ def test_batches_have_the_faults_of_the_mixture(tmp_path):
     assert_same_weights(drop, same)
     assert any(not torch.equal(none[name], drop[name]) for name in none)
     assert "| faults, one a batch | none, `drop=0.4` |" in (tmp_path / "drop" / "card.md").read_text()
+
+
+def test_the_easiest_problems_of_each_group_have_the_smallest_mean_gradients():
+    pool = Pool(dataclasses.replace(TINY, problems=12), "training", 12, torch.float64)
+    assert len(pool.groups) == 2
+    for share in (0.2, 0.4, 0.6, 0.8):
+        easiest = []
+        for members in pool.groups:
+            sizes = [float(b.problem.local_gradient(b.x0).mean(dim=0).norm()) for b in members]
+            bound = sorted(sizes)[math.ceil(share * len(members)) - 1]
+            easiest += [b.optimum.item() for b, size in zip(members, sizes, strict=True) if size <= bound]
+        assert [b.optimum.item() for b in pool.batches(1, easiest=share)] == easiest
 
 
 def test_training_and_validation_problems_differ_and_come_again():
