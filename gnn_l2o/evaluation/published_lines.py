@@ -21,7 +21,7 @@ def of_case(results: Results, case: Case, metric: str) -> list[Published]:
 
 
 def looks(results: Results, case: Case, metric: str) -> list[tuple[Published, dict[str, Any]]]:
-    """Return the published values of a metric with colour, width and dashes, which are those of what they are of."""
+    """Return the published values of a metric, each with the colour, width, dashes and order of its line."""
     found: list[tuple[Published, dict[str, Any]]] = []
     grey = 0
     for value in of_case(results, case, metric):
