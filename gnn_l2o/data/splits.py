@@ -1,7 +1,6 @@
 """What the files in ``datasets/`` share: checks, the synthetic model of the paper, and splits over the nodes."""
 
 import numpy as np
-import scipy.signal
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.memory import require_memory
@@ -78,8 +77,10 @@ def linear_model(
     require_memory(f"{samples} samples of {features} features", 4 * 8 * samples * features)
     a = generator.standard_normal((samples, features))
     if correlation:
+        from scipy.signal import lfilter  # takes seconds, which most problems need not spend
+
         a[:, 1:] *= np.sqrt(1 - correlation**2)
-        a = scipy.signal.lfilter([1.0], [1.0, -correlation], a, axis=1)
+        a = lfilter([1.0], [1.0, -correlation], a, axis=1)
     truth = generator.standard_normal(features)
     truth[np.argsort(np.abs(truth))[: int(SPARSITY * features)]] = 0
     if spikes:
