@@ -1,7 +1,6 @@
 """What the files in ``datasets/`` share: checks, the synthetic model of the paper, and splits over the nodes."""
 
 import numpy as np
-import scipy.signal
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o._utils.memory import require_memory
@@ -79,7 +78,8 @@ def linear_model(
     a = generator.standard_normal((samples, features))
     if correlation:
         a[:, 1:] *= np.sqrt(1 - correlation**2)
-        a = scipy.signal.lfilter([1.0], [1.0, -correlation], a, axis=1)
+        for j in range(1, features):
+            a[:, j] += correlation * a[:, j - 1]
     truth = generator.standard_normal(features)
     truth[np.argsort(np.abs(truth))[: int(SPARSITY * features)]] = 0
     if spikes:
