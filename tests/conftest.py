@@ -7,7 +7,7 @@ import torch
 from hypothesis import settings
 
 from gnn_l2o._utils.files import write_text
-from gnn_l2o.evaluation import Case, Results, experiment
+from gnn_l2o.evaluation import Case, Results, experiment, overview_report
 from gnn_l2o.evaluation.report_page import page
 
 # The tensors here are small: a second thread costs more than it brings, above all on a busy machine.
@@ -49,6 +49,7 @@ def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(experiment, "save_figures", save)
     monkeypatch.setattr(experiment, "save_page", lambda *_, **__: None)
+    monkeypatch.setattr(overview_report, "save_figure", lambda *_, **__: [])
 
 
 @pytest.fixture
