@@ -16,6 +16,8 @@ from gnn_l2o.evaluation.figures import draw
 from gnn_l2o.evaluation.presets import load_preset
 from gnn_l2o.evaluation.record import Case, Run
 from gnn_l2o.evaluation.report import report
+from gnn_l2o.evaluation.report_page.case_data import GREY
+from gnn_l2o.evaluation.report_page.page import cases, data
 from gnn_l2o.evaluation.runner import Trace
 from gnn_l2o.evaluation.styles import style
 from gnn_l2o.graph.build import build_network
@@ -85,7 +87,11 @@ def test_a_preset_says_what_papers_report(tmp_path: Path) -> None:
         ("LISTA", -35.5, "", 16),
     ]
     assert {tuple(v.datasets) for v in one.published} == {("sparse_recovery", "sparse_recovery:snr=20")}
+    assert {tuple(v.nodes) for v in one.published} == {(1,)}
     assert "--published" not in one.arguments(full=True)
+    file.write_text(PRESET.replace("iteration = 16\nvalues", 'iteration = 16\ndataset = "sparse_recovery"\nvalues'))
+    [one] = load_preset(str(file), FLAGS).runs
+    assert {tuple(v.datasets) for v in one.published} == {("sparse_recovery",)}
 
 
 @pytest.mark.parametrize(
@@ -149,8 +155,33 @@ def test_a_value_is_a_dashed_line_in_the_panels_of_its_metric_and_case(results: 
     assert all("published" not in str(line.get_label()) for ax in draw(results, RING).axes for line in ax.lines)
 
 
+def test_the_page_has_the_same_lines(results: Results) -> None:
+    elsewhere = {**VALUE, "like": "elsewhere"}
+    results.published = [VALUE, *({**elsewhere, "label": name, "value": -35.0} for name in ("LISTA", "LAMP"))]
+    content = data(cases({"": results}), (1e-4,))
+    alone, ring = (content["cases"][target]["published"] for target in ("case-0", "case-1"))
+    shared = {"metric": "nmse_db", "iteration": 2}
+    conditions = "after 2 iterations, 256 x 512"
+    assert alone == [
+        {**shared, "label": f"{name}, published: {y:g} {conditions}", "y": y, "color": colour, "dash": dash}
+        for name, y, colour, dash in (
+            ("ALISTA", -79.0, style(results, "ours")["color"], [7, 3]),
+            ("LISTA", -35.0, GREY, [7, 3]),
+            ("LAMP", -35.0, GREY, [3, 2]),
+        )
+    ]
+    assert ring == []
+    [dashed] = [layer for layer in content["charts"]["curves"]["layer"] if layer["mark"]["type"] == "rule"]
+    assert dashed["data"] == {"name": "published"}
+    assert {name: channel["field"] for name, channel in dashed["encoding"].items()} == {
+        "color": "color",
+        "strokeDash": "dash",
+        "y": "y",
+    }
+
+
 def test_a_logarithmic_axis_reaches_to_published_values(results: Results) -> None:
-    results.published = [{**VALUE, "metric": "optimality_gap", "value": value} for value in (1e-7, 130.0)]
+    results.published = [{**VALUE, "metric": "optimality_gap", "value": value} for value in (1e-7, 130.0, -1.0)]
     low, high = draw(results, ALONE).axes[0].get_ylim()
     assert low < 1e-7 and high > 130
 
@@ -175,14 +206,17 @@ def test_published_values_take_part_in_nothing(results: Results, tmp_path: Path)
 
 
 def test_legends_of_long_names_stay_within_the_figure(results: Results) -> None:
-    results.published = [{**VALUE, "label": f"a name that is long, number {k}"} for k in range(7)]
+    results.published = [{**VALUE, "label": f"a long name, number {k}", "setting": ""} for k in range(7)]
+    del results.metrics["optimality_gap"]  # the panels of one metric are enough
     figure = draw(results, ALONE)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     [legend] = figure.legends
     box = legend.get_window_extent()
     assert box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.width
     assert box.y1 < min(ax.get_window_extent().y0 for ax in figure.axes)
+    assert figure.get_figheight() - 3.75 == pytest.approx(box.height / figure.dpi, rel=0.05)  # panels stay as high
     assert len(legend.get_texts()) == 9
+    assert len({round(text.get_window_extent().x0) for text in legend.get_texts()}) == 2  # columns
 
 
 # --- the measures of papers

@@ -118,6 +118,8 @@ def test_evaluations_write_the_page_or_say_what_is_missing(
 def test_a_browser_shows_the_page(evaluated: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     image = pytest.importorskip("PIL.Image")
     monkeypatch.setattr(pages, "library", SCRIPTS)
+    value = {"label": "Ours", "value": 0.01, "metric": "optimality_gap", "iteration": 20, "source": "a paper"}
+    evaluated.published = [{**value, "datasets": [SMALL], "nodes": [6]}]
     file, shot, requests = tmp_path / "report.html", tmp_path / "shot.png", tmp_path / "net.json"
     pages.save_page({"": evaluated}, file)
     assert file.stat().st_size < 4e6
@@ -134,6 +136,8 @@ def test_a_browser_shows_the_page(evaluated: Results, tmp_path: Path, monkeypatc
     assert '<html lang="en" data-ready="yes">' in done.stdout
     assert len(re.findall(r'<svg[^>]*class="marks"', done.stdout)) == 4  # a chart in each of its places
     assert re.search(r'<a href="#case-1"[^>]*class="current"', done.stdout)
+    assert re.search(r"<span[^>]*>Ours, published: 0\.01 after 20 iterations</span>", done.stdout)
+    assert "stroke-dasharray" in done.stdout
     sent = [line for line in requests.read_text().splitlines() if re.search(r'"url":"(https?|wss?)://', line)]
     assert not [line for line in sent if '"initiator":"null"' in line]  # by the page; others are by the browser itself
     browse(f"--screenshot={shot}")

@@ -48,7 +48,7 @@ SMALL: dict[str, Architecture[Any]] = {
     "twin_l2o": TwinL2OArchitecture(hidden_features=4),
 }
 SMOOTH = ("base_rules", "matrix_milodo", "twin_l2o")  # run without a regularizer only
-UNROLLED_KINDS = {kind.name for kind in UNROLLED}  # tests/learned/test_unrolled.py has these
+UNROLLED_KINDS = {kind.name for kind in UNROLLED}  # tests/learned/small_unrolled.py has these
 KINDS = pytest.mark.parametrize("kind", [name for name in ARCHITECTURES.names() if name not in UNROLLED_KINDS])
 
 

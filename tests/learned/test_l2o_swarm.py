@@ -1,5 +1,6 @@
 """L2O-Swarm: the equations of the paper particle by particle, and what a swarm promises."""
 
+import dataclasses
 import math
 from itertools import islice, pairwise
 from pathlib import Path
@@ -21,10 +22,11 @@ from gnn_l2o.learned.l2o_swarm import L2OSwarmState
 from gnn_l2o.problems import Problem, solve
 from gnn_l2o.testing import check_learned_optimizer
 from gnn_l2o.testing.learned import random_algorithm
-from gnn_l2o.training import Stage, TrainingConfig
+from gnn_l2o.training import Stage
 from gnn_l2o.training.batch import Batch
 from gnn_l2o.training.losses import Particles
 from gnn_l2o.training.trainer import TrainingRun
+from tests.training.small_rnnprop import CONFIG
 
 ONE, COMPLETE = build_network("path", 1), Network.from_networkx(nx.complete_graph(4))
 RING = Network.from_networkx(nx.cycle_graph(5))
@@ -224,22 +226,17 @@ def test_the_metric_and_the_loss_are_of_particles() -> None:
     torch.testing.assert_close(loss.validation_optimality_gap(batch, x), gaps.amin(dim=0, keepdim=True))
 
 
-def config() -> TrainingConfig:
-    return TrainingConfig(
+def test_training_lowers_the_objective_of_the_best_particle(tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        CONFIG,
         dataset=("rastrigin:features=2,shared=true",),
         architecture=L2OSwarmArchitecture(hidden_features=6),
         topology=("complete",),
         nodes=(4,),
-        problems=8,
-        validation_problems=4,
         validation_iterations=20,
-        batch_size=8,
         loss="particles",
         stages=(Stage(1e-2, 10, 20, 6),),
     )
-
-
-def test_training_lowers_the_objective_of_the_best_particle(tmp_path: Path) -> None:
-    training = TrainingRun(config(), tmp_path)
+    training = TrainingRun(config, tmp_path)
     training.run()
     assert training.progress.best < training.progress.curve[0].validation - 0.02

@@ -1,5 +1,6 @@
 """Twin-L2O against the loop of two players, and what it refuses."""
 
+import dataclasses
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from gnn_l2o.graph.build import build_network
 from gnn_l2o.graph.network import Network
 from gnn_l2o.handcrafted import Extragradient, Halpern
 from gnn_l2o.learned import RNNPropArchitecture, TwinL2OArchitecture
+from gnn_l2o.learned.field_safeguard import FieldSafeguard
 from gnn_l2o.learned.model import with_run_settings
 from gnn_l2o.problems import MinMax, QuadraticMinMax
 from gnn_l2o.problems.games import matrix_game
@@ -29,6 +31,7 @@ from gnn_l2o.training.losses import PayoffDifferences
 from gnn_l2o.training.mixture import fitted
 from gnn_l2o.training.pool import Pool
 from gnn_l2o.training.trainer import TrainingRun
+from tests.training.small_rnnprop import CONFIG
 
 ONE = build_network("path", 1)
 
@@ -139,6 +142,18 @@ def test_nodes_fall_back_by_themselves_and_then_take_the_step_of_the_fallback() 
     torch.testing.assert_close(found[59].x, mixing @ moved)
 
 
+def test_a_field_above_the_bound_or_no_number_is_not_forgiven() -> None:
+    problem = game(Network.from_networkx(nx.path_graph(4)))
+    x = problem.initial_point()
+    safeguard = FieldSafeguard.first("halpern", problem, x)
+    # The bound of the second iteration is 2 / 1.05 ** 3 = 1.7277.
+    for sizes in ([1.0] * 4, [1.72, 1.73, torch.nan, 1.0], [0.1] * 4):
+        field = torch.zeros_like(x)
+        field[:, 3] = torch.tensor(sizes)
+        safeguard = safeguard.observe(x, field)
+    assert safeguard.fallen[:, 0].tolist() == [False, True, True, False]
+
+
 @pytest.mark.parametrize("safeguard", ["none", "extragradient"])
 def test_renaming_the_nodes_renames_their_iterates(safeguard: str) -> None:
     network, order = Network.from_networkx(nx.path_graph(5)), torch.tensor([3, 0, 4, 1, 2])
@@ -205,15 +220,11 @@ def test_other_problems_are_refused() -> None:
 
 
 def test_training_lowers_the_residual(tmp_path: Path) -> None:
-    config = TrainingConfig(
+    config = dataclasses.replace(
+        CONFIG,
         dataset=("rotated_saddle",),
         architecture=TwinL2OArchitecture(hidden_features=6),
-        topology=("path",),
-        nodes=(1,),
-        problems=8,
-        validation_problems=4,
         validation_iterations=20,
-        batch_size=8,
         loss="log_gap",
         stages=(Stage(1e-2, 10, 20, 8),),
     )
@@ -224,12 +235,8 @@ def test_training_lowers_the_residual(tmp_path: Path) -> None:
 
 
 def test_games_of_two_kinds_are_batches_of_their_own() -> None:
-    config = TrainingConfig(
-        dataset=("rotated_saddle", "saddle"),
-        architecture=TwinL2OArchitecture(hidden_features=6),
-        topology=("path",),
-        nodes=(1,),
-    )
+    architecture = TwinL2OArchitecture(hidden_features=6)
+    config = dataclasses.replace(CONFIG, dataset=("rotated_saddle", "saddle"), architecture=architecture)
     pool = Pool(config, "training", 8, torch.float64)
     functions = [{b.problem.function.__name__ for b in members} for members in pool.groups]
     assert sorted(map(sorted, functions)) == [["rotated_saddle"], ["saddle"]]

@@ -20,6 +20,9 @@ from gnn_l2o.nn.features import known_at_edges
 from gnn_l2o.problems import Logistic
 from gnn_l2o.training import Stage, TrainingConfig, TrainingRun, grid_search as module
 from gnn_l2o.training.grid_search import grid_search
+from tests.training.small_training import assert_same_weights, cut_off, weights_of
+
+pytestmark = pytest.mark.usefixtures("single_precision")
 
 CONFIG = TrainingConfig(
     dataset=("lasso:features=8,samples=3", "logistic:features=5,samples=6"),
@@ -43,11 +46,6 @@ ARCHITECTURES = {
     "local solves": LocalMiLoDoArchitecture(hidden_features=4, warmup=3),
     "matrices": MatrixMiLoDoArchitecture(hidden_features=4),
 }
-
-
-@pytest.fixture(autouse=True)
-def single_precision():
-    torch.set_default_dtype(torch.float32)  # what training runs in
 
 
 def test_a_ridge_regression_is_scikit_learns():
@@ -130,23 +128,13 @@ def test_a_run_trains_from_the_initialization_it_found_and_says_so(tmp_path):
 
 
 def test_a_resumed_run_does_not_search_again(tmp_path, monkeypatch):
-    class Killed(BaseException):
-        pass
-
-    def kill(training: TrainingRun) -> None:
-        if training.progress.batch == 2:
-            raise Killed
-
-    with pytest.raises(Killed):
-        TrainingRun(CONFIG, tmp_path / "cut", report=kill, checkpoint_seconds=0).run()
-    resumed = TrainingRun(CONFIG, tmp_path / "cut", resume=True)
+    resumed = cut_off(CONFIG, tmp_path / "cut", when=lambda run: run.progress.batch == 2)
     assert not resumed.progress.curve and resumed.progress.iterations
     monkeypatch.setattr(resumed, "_grid_search", lambda: pytest.fail("searched again"))
     resumed.run()
     whole = TrainingRun(CONFIG, tmp_path / "whole")
     whole.run()
-    for name, value in whole.weights.state_dict().items():
-        assert torch.equal(resumed.weights.state_dict()[name], value)
+    assert_same_weights(weights_of(resumed), weights_of(whole))
 
 
 @pytest.mark.parametrize(

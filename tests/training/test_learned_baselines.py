@@ -1,15 +1,16 @@
 """Learned baselines in training: the loss falls, runs are resumed exactly, and what does not suit is refused."""
 
 import dataclasses
+import itertools
 from typing import Any
 
 import pytest
-import torch
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.learned import load_model
 from gnn_l2o.training import Stage, TrainingConfig, TrainingRun
 from tests.learned.small_baselines import KINDS, SMALL, SMOOTH
+from tests.training.small_training import assert_same_weights, cut_off, weights_of
 
 
 def training_config(kind: str, **changes: Any) -> TrainingConfig:
@@ -28,11 +29,6 @@ def training_config(kind: str, **changes: Any) -> TrainingConfig:
     return dataclasses.replace(config, **changes)
 
 
-@pytest.fixture
-def single_precision() -> None:
-    torch.set_default_dtype(torch.float32)  # what training runs in
-
-
 @KINDS
 @pytest.mark.usefixtures("single_precision")
 def test_a_moment_of_training_lowers_the_loss(kind: str, tmp_path: Any) -> None:
@@ -43,29 +39,17 @@ def test_a_moment_of_training_lowers_the_loss(kind: str, tmp_path: Any) -> None:
     assert type(load_model(tmp_path)) is type(training.algorithm)
 
 
-class Killed(BaseException):
-    """Stands for the signal: nothing in the library catches it."""
-
-
 @KINDS
 @pytest.mark.usefixtures("single_precision")
 def test_a_killed_run_resumes_bit_for_bit(kind: str, tmp_path: Any) -> None:
     config = training_config(kind, stages=(Stage(1e-2, 2, 4, 2),), batch_size=2)
     whole = TrainingRun(config, tmp_path / "whole")
     whole.run()
-    calls = iter(range(100))
-
-    def kill(training: TrainingRun) -> None:
-        if next(calls) == 3:
-            raise Killed
-
-    with pytest.raises(Killed):
-        TrainingRun(config, tmp_path / "cut", report=kill, checkpoint_seconds=0).run()
-    resumed = TrainingRun(config, tmp_path / "cut", resume=True)
+    calls = itertools.count()
+    resumed = cut_off(config, tmp_path / "cut", when=lambda _: next(calls) == 3)
     assert 0 < resumed.progress.iterations < whole.progress.iterations
     resumed.run()
-    for name, value in whole.weights.state_dict().items():
-        assert torch.equal(resumed.weights.state_dict()[name], value), name
+    assert_same_weights(weights_of(resumed), weights_of(whole))
 
 
 @pytest.mark.parametrize(

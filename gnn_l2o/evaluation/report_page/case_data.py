@@ -13,10 +13,11 @@ from gnn_l2o.evaluation import comparison
 from gnn_l2o.evaluation.aggregate import over_instances
 from gnn_l2o.evaluation.curves import abscissa, leaders, stack
 from gnn_l2o.evaluation.metrics import MEASURES
+from gnn_l2o.evaluation.published_lines import looks
 from gnn_l2o.evaluation.ranking_tables import UNITS
 from gnn_l2o.evaluation.record import TOTAL_GRADIENTS, Case, Run, file_key, finite
 from gnn_l2o.evaluation.results import Results
-from gnn_l2o.evaluation.styles import style
+from gnn_l2o.evaluation.styles import PUBLISHED_COLOURS, style
 
 SCALES = {
     "rounds": "communication rounds",
@@ -28,7 +29,7 @@ SCALES = {
 }
 """What curves can be drawn against: quantities, and what axes call them."""
 
-LIMITS_COLOUR = "#8a8a8a"  # on a light page and on a dark one
+GREY = "#8a8a8a"  # on a light page and on a dark one
 
 
 def metrics(results: Results) -> dict[str, dict[str, Any]]:
@@ -85,7 +86,7 @@ def _curve(results: Results, case: Case, name: str, points: int) -> dict[str, An
                 measured[column] |= {"low": _short(values.min(axis=0)), "high": _short(values.max(axis=0))}
     return {
         "label": look["label"],
-        "color": LIMITS_COLOUR if is_limit else look["color"],
+        "color": GREY if is_limit else look["color"],
         "limit": is_limit,
         "model": name in results.models,
         "x": {q: _short(values, digits=4) for q, values in spent.items() if q != "solves" or values.any()},
@@ -106,6 +107,22 @@ def thinned(count: int, points: int) -> list[int]:
         return list(range(count))
     spaced = np.unique(np.geomspace(1, count - 1, points).round().astype(int))
     return [0, *spaced.tolist()]
+
+
+def published(results: Results, case: Case) -> list[dict[str, Any]]:
+    """Return the published values of all metrics of a case, with the colours and dashes of their lines."""
+    return [
+        {
+            "label": value.caption,
+            "metric": file_key(value.metric),
+            "y": value.value,
+            "iteration": value.iteration,
+            "color": GREY if look["color"] in PUBLISHED_COLOURS else look["color"],
+            "dash": list(look["linestyle"][1]),
+        }
+        for metric in results.metrics
+        for value, look in looks(results, case, metric)
+    ]
 
 
 def trials(results: Results, case: Case, tolerances: Sequence[float]) -> list[dict[str, Any]]:

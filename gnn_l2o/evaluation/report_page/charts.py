@@ -6,7 +6,7 @@ from typing import Any
 
 from gnn_l2o._utils.optional import optional
 
-ROWS = "rows"  # the data set that the page gives to a chart
+ROWS, PUBLISHED = "rows", "published"  # the data sets that the page gives to charts
 
 
 def specifications() -> dict[str, Any]:
@@ -16,7 +16,10 @@ def specifications() -> dict[str, Any]:
 
 
 def _curves() -> Any:
-    """Lines over x, those that lead in colour with bands, limits dotted; the one under the mouse stands out."""
+    """Lines over x, those that lead in colour with bands, limits dotted; the one under the mouse stands out.
+
+    Published values are dashed.
+    """
     with optional("report"):
         import altair as alt
 
@@ -38,7 +41,11 @@ def _curves() -> Any:
         alt.Tooltip("y:Q", format=".3e"),
     ]
     points = base.mark_point(opacity=0, size=60, clip=True).encode(tooltip=tooltip).add_params(near)
-    return alt.layer(band, faint, limits, lead, over, points).properties(width="container", height=400)
+    published = alt.Chart(alt.NamedData(PUBLISHED)).encode(y=alt.Y("y:Q"), color=colour)
+    dashed = published.mark_rule(clip=True, strokeWidth=1.3).encode(strokeDash=alt.StrokeDash("dash:N", scale=None))
+    marks = published.transform_filter("datum.x !== null").mark_point(shape="diamond", size=50, clip=True)
+    layers = (band, faint, limits, dashed, lead, marks.encode(x=alt.X("x:Q")), over, points)
+    return alt.layer(*layers).properties(width="container", height=400)
 
 
 def _trials() -> Any:

@@ -55,6 +55,14 @@ function curveRows(metric, scale, logX, smallest) {
   return rows;
 }
 
+// Published values of a metric, and where they have a mark: over iterations alone.
+function publishedRows(metric, scale, logX, logY) {
+  return present().published.filter((value) => value.metric === metric && (!logY || value.y > 0)).map((value) => {
+    const marked = scale === "iteration" && (!logX || value.iteration > 0);
+    return { ...value, color: shown(value.color), x: marked ? value.iteration : null };
+  });
+}
+
 // The range of the lines in front, or of all if none is.
 function extent(rows, axis) {
   const lead = rows.filter((row) => row.lead);
@@ -75,21 +83,28 @@ function drawCurves() {
   let [bottom, top] = extent(rows, "y");
   if (log) top = Math.min(top, 3); // diverging curves leave the picture
   if (logY) bottom = Math.max(bottom, Math.min(data.floor, top / 10));
+  const published = publishedRows(metric, scale, logX, logY);
+  const room = 0.03 * (top - bottom); // below and above published values
+  for (const { y } of published) {
+    bottom = Math.min(bottom, logY ? y / 2 : y - room);
+    top = Math.max(top, logY ? 2 * y : y + room);
+  }
   const specification = chart("curves");
   at("log-y").disabled = !log;
   for (const layer of specification.layer) {
-    const { x, y, tooltip } = layer.encoding;
+    const { x = {}, y, tooltip } = layer.encoding;
     Object.assign(x, { title: data.scales[scale], scale: { type: logX ? "log" : "linear", domain: [left, right], nice: false } });
     Object.assign(y, { title: label, scale: { type: logY ? "log" : "linear", domain: [bottom, top], nice: false } });
     if (!logX) x.axis = { tickCount: 8 };
     if (logY) y.axis = { format: ".0e", tickCount: 7 };
     if (tooltip) Object.assign(tooltip[1], { title: data.scales[scale] }) && Object.assign(tooltip[2], { title: label });
   }
-  return draw("curves", specification, { rows });
+  drawLegend(published);
+  return draw("curves", specification, { rows, published });
 }
 
-function drawLegend() {
-  at("legend").replaceChildren(...[...present().curves].reverse().map((curve) => {
+function drawLegend(published) {
+  const buttons = [...present().curves].reverse().map((curve) => {
     const button = document.createElement("button");
     button.type = "button";
     button.textContent = curve.label;
@@ -97,11 +112,17 @@ function drawLegend() {
     button.setAttribute("aria-pressed", inFront().has(curve.label));
     button.onclick = () => {
       inFront().delete(curve.label) || inFront().add(curve.label);
-      drawLegend();
       drawCurves();
     };
     return button;
-  }));
+  });
+  const dashed = published.map(({ label, color }) => {
+    const name = document.createElement("span");
+    name.textContent = label;
+    name.style.setProperty("--colour", color);
+    return name;
+  });
+  at("legend").replaceChildren(...buttons, ...dashed);
 }
 
 // --- the network
@@ -226,7 +247,6 @@ async function openCase() {
   fill(at("scale"), scales, at("scale").value);
   at("network-part").hidden = !network?.curves.length;
   at("trials-part").hidden = !trials.length;
-  drawLegend();
   const drawn = [drawCurves()];
   if (network?.curves.length) {
     fill(at("algorithm"), network.curves.map((c) => [c.label, c.label]), at("algorithm").value);

@@ -18,7 +18,7 @@ from gnn_l2o.evaluation.overview import entries
 from gnn_l2o.evaluation.ranking_tables import ranking
 from gnn_l2o.evaluation.record import SHOWN, Case
 from gnn_l2o.evaluation.report import conditions, setting
-from gnn_l2o.evaluation.report_page.case_data import SCALES, curves, metrics, network, trials
+from gnn_l2o.evaluation.report_page.case_data import SCALES, curves, metrics, network, published, trials
 from gnn_l2o.evaluation.report_page.charts import specifications
 from gnn_l2o.evaluation.report_page.heat_maps import heat_maps
 from gnn_l2o.evaluation.report_page.verdict import verdict
@@ -118,6 +118,7 @@ def data(shown: Sequence[Shown], tolerances: Sequence[float]) -> dict[str, Any]:
             s.target: {
                 "metrics": metrics(s.results),
                 "curves": curves(s.results, s.case, tolerances, points),
+                "published": published(s.results, s.case),
                 "trials": trials(s.results, s.case, tolerances),
                 "network": network(s.results, s.case, tolerances, snapshots),
             }
