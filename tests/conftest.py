@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from matplotlib.figure import Figure
 
 from gnn_l2o._utils.files import write_text
 from gnn_l2o.evaluation import Case, Results, experiment, overview_report
 from gnn_l2o.evaluation.report_page import page
+from gnn_l2o.training import curve
+from gnn_l2o.training.curve import _draw
 
 # The tensors here are small: a second thread costs more than it brings, above all on a busy machine.
 torch.set_num_threads(1)
@@ -37,6 +40,18 @@ def a_cache_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest
 def pages_without_vega(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out of pages what takes seconds to be put together."""
     monkeypatch.setattr(page, "library", str)
+
+
+@pytest.fixture(autouse=True)
+def curves_without_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave empty the picture of the training curve, which trainings draw after every epoch, longer than this takes."""
+    monkeypatch.setattr(curve, "_draw", lambda *_: Figure())
+
+
+@pytest.fixture
+def drawn_curves(monkeypatch: pytest.MonkeyPatch, curves_without_lines: None) -> None:
+    """Draw the training curve as outside of tests."""
+    monkeypatch.setattr(curve, "_draw", _draw)
 
 
 @pytest.fixture
