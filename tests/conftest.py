@@ -44,7 +44,7 @@ def pages_without_vega(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def curves_without_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave empty the picture of the training curve, which trainings draw after every epoch, longer than this takes."""
+    """Leave the picture of the training curve empty: drawn after every epoch, it takes longer than the training."""
     monkeypatch.setattr(curve, "_draw", lambda *_: Figure())
 
 

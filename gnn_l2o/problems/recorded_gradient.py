@@ -31,7 +31,7 @@ def _recorded(function: Function, *args: Tensor) -> Function:
     # Over a few classes the parts of a softmax take a third of the time of the whole.
     softmax = [torch.ops.aten._log_softmax, torch.ops.aten._log_softmax_backward_data]
     decompositions: Any = get_decompositions(softmax)
-    # Fake tensors of one mode: without them every operation makes a mode of its own, which takes twice as long again.
+    # Of real tensors every operation would make fake ones of a mode of its own, which takes three times as long.
     record = make_fx(function, decompositions, tracing_mode="fake", _allow_non_fake_inputs=True)
     return _pruned(record(*args))
 
