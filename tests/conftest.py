@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import settings
+from matplotlib.figure import Figure
 
 from gnn_l2o._utils.files import write_text
-from gnn_l2o.evaluation import Case, Results, experiment
+from gnn_l2o.evaluation import Case, Results, experiment, overview_report
 from gnn_l2o.evaluation.report_page import page
+from gnn_l2o.training import curve
+from gnn_l2o.training.curve import _draw
 
 # The tensors here are small: a second thread costs more than it brings, above all on a busy machine.
 torch.set_num_threads(1)
@@ -39,6 +42,18 @@ def pages_without_vega(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(page, "library", str)
 
 
+@pytest.fixture(autouse=True)
+def curves_without_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the picture of the training curve empty: drawn after every epoch, it takes longer than the training."""
+    monkeypatch.setattr(curve, "_draw", lambda *_: Figure())
+
+
+@pytest.fixture
+def drawn_curves(monkeypatch: pytest.MonkeyPatch, curves_without_lines: None) -> None:
+    """Draw the training curve as outside of tests."""
+    monkeypatch.setattr(curve, "_draw", _draw)
+
+
 @pytest.fixture
 def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write files where figures would be, without drawing, and no page."""
@@ -49,6 +64,7 @@ def quick_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(experiment, "save_figures", save)
     monkeypatch.setattr(experiment, "save_page", lambda *_, **__: None)
+    monkeypatch.setattr(overview_report, "save_figure", lambda *_, **__: [])
 
 
 @pytest.fixture

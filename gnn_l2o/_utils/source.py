@@ -33,15 +33,15 @@ def source_fingerprint(*things: type | Callable[..., Any]) -> str:
     pending: list[Path] = []
     for origin in (origin for thing in things for origin in _origins(thing)):
         if isinstance(origin, Path):
-            pending.append(origin)
+            pending.append(origin.resolve())
         else:
             digest.update(origin)
     files: dict[Path, str] = {}
     while pending:
-        file = pending.pop().resolve()
+        file = pending.pop()
         if file not in files:
             files[file], imports = _read(file.read_text(encoding="utf-8"))
-            pending += [path for found in imports for path in _located(file, found)]
+            pending += (_located_once if PACKAGE in file.parents else _located_all)(file, imports)
     for name, code in sorted((file.name, code) for file, code in files.items()):
         digest.update(f"{name} {code} ".encode())
     return digest.hexdigest()[:32]
@@ -68,6 +68,17 @@ def _origins(thing: Any) -> Iterator[Path | bytes]:
 
 def _constants(code: types.CodeType) -> str:
     return " ".join(c.co_code.hex() if isinstance(c, types.CodeType) else repr(c) for c in code.co_consts)
+
+
+def _located_all(file: Path, imports: tuple[Import, ...]) -> list[Path]:
+    """Return the files that the imports of a file name."""
+    return list({path.resolve() for found in imports for path in _located(file, found)})
+
+
+@functools.cache
+def _located_once(file: Path, imports: tuple[Import, ...]) -> list[Path]:
+    """Return the same for a file of this package, beside which none comes or goes while it runs."""
+    return _located_all(file, imports)
 
 
 def _located(file: Path, found: Import) -> Iterator[Path]:

@@ -77,10 +77,9 @@ def linear_model(
     require_memory(f"{samples} samples of {features} features", 4 * 8 * samples * features)
     a = generator.standard_normal((samples, features))
     if correlation:
-        from scipy.signal import lfilter  # takes seconds, which most problems need not spend
-
         a[:, 1:] *= np.sqrt(1 - correlation**2)
-        a = lfilter([1.0], [1.0, -correlation], a, axis=1)
+        for j in range(1, features):
+            a[:, j] += correlation * a[:, j - 1]
     truth = generator.standard_normal(features)
     truth[np.argsort(np.abs(truth))[: int(SPARSITY * features)]] = 0
     if spikes:

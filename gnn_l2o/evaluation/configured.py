@@ -25,7 +25,7 @@ def configured(spec: str) -> Algorithm[Any] | None:
         return parse(spec)
     head, _, tail = spec.partition(":")
     head = ALIASES.get(head, head)
-    if head not in METHODS or not tail:
+    if not tail or head not in METHODS:  # in this order: what is not here is looked for among installed packages
         return None
     method: Any = METHODS[head]
     given = parse_parameters(method, tail)

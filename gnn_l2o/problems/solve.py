@@ -135,9 +135,11 @@ class _Solver:
     def _largest_curvature(self, x: Tensor) -> Tensor:
         """Return the largest eigenvalue of the Hessian of the average loss at x by power iteration, ``(B, 1)``."""
         bound = self.problem.average(self.problem.smoothness())
+        # The Hessian is symmetric: products from the left, of one record of the gradient, are those from the right.
+        product = torch.func.vjp(self.gradient, x)[1]
         v = self.probe
         for _ in range(30):
-            v = torch.func.jvp(self.gradient, (x,), (v / v.norm(dim=1, keepdim=True).clamp(min=_TINY),))[1]
+            (v,) = product(v / v.norm(dim=1, keepdim=True).clamp(min=_TINY))
         # Power iteration approaches from below, and f may be more curved elsewhere. If 10 % are too few,
         # proximal_gradient doubles the estimate.
         return torch.minimum(1.1 * v.norm(dim=1, keepdim=True), bound).clamp(min=_TINY)

@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.usefixtures("quick_figures")
-@pytest.mark.parametrize(("lines", "files"), [(300, 0), (0, 3 * len(FILES))], ids=["lines", "files"])
+@pytest.mark.parametrize(("lines", "files"), [(120, 0), (0, len(FILES))], ids=["lines", "files"])
 def test_every_call_ends_well_or_in_one_line(lines: int, files: int, folder: Path) -> None:
     outcomes = [
         (command, arguments, call(command, arguments, output))

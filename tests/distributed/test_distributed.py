@@ -1,9 +1,6 @@
 """Runs over several processes give what a run in one process gives; all is counted, and misuse is told in a line."""
 
 import json
-import os
-import subprocess
-import sys
 
 import networkx as nx
 import pytest
@@ -12,6 +9,7 @@ import torch
 import gnn_l2o
 from gnn_l2o.algorithms.stopping import MaxRounds
 from gnn_l2o.applications.checkpoints import Checkpoints
+from gnn_l2o.cli import evaluate
 from gnn_l2o.distributed.partition import in_breadth_first_order, partition
 from gnn_l2o.graph import Network
 from gnn_l2o.graph.build import build_network
@@ -24,7 +22,7 @@ AMPLIFIED = {"dmbfgs": 1e-10}  # quasi-Newton updates divide by small difference
 
 def outputs(script, count, *arguments):
     """Return what each process printed as its last line."""
-    ended = run_processes([str(WORKERS / script), *map(str, arguments)], count)
+    ended = run_processes([WORKERS / script, *arguments], environments(count))
     for process in ended:
         assert process.returncode == 0, process.stderr
     return [json.loads(process.stdout.splitlines()[-1]) for process in ended]
@@ -163,29 +161,25 @@ def test_processes_that_disagree_are_told(misuses, name):
         assert expected in errors[name]
 
 
-def run_lonely(code, **environment):
-    return subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
+def test_a_lone_process_is_told_how_to_start(capsys):
+    with pytest.raises(SystemExit) as stop:
+        evaluate.main(["--distributed", "--dataset", "lasso"])
+    assert stop.value.code == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert line.startswith("evaluate.py: error: --distributed: this is a lone process; start")
 
 
-def test_a_lone_process_is_told_how_to_start():
-    ended = subprocess.run(
-        [sys.executable, "evaluate.py", "--distributed", "--dataset", "lasso"], capture_output=True, text=True
-    )
-    assert ended.returncode == 2
-    assert ended.stderr.splitlines()[-1].startswith("evaluate.py: error: --distributed: this is a lone process; start")
-
-
-def test_missing_processes_are_told():
-    (environment, _) = environments(2)
-    ended = run_lonely("from gnn_l2o.distributed import start; start(timeout=1)", **environment)
+def test_missing_processes_are_told(tmp_path):
+    script = tmp_path / "lonely.py"
+    script.write_text("from gnn_l2o.distributed import start\nstart(timeout=1)\n")
+    [ended] = run_processes([script], environments(2)[:1])
+    assert ended.returncode == 1
     assert "process 0 of 2 cannot join the others at 127.0.0.1" in ended.stderr
     assert "within 1 s" in ended.stderr
 
 
 def test_the_example_of_a_node_a_process():
-    first, second = run_processes(["examples/node_a_process.py"], 2)
+    first, second = run_processes(["examples/node_a_process.py"], environments(2))
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert first.stdout.startswith("node 0: x begins with 0.94")
     assert "converged after" in first.stdout

@@ -97,7 +97,10 @@ def test_a_figure_never_costs_a_result(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("gap", [np.nan, -np.inf, 0.0, -1.0, 1e300])
-def test_gaps_that_no_logarithm_shows_leave_the_rest_of_a_figure(gap: float, tmp_path: Path) -> None:
+def test_gaps_that_no_logarithm_shows_leave_the_rest_of_a_figure(
+    gap: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gnn_l2o.evaluation.figures.FORMATS", ("png",))
     found = empty([], ["prox_ed"])
     found.runs.append(made_up("prox_ed", 0, 400))
     trace = found.runs[0].trace

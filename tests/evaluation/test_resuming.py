@@ -30,7 +30,7 @@ def untimed(folder: Path) -> Any:
 def test_a_killed_evaluation_is_resumed(tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     small(output=whole)
-    for after in (0, 1, 3, 8, 15):
+    for after in (0, 3, 8):  # amid a case, and between two
         cut = tmp_path / f"cut_after_{after}"
         with pytest.raises(Killed):
             small(output=cut, report=killed_after(after))

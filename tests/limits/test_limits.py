@@ -235,6 +235,7 @@ PLAN: dict[str, Any] = {
 }
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_evaluations_run_limits_apart_from_what_is_compared(tmp_path: Path) -> None:
     results = evaluate(Plan(**PLAN), output=tmp_path)
     (case,) = results.cases

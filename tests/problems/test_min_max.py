@@ -265,6 +265,7 @@ def test_metrics_of_games_do_not_apply_elsewhere() -> None:
         assert float(metric.values(reference, torch.zeros(3, 2).double())) == 0
 
 
+@pytest.mark.usefixtures("quick_figures")
 def test_an_evaluation_ranks_them(tmp_path: Path) -> None:
     results = evaluate(
         models=[],

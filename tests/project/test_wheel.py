@@ -52,6 +52,7 @@ def test_it_holds_one_package_with_all_plug_in_files_in_it(wheel: Path) -> None:
 
 NAMES = """
 import gnn_l2o
+import gnn_l2o.cli.train  # with all that it imports
 from gnn_l2o import plugins
 print(gnn_l2o.__file__)
 for kind in plugins.FOLDERS:
@@ -72,7 +73,7 @@ def test_an_installation_has_everything_by_name(installed: Path, tmp_path: Path)
 
 
 def test_an_installation_has_both_commands(installed: Path, tmp_path: Path) -> None:
-    assert run(installed, tmp_path, installed / "bin" / "gnn-l2o-train", "--help")[0].startswith("usage: gnn-l2o-train")
+    assert run(installed, tmp_path, installed / "bin" / "gnn-l2o-train", "--version")[0].startswith("gnn-l2o ")
     listing = "\n".join(run(installed, tmp_path, installed / "bin" / "gnn-l2o-evaluate", "--list"))
     assert "milodo_local" in listing and "erdos_renyi" in listing
     assert not list(tmp_path.iterdir())

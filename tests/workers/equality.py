@@ -18,7 +18,7 @@ from gnn_l2o.problems import Stochastic
 from gnn_l2o.problems.regularizers import L1, Zero
 from gnn_l2o.testing.runs import small_problem
 
-STEPS = 8
+STEPS = 4
 NODES = 9
 # Without milodo_local: at a node that received nothing it sees the logarithm of a move that is zero up to rounding.
 WITH_FAULTS = {"milodo_gnn", "admm_robust", "dapg", "prox_ed"}

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from benchmarks.kills import content
 from gnn_l2o.cli import train
@@ -15,17 +14,12 @@ WHOLE: dict[Main, dict[str, bytes]] = {}
 
 
 @pytest.fixture(autouse=True)
-def as_a_command_finds_it() -> Iterator[None]:
+def as_a_command_finds_it(quick_figures: None) -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in handlers.items():
         signal.signal(number, handler)
-
-
-@pytest.fixture(autouse=True)
-def without_drawing(monkeypatch: pytest.MonkeyPatch, quick_figures: None) -> None:
-    monkeypatch.setattr("gnn_l2o.training.curve._draw", lambda *_: Figure(figsize=(1, 1)))
 
 
 @pytest.fixture

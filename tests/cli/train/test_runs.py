@@ -10,6 +10,7 @@ from gnn_l2o.training import read_recipe
 from tests.cli.train.arguments import refused, without
 
 
+@pytest.mark.usefixtures("drawn_curves")
 def test_the_command_trains_a_model_that_loads(command, tmp_path, capsys):
     output = tmp_path / "mine"
     assert main([*command, "--output", str(output)]) == 0
