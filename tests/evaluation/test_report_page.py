@@ -1,5 +1,6 @@
 """The page of an evaluation: what it says and holds, that it loads nothing, and that a browser shows it."""
 
+import dataclasses
 import json
 import logging
 import re
@@ -14,6 +15,7 @@ import pytest
 import gnn_l2o
 from gnn_l2o.evaluation import Plan, Results, experiment, opening
 from gnn_l2o.evaluation.report_page import page as pages
+from gnn_l2o.evaluation.report_page.case_data import network
 from gnn_l2o.evaluation.report_page.page import page, to_json
 from tests.evaluation.small_cases import SMALL
 
@@ -58,6 +60,14 @@ def test_the_page_holds_every_case_and_algorithm(evaluated: Results) -> None:
     assert all("layer" in chart and "$schema" not in chart for chart in content["charts"].values())
     assert evaluated.command in text and f"torch {evaluated.versions['torch']}" in text
     assert '<a href="#case-1"' in text  # of the heat map
+
+
+def test_a_network_of_one_node_is_not_drawn(evaluated: Results) -> None:
+    case = evaluated.cases[0]
+    assert network(evaluated, case, (1e-4,), 5) is not None
+    lone = dataclasses.replace(case, nodes=1)
+    found = dataclasses.replace(evaluated, networks=[{"case": dataclasses.asdict(lone), "links": []}])
+    assert network(found, lone, (1e-4,), 5) is None
 
 
 def test_the_page_refers_to_nothing_outside(evaluated: Results) -> None:

@@ -168,9 +168,10 @@ def _trial(trial: dict[str, Any], chosen: dict[str, float]) -> dict[str, Any]:
 
 
 def network(results: Results, case: Case, tolerances: Sequence[float], snapshots: int) -> dict[str, Any] | None:
-    """Return the network of the first instance and how far its nodes are from their average; ``None`` of large ones.
+    """Return the network of the first instance and how far its nodes are from their average.
 
-    Distances are there for the algorithms that lead, as decimal logarithms.
+    There is none, ``None``, of a large network or of one node. Distances are there for the algorithms that lead, as
+    decimal logarithms.
 
     Args:
         results: of the evaluation.
@@ -179,7 +180,7 @@ def network(results: Results, case: Case, tolerances: Sequence[float], snapshots
         snapshots: at how many iterations distances may be shown, about.
     """
     links = next((entry["links"] for entry in results.networks if Case(**entry["case"]) == case), None)
-    if links is None:
+    if links is None or case.nodes == 1:
         return None
     found = ((name, results.find(case, name, 0)) for name in leaders(results, case, tolerances))
     return {
