@@ -65,8 +65,8 @@ def test_the_page_holds_every_case_and_algorithm(evaluated: Results) -> None:
 def test_a_network_of_one_node_is_not_drawn(evaluated: Results) -> None:
     case = evaluated.cases[0]
     assert network(evaluated, case, (1e-4,), 5) is not None
-    lone = dataclasses.replace(case, nodes=1)
-    found = dataclasses.replace(evaluated, networks=[{"case": dataclasses.asdict(lone), "links": []}])
+    lone = case._replace(nodes=1)
+    found = dataclasses.replace(evaluated, networks=[{"case": lone._asdict(), "links": []}])
     assert network(found, lone, (1e-4,), 5) is None
 
 
