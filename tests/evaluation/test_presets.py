@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from gnn_l2o._utils.errors import InputError
+from gnn_l2o._utils.figures import save_figure
 from gnn_l2o.cli.evaluate import main
+from gnn_l2o.evaluation import overview_report
 from gnn_l2o.evaluation.presets import load_preset
 from tests.evaluation.preset_flags import FLAGS
 
@@ -81,8 +83,9 @@ def test_a_single_run_goes_to_the_folder_itself(preset: Path, tmp_path: Path) ->
 
 @pytest.mark.usefixtures("quick_figures")
 def test_what_several_runs_found_of_a_model_is_shown_together(
-    preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    preset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(overview_report, "save_figure", save_figure)  # heat maps, which quick_figures leaves out
     out, flags = tmp_path / "out", ["--iterations", "10", "--dataset", "linear:features=3", "--model", "milodo_gnn"]
     assert main(["--preset", str(preset), "--output", str(out), *flags]) == 0
     printed = capsys.readouterr().out
