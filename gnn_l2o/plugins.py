@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -27,12 +28,7 @@ from gnn_l2o._utils.signature import REQUIRED, Signature, read_signature
 Kind = Literal["topology", "dataset"]
 Content = Literal["topology", "dataset", "model", "preset"]
 
-FOLDERS: Mapping[str, str] = {
-    "topology": "topologies",
-    "dataset": "datasets",
-    "model": "models",
-    "preset": "presets",
-}
+FOLDERS: Mapping[str, str] = {"topology": "topologies", "dataset": "datasets", "model": "models", "preset": "presets"}
 FUNCTIONS: Mapping[Kind, str] = {"topology": "generate", "dataset": "sample"}
 
 PACKAGE = Path(__file__).resolve().parent
@@ -238,7 +234,8 @@ def _described(kind: Literal["model", "preset"], path: Path) -> tuple[str, str]:
     except (InputError, OSError, UnicodeDecodeError) as error:
         return "", str(error)
     text = next((" ".join(p.split()) for p in paragraphs if p.strip() and not p.startswith("#")), "")
-    return text.split(". ")[0].removesuffix(".") + "." if text else "", ""
+    first = re.split(r"\. (?!\d)", text)[0]  # "et al. 2016" is no end of a sentence
+    return first.removesuffix(".") + "." if text else "", ""
 
 
 def _parse(plugin: Plugin, text: str) -> dict[str, Any]:

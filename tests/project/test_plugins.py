@@ -222,18 +222,23 @@ def test_descriptions_of_models_and_presets_are_first_lines(topologies: Path) ->
     for name in ("told", "bare"):
         (models / name).mkdir(parents=True)
         (models / name / "recipe.toml").touch()
-    (models / "told" / "card.md").write_text("# told\n\nA learned\noptimizer. It runs.\n\n## Training\n")
+    (models / "told" / "card.md").write_text("# told\n\nA learned\noptimizer (Lv et al. 2017). It runs.\n\n## More\n")
     presets.mkdir()
     (presets / "good.toml").write_text('description = "First.\\nSecond."')
     (presets / "torn.toml").write_text("description = ")
     assert [(m.name, m.description) for m in plugins.listing("model")] == [
         ("bare", ""),
-        ("told", "A learned optimizer."),
+        ("told", "A learned optimizer (Lv et al. 2017)."),
     ]
     good, torn = plugins.listing("preset")
     assert (good.description, good.note) == ("First.", "")
     assert torn.note.startswith(f"{presets / 'torn.toml'} cannot be read: ")
-    assert plugins.overview("model").splitlines() == ["models:", "  bare", "  told", "      A learned optimizer."]
+    assert plugins.overview("model").splitlines() == [
+        "models:",
+        "  bare",
+        "  told",
+        "      A learned optimizer (Lv et al. 2017).",
+    ]
 
 
 def test_loading_leaves_no_module_behind_that_anybody_could_import() -> None:
