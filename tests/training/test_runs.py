@@ -19,6 +19,7 @@ from tests.training.small_training import PAPER, TINY, assert_same_weights, weig
 pytestmark = pytest.mark.usefixtures("single_precision")
 
 
+@pytest.mark.usefixtures("drawn_curves")
 def test_training_lowers_the_loss_and_saves_the_best_weights(tmp_path):
     config = dataclasses.replace(TINY, stages=(Stage(2e-2, 6, 6, 10),))
     training = TrainingRun(config, tmp_path)
@@ -30,7 +31,7 @@ def test_training_lowers_the_loss_and_saves_the_best_weights(tmp_path):
     assert_same_weights(loaded.source.state_dict(), training.best_weights)
     again = validate(loaded, training.validation, 15, LogOptimalityGap())
     torch.testing.assert_close(again, training.progress.best, rtol=0, atol=1e-6)
-    assert (tmp_path / "curve.png").stat().st_size > 1000
+    assert (tmp_path / "curve.png").stat().st_size > 10_000  # an empty one has fewer
     assert len((tmp_path / "curve.csv").read_text().splitlines()) == len(curve) + 1
 
 
