@@ -34,6 +34,7 @@ def test_every_released_model_is_recorded() -> None:
 def test_a_released_model_gives_its_recorded_iterates(key: str) -> None:
     case, name = key.split("/")
     found, expected = RECORDER.iterates(name, *CASES[case]), RECORDS[key]
+    assert found is not None, "the model refuses the problem"
     size = np.abs(expected).max()
     # Rounding errors differ between processors, and a model may amplify them from iteration to iteration.
     for k, now, then in zip(RECORDER.ITERATIONS, found, expected, strict=False):
