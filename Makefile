@@ -22,7 +22,10 @@ setup: .venv/installed
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,docs]'
 	touch $@
 
-test: style types docs check
+# Types and the site take a core each; tests take all.
+test: style
+	$(MAKE) --no-print-directory --jobs=2 types docs
+	$(MAKE) --no-print-directory check
 
 style: setup
 	$(BIN)/ruff check

@@ -46,7 +46,7 @@ def build_parser(program: str = "train_gnn.py") -> Parser:
     add(
         "--recipe", type=Path, metavar="FILE", help="a recipe.toml with all settings; flags given beside it override it"
     )
-    short = "one epoch of each stage on few problems, to see the whole of a training in a minute or so"
+    short = "one epoch of each stage on few problems, to see the whole of a training in minutes"
     add("--quick", action="store_true", help=f"{short}; flags given beside it override it")
     add("--paper", action="store_true", help="begin with the settings of the MiLoDo paper instead of the defaults")
     add(

@@ -10,15 +10,15 @@ from typing import Any
 from gnn_l2o._utils.errors import InputError, about
 from gnn_l2o._utils.parse import read_toml
 from gnn_l2o.learned import ARCHITECTURES, MiLoDoArchitecture
-from gnn_l2o.learned.model import RECIPE
+from gnn_l2o.learned.model import RECIPE, read_architecture
 from gnn_l2o.training import (
     DEFAULT_ARCHITECTURE,
-    QUICK,
     LayerwiseConfig,
     TrainingConfig,
     config_of,
     fine_tuning,
     is_unrolled,
+    quick_settings,
     read_layer_stages,
     read_stages,
     with_epochs,
@@ -57,8 +57,8 @@ def configuration(args: argparse.Namespace) -> TrainingConfig | LayerwiseConfig:
     unrolled = is_unrolled({"architecture": architecture})
     if unrolled:
         require_layerwise(architecture["kind"], given)
-    quick = QUICK if args.quick and not unrolled else {}
-    training |= {**quick, **{k: given[k] for k in (LAYERWISE if unrolled else SETTINGS) if k in given}}
+    short = quick_settings(read_architecture(architecture)) if args.quick and not unrolled else {}
+    training |= {**short, **{k: given[k] for k in (LAYERWISE if unrolled else SETTINGS) if k in given}}
     if args.stages_config is not None:
         with about(stages_config=args.stages_config):
             training["stages"] = list((read_layer_stages if unrolled else read_stages)(args.stages_config))

@@ -3,7 +3,7 @@
 from gnn_l2o.training.config import TrainingConfig
 from gnn_l2o.training.layerwise import LayerStage, LayerwiseConfig, LayerwiseRun
 from gnn_l2o.training.losses import LOSSES, MetaLoss
-from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, QUICK, fine_tuning
+from gnn_l2o.training.presets import DEFAULT_ARCHITECTURE, fine_tuning, quick_settings
 from gnn_l2o.training.recipe import config_of, is_unrolled, read_layer_stages, read_recipe, read_stages
 from gnn_l2o.training.stages import (
     DEFAULT_STAGES,
@@ -21,7 +21,6 @@ __all__ = [
     "FINE_TUNING_STAGES",
     "LOSSES",
     "PAPER_STAGES",
-    "QUICK",
     "LayerStage",
     "LayerwiseConfig",
     "LayerwiseRun",
@@ -32,6 +31,7 @@ __all__ = [
     "config_of",
     "fine_tuning",
     "is_unrolled",
+    "quick_settings",
     "read_layer_stages",
     "read_recipe",
     "read_stages",

@@ -52,8 +52,8 @@ def _default(name: str) -> Callable[[dict[str, Any]], Any]:
 class TrainingConfig:
     """Everything that decides the outcome of a training run; two runs of equal configurations agree.
 
-    A recipe has all but the architecture in its table ``[training]``. The defaults of loss, batch_size, ema and stages
-    depend on the architecture, see :func:`~gnn_l2o.training.presets.defaults_for`.
+    A recipe has all but the architecture in its table ``[training]``. The defaults of loss, batch_size, ema, stages and
+    validation_iterations depend on the architecture, see :func:`~gnn_l2o.training.presets.defaults_for`.
 
     Attributes:
         dataset: specs of the datasets, such as ``lasso:features=300,samples=10``; each training problem takes one, one
@@ -106,7 +106,7 @@ class TrainingConfig:
     faults: Annotated[tuple[Annotated[str, AfterValidator(_faults)], ...], AsTuple, Field(min_length=1)] | None = None
     problems: PositiveInt = 192
     validation_problems: PositiveInt = 48
-    validation_iterations: PositiveInt = 1000
+    validation_iterations: PositiveInt = Field(default_factory=_default("validation_iterations"))
     batch_size: PositiveInt = Field(default_factory=_default("batch_size"))
     gradient_samples: PositiveInt | None = None
     loss: Annotated[str, AfterValidator(_loss)] = Field(default_factory=_default("loss"))

@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gnn_l2o._utils.errors import about
-from gnn_l2o.learned import Architecture, LocalMiLoDoArchitecture, MiLoDoArchitecture, read_architecture
+from gnn_l2o.learned import (
+    Architecture,
+    LocalMiLoDoArchitecture,
+    LPGExtraArchitecture,
+    MiLoDoArchitecture,
+    read_architecture,
+)
 from gnn_l2o.learned.model import model_folder, model_recipe
 from gnn_l2o.training.stages import (
     DEFAULT_STAGES,
@@ -16,6 +22,7 @@ from gnn_l2o.training.stages import (
     LOCAL_STAGES,
     PAPER_STAGES,
     Stage,
+    stages_of_layers,
 )
 
 DEFAULT_ARCHITECTURE = MiLoDoArchitecture(accelerated=True, edge_weights="edge", warmup=12)
@@ -23,13 +30,14 @@ DEFAULT_ARCHITECTURE = MiLoDoArchitecture(accelerated=True, edge_weights="edge",
 
 _DEFAULTS: Mapping[str, Any] = {
     "precision": "single",
+    "validation_iterations": 1000,
     "loss": "log_area",
     "batch_size": 6,
     "ema": 0.98,
     "stages": DEFAULT_STAGES,
 }
 _GENERAL: Mapping[str, Any] = {
-    "precision": "single",
+    **_DEFAULTS,
     "loss": "log_gap",
     "batch_size": 16,
     "ema": 0.0,
@@ -37,10 +45,9 @@ _GENERAL: Mapping[str, Any] = {
 }
 # Newton's method ends sooner in double precision, and many small updates did far more than few large ones.
 _LOCAL: Mapping[str, Any] = {
+    **_DEFAULTS,
     "precision": "double",
-    "loss": "log_area",
     "batch_size": 4,
-    "ema": 0.98,
     "stages": LOCAL_STAGES,
 }
 
@@ -48,17 +55,22 @@ _LOCAL: Mapping[str, Any] = {
 def defaults_for(architecture: Architecture[Any]) -> Mapping[str, Any]:
     """Return the training settings whose default depends on the architecture.
 
-    The rule with local solves and MiLoDo in its scale-free parametrization train as the released models did, every
-    other architecture in the way that suited all of them.
+    The rule with local solves, MiLoDo in its scale-free parametrization and unrolled PG-EXTRA train as the released
+    models did, every other architecture in the way that suited all of them.
     """
     if isinstance(architecture, LocalMiLoDoArchitecture):
         return _LOCAL
+    if isinstance(architecture, LPGExtraArchitecture):
+        depth = architecture.depth  # and no more iterations than that
+        return {**_GENERAL, "validation_iterations": min(1000, depth), "stages": stages_of_layers(depth)}
     scale_free = isinstance(architecture, MiLoDoArchitecture) and architecture.parametrization == "scale_free"
     return _DEFAULTS if scale_free else _GENERAL
 
 
-QUICK: Mapping[str, Any] = {"problems": 24, "validation_problems": 8, "validation_iterations": 200}
-"""The settings of a short training, which has one epoch a stage, beside those that a recipe or the defaults decide."""
+def quick_settings(architecture: Architecture[Any]) -> dict[str, Any]:
+    """Return the settings of a short training, which has one epoch a stage, before those that are given beside it."""
+    horizon = min(200, defaults_for(architecture)["validation_iterations"])
+    return {"problems": 24, "validation_problems": 8, "validation_iterations": horizon}
 
 
 def tables(stages: Sequence[Stage]) -> list[dict[str, Any]]:

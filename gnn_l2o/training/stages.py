@@ -116,3 +116,10 @@ FINE_TUNING_STAGES = (
     Stage(2e-3, 400, 400, 4),
     Stage(5e-4, 500, 500, 3),
 )  # the weights are good already: long horizons from the beginning, and rates that do not throw them back
+
+
+def stages_of_layers(depth: int) -> tuple[Stage, ...]:
+    """Return the stages of an optimizer whose layers have weights of their own: the first layers, then all."""
+    rates, parts, epochs = (5e-2, 5e-2, 5e-2, 3e-2, 1e-2), (10, 5, 2, 1, 1), (5, 5, 10, 20, 10)
+    horizons = [max(1, depth // part) for part in parts]
+    return tuple(Stage(lr, k, k, count) for lr, k, count in zip(rates, horizons, epochs, strict=True))

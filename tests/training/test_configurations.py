@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.learned import MiLoDoArchitecture, PerNodeArchitecture, available_models
+from gnn_l2o.learned import LPGExtraArchitecture, MiLoDoArchitecture, PerNodeArchitecture, available_models
 from gnn_l2o.learned.model import model_folder, model_recipe
 from gnn_l2o.training import (
     DEFAULT_ARCHITECTURE,
@@ -149,6 +149,14 @@ def test_there_is_one_set_of_defaults():
     assert (config.loss, config.batch_size, config.ema, config.stages) == ("log_area", 6, 0.98, DEFAULT_STAGES)
     other = TrainingConfig(dataset=("lasso",), architecture=PerNodeArchitecture())
     assert (other.loss, other.batch_size, other.ema, other.stages) == ("log_gap", 16, 0.0, GENERAL_STAGES)
+
+
+@pytest.mark.parametrize("depth", [1, 30, 2000])
+def test_layers_with_their_own_numbers_are_trained_for_as_many_iterations(depth):
+    config = TrainingConfig(dataset=("lasso",), architecture=LPGExtraArchitecture(depth=depth))
+    assert config.validation_iterations == min(1000, depth)
+    horizons = [stage.iterations for stage in config.stages]
+    assert horizons == sorted(horizons) and horizons[-1] == depth
 
 
 def test_the_bound_on_gradients_may_be_none():

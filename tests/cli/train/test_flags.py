@@ -94,6 +94,8 @@ def test_a_quick_training_is_short_and_flags_override_it():
     assert [dataclasses.replace(stage, epochs=1) for stage in DEFAULT_STAGES] == list(quick.stages)
     longer = settings(["--dataset", "lasso", "--quick", "--problems", "30", "--epochs", "2"])
     assert longer == dataclasses.replace(quick, problems=30, stages=with_epochs(quick.stages, 2))
+    layers = settings(["--dataset", "lasso", "--quick", "--architecture", "lpg_extra", "--depth", "30"])
+    assert layers.validation_iterations == 30
 
 
 def test_a_learning_rate_scales_all_stages_and_stays_when_a_training_is_resumed(command, tmp_path):
