@@ -9,17 +9,21 @@ from typing import Any
 from gnn_l2o._utils.errors import about
 from gnn_l2o.learned import (
     Architecture,
+    LearnedScalarsArchitecture,
     LocalMiLoDoArchitecture,
     LPGExtraArchitecture,
+    MatrixMiLoDoArchitecture,
     MiLoDoArchitecture,
     read_architecture,
 )
 from gnn_l2o.learned.model import model_folder, model_recipe
 from gnn_l2o.training.stages import (
+    CONSTANTS_STAGES,
     DEFAULT_STAGES,
     FINE_TUNING_STAGES,
     GENERAL_STAGES,
     LOCAL_STAGES,
+    MATRIX_STAGES,
     PAPER_STAGES,
     Stage,
     stages_of_layers,
@@ -55,16 +59,21 @@ _LOCAL: Mapping[str, Any] = {
 def defaults_for(architecture: Architecture[Any]) -> Mapping[str, Any]:
     """Return the training settings whose default depends on the architecture.
 
-    The rule with local solves, MiLoDo in its scale-free parametrization and unrolled PG-EXTRA train as the released
-    models did, every other architecture in the way that suited all of them.
+    MiLoDo in its scale-free parametrization, its forms with constants, with local solves and with matrices, and
+    unrolled PG-EXTRA train as the released models did, every other architecture in the way that suited all of them.
     """
-    if isinstance(architecture, LocalMiLoDoArchitecture):
-        return _LOCAL
-    if isinstance(architecture, LPGExtraArchitecture):
-        depth = architecture.depth  # and no more iterations than that
-        return {**_GENERAL, "validation_iterations": min(1000, depth), "stages": stages_of_layers(depth)}
-    scale_free = isinstance(architecture, MiLoDoArchitecture) and architecture.parametrization == "scale_free"
-    return _DEFAULTS if scale_free else _GENERAL
+    match architecture:
+        case LocalMiLoDoArchitecture():
+            return _LOCAL
+        case LPGExtraArchitecture(depth=depth):  # and no more iterations than that
+            return {**_GENERAL, "validation_iterations": min(1000, depth), "stages": stages_of_layers(depth)}
+        case MatrixMiLoDoArchitecture():
+            return {**_DEFAULTS, "loss": "area", "validation_iterations": 250, "stages": MATRIX_STAGES}
+        case LearnedScalarsArchitecture():
+            return {**_DEFAULTS, "stages": CONSTANTS_STAGES}
+        case MiLoDoArchitecture(parametrization="scale_free"):
+            return _DEFAULTS
+    return _GENERAL
 
 
 def quick_settings(architecture: Architecture[Any]) -> dict[str, Any]:

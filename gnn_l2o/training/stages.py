@@ -98,12 +98,20 @@ DEFAULT_STAGES = (
     Stage(6e-4, 600, 600, 5),
 )  # models/milodo_gnn had twice these rates; with another seed, training made no progress from a poor value
 
+CONSTANTS_STAGES = (
+    Stage(3e-2, 250, 250, 5),
+    Stage(1.5e-2, 400, 400, 4),
+    Stage(5e-3, 600, 600, 2),
+)  # a few numbers, which stand higher rates
+
+MATRIX_STAGES = (Stage(1e-4, 25, 150, 2),)  # the iterates of neural networks fill the memory
+
 GENERAL_STAGES = (
-    Stage(1e-3, 100, 100, 2),
-    Stage(1e-3, 200, 200, 5),
-    Stage(5e-4, 400, 400, 8),
-    Stage(2e-4, 400, 400, 5),
-)  # back-propagated whole: frozen preconditioners make long horizons cheap
+    Stage(1e-3, 20, 100, 2),
+    Stage(1e-3, 20, 200, 5),
+    Stage(5e-4, 20, 400, 8),
+    Stage(2e-4, 20, 400, 5),
+)  # networks run in every iteration: 400 of them on 16 problems of 300 coordinates and ten nodes take more than 24 GB
 
 LOCAL_STAGES = (
     Stage(5e-3, 60, 60, 4),

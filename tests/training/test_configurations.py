@@ -9,7 +9,7 @@ import torch
 
 from gnn_l2o._utils.errors import InputError
 from gnn_l2o.learned import LPGExtraArchitecture, MiLoDoArchitecture, PerNodeArchitecture, available_models
-from gnn_l2o.learned.model import model_folder, model_recipe
+from gnn_l2o.learned.model import model_folder, model_recipe, read_architecture
 from gnn_l2o.training import (
     DEFAULT_ARCHITECTURE,
     DEFAULT_STAGES,
@@ -149,6 +149,12 @@ def test_there_is_one_set_of_defaults():
     assert (config.loss, config.batch_size, config.ema, config.stages) == ("log_area", 6, 0.98, DEFAULT_STAGES)
     other = TrainingConfig(dataset=("lasso",), architecture=PerNodeArchitecture())
     assert (other.loss, other.batch_size, other.ema, other.stages) == ("log_gap", 16, 0.0, GENERAL_STAGES)
+
+
+@pytest.mark.parametrize("kind", ["base_rules", "generic_l2o", "l2o_scale", "matrix_milodo", "per_node", "twin_l2o"])
+def test_where_networks_run_in_every_iteration_few_of_them_are_kept_in_memory(kind):
+    config = TrainingConfig(dataset=("lasso",), architecture=read_architecture({"kind": kind}))
+    assert all(stage.truncation_length <= 25 < stage.iterations for stage in config.stages)
 
 
 @pytest.mark.parametrize("depth", [1, 30, 2000])
