@@ -116,11 +116,12 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _identity(driver: Driver[Any]) -> dict[str, str]:
-    """Fingerprints of what decides the iterates."""
+    """Fingerprints of what decides the iterates, the same on every processor."""
     problem = driver.problem
     start = problem.initial_point().to(driver.x)
-    return {
-        "network": fingerprint(driver.network),
-        "optimizer": fingerprint(driver.algorithm),
-        "problem": fingerprint(problem.regularizer, start, problem.smoothness(), problem.local_gradient(start)),
+    decisive = {
+        "network": driver.network,
+        "optimizer": driver.algorithm,
+        "problem": (problem.regularizer, start, problem.smoothness(), problem.local_gradient(start)),
     }
+    return {name: fingerprint(thing, rounded=True) for name, thing in decisive.items()}

@@ -117,7 +117,7 @@ class Processes:
         return data.numpy().tobytes()
 
     def agree(self, **given: Any) -> None:
-        """Check that all processes were given the same, by its :func:`~gnn_l2o._utils.fingerprint.fingerprint`.
+        """Check that all processes were given the same, up to rounding.
 
         Args:
             given: what they were given, by name in words, with ``_`` for spaces.
@@ -126,7 +126,7 @@ class Processes:
             InputError: a process has another one than the first; all processes raise it.
         """
         for name, own in given.items():
-            digests = self._digests(fingerprint(own))
+            digests = self._digests(fingerprint(own, rounded=True))
             other = next((rank for rank, digest in enumerate(digests) if digest != digests[0]), None)
             if other is not None:
                 what = name.replace("_", " ")

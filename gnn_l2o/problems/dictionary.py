@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Tensor
-
-from gnn_l2o._utils.fingerprint import fingerprint
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,14 +139,3 @@ def analytic_weights(matrix: Tensor) -> Tensor:
     a = matrix.double()
     solved = torch.cholesky_solve(a, torch.linalg.cholesky(a @ a.t()))
     return (solved / (a * solved).sum(dim=0)).to(matrix).contiguous()
-
-
-def dictionary_fingerprint(matrix: Tensor) -> str:
-    """Return a hash of a dictionary, the same on every processor: ``(m, n)`` to 16 characters.
-
-    The entries are rounded to a millionth of the largest one or finer: a dictionary with a given condition number takes
-    a singular value decomposition, whose last digits differ between processors.
-    """
-    exponent = math.frexp(float(matrix.abs().max()))[1]  # the largest entry is below 2^exponent
-    rounded = (matrix.double() * 2.0 ** (21 - exponent)).round().long()
-    return fingerprint(exponent, rounded)[:16]

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o.problems.dictionary import Dictionary, dictionary_fingerprint
+from gnn_l2o._utils.fingerprint import fingerprint
+from gnn_l2o.problems.dictionary import Dictionary
 from gnn_l2o.problems.finite_sum import cast, check_shape, own_rows
 from gnn_l2o.problems.least_squares import LeastSquares
 from gnn_l2o.problems.regularizer import Regularizer
@@ -93,7 +94,7 @@ class SparseRecovery(LeastSquares):
             rows=torch.stack([torch.as_tensor(np.resize(p, width)) for p in parts]),
             peers=torch.full((nodes, 1), nodes),
             total=len(matrix),
-            dictionaries=(dictionary_fingerprint(torch.as_tensor(matrix)),),
+            dictionaries=(fingerprint(torch.as_tensor(matrix), rounded=True)[:16],),
             **more,
         )
 

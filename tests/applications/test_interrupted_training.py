@@ -47,6 +47,12 @@ def test_an_interrupted_training_goes_on_to_the_same_numbers(optimizer: Any, par
     assert [path.name for path in tmp_path.iterdir()] == ["run.pt"]
 
 
+def test_another_processor_which_rounds_differently_goes_on(tmp_path: Path) -> None:
+    for k in range(2):
+        optimizer = ProxED(0.2 * (1 + 1e-14 * k))
+        train(optimizer=optimizer, parameters=None, iterations=10 + 10 * k, checkpoint=tmp_path / "run.pt")
+
+
 def test_a_training_is_interrupted_at_its_beginning_or_after_its_end(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         train(iterations=9, checkpoint=tmp_path / "run.pt", callback=interrupt_at(0))

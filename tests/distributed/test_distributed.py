@@ -1,6 +1,7 @@
 """Runs over several processes give what a run in one process gives; all is counted, and misuse is told in a line."""
 
 import json
+from contextlib import nullcontext
 
 import networkx as nx
 import pytest
@@ -146,6 +147,8 @@ def misuses(tmp_path_factory):
         "W = np.array([[0.6, 0.4], [0.4, 0.6]])\n"
         "rank = start().rank\nerrors = {}\n"
         "def f(x, a):\n    return 0.5 * (x - a).square().sum()\n"
+        "nearly = L1(0.1 * (1 + 1e-14 * rank))  # which is no mistake, as processors round differently\n"
+        "minimize(f, [[1.0]], nx.path_graph(2), regularizer=nearly, stop=MaxRounds(2))\n"
         "calls = {\n" + "\n".join(lines) + "\n}\n"
         "for name, call in calls.items():\n"
         "    try:\n        call()\n    except ValueError as error:\n        errors[name] = str(error)\n"
@@ -205,3 +208,21 @@ def test_files_of_an_end_that_others_did_not_see_do_not_shift_those_to_come(tmp_
     result = minimized(60, choose=min)
     assert {path.name for path in tmp_path.iterdir()} == {"run-50.pt", "run-60.pt"}
     assert result.trace["iteration"].tolist() == list(range(61))
+
+
+@pytest.mark.parametrize(("scale", "refused"), [(1 + 1e-14, False), (1.01, True)])
+def test_a_checkpoint_is_of_one_problem_up_to_rounding(scale, refused, tmp_path):
+    def minimized(factor):
+        gnn_l2o.minimize(
+            lambda x, a: 0.5 * factor * (x - a).square().sum(),
+            [[1.0], [2.0]],
+            nx.path_graph(2),
+            x0=0.0,
+            optimizer="prox_ed:step_size=0.5",
+            stop=MaxRounds(5),
+            checkpoints=Checkpoints(tmp_path, every=1),
+        )
+
+    minimized(1.0)
+    with pytest.raises(ValueError, match="of a run with another problem;") if refused else nullcontext():
+        minimized(scale)

@@ -1,6 +1,5 @@
 """Plans: what may be asked for, under which names."""
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,6 @@ import torch
 
 import gnn_l2o
 from gnn_l2o._utils.errors import InputError
-from gnn_l2o._utils.fingerprint import fingerprint
 from gnn_l2o.algorithms.registry import METHODS
 from gnn_l2o.evaluation import Plan
 from gnn_l2o.evaluation.selection import GROUPS, choose_methods, members
@@ -96,19 +94,3 @@ def test_methods_answer_to_their_names_without_a_regularizer() -> None:
     assert list(choose_methods(["dgd", "extra", "prox_dgd"])) == ["prox_dgd", "pg_extra"]
     assert set(ALIASES.values()) <= set(METHODS.names())
     assert not set(ALIASES) & {*METHODS.names(), *GROUPS}
-
-
-def test_a_fingerprint_sees_weights_and_hyperparameters_but_not_precision() -> None:
-    @dataclass(frozen=True, eq=False)
-    class Net(Learned):
-        net: Any = None
-
-    def net(seed: int) -> torch.nn.Module:
-        torch.manual_seed(seed)
-        return torch.nn.Linear(2, 2, dtype=torch.float32)
-
-    one = fingerprint(Net(torch.tensor(1.0), net=net(0)))
-    assert one == fingerprint(Net(torch.tensor(1.0), net=net(0).double()))
-    assert one != fingerprint(Net(torch.tensor(1.0), net=net(1)))
-    assert one != fingerprint(Net(torch.tensor(1.0 + 1e-9), net=net(0)))
-    assert one != fingerprint(Net(torch.tensor(1.0), net=net(0), rounds=2))

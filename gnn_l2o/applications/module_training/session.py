@@ -224,7 +224,7 @@ class ModuleSession:
 
     @cached_property
     def _identity(self) -> dict[str, str]:
-        """Fingerprints of what decides the iterates."""
+        """Fingerprints of what decides the iterates, the same on every processor."""
         problem, driver = self._problem, self._driver
         decisive = {
             "module or seed": problem.function.network.module,
@@ -235,4 +235,4 @@ class ModuleSession:
             "regularizer": problem.regularizer,
             "batch_size or seed": self._batch_size and (self._batch_size, self._seed),
         }
-        return {name: fingerprint(thing) for name, thing in decisive.items()}
+        return {name: fingerprint(thing, rounded=True) for name, thing in decisive.items()}

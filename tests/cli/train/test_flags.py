@@ -65,8 +65,8 @@ def test_help_shows_every_setting_with_its_default(capsys):
         main(["--help"])
     printed = " ".join(capsys.readouterr().out.split())
     for text in (
-        "--batch_size N problems in a batch (default: 6 for learned_scalars, matrix_milodo, milodo; 4 for local_milodo; "
-        "16 for all others)",
+        "--batch_size N problems in a batch (default: 6 for learned_scalars, matrix_milodo, milodo; "
+        "4 for local_milodo; 16 for all others)",
         "--nodes N [N ...] sizes of the graphs (default: 10)",
         "Initializations, the default first: random of base_rules; still, random of generic_l2o; ",
         "--weight_decay X weight decay of Adam (default: 0.0)",
