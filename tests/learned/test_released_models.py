@@ -36,6 +36,5 @@ def test_a_released_model_gives_its_recorded_iterates(key: str) -> None:
     found, expected = RECORDER.iterates(name, *CASES[case]), RECORDS[key]
     assert found is not None, "the model refuses the problem"
     size = np.abs(expected).max()
-    # Rounding errors differ between processors, and a model may amplify them from iteration to iteration.
     for k, now, then in zip(RECORDER.ITERATIONS, found, expected, strict=False):
-        assert np.abs(now - then).max() <= (1e-9 if k <= 30 else 1e-6) * size, k
+        assert np.abs(now - then).max() <= RECORDER.tolerance(k) * size, k
