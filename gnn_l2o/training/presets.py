@@ -60,7 +60,8 @@ def defaults_for(architecture: Architecture[Any]) -> Mapping[str, Any]:
     """Return the training settings whose default depends on the architecture.
 
     MiLoDo in its scale-free parametrization, its forms with constants, with local solves and with matrices, and
-    unrolled PG-EXTRA train as the released models did, every other architecture in the way that suited all of them.
+    unrolled PG-EXTRA train as the released models did. The networks of all others run in every iteration, and train in
+    windows that fit into memory.
     """
     match architecture:
         case LocalMiLoDoArchitecture():
