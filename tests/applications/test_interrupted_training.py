@@ -74,6 +74,15 @@ def test_early_stopping_goes_on_too(tmp_path: Path) -> None:
         assert torch.equal(trained.parameters, expected.parameters)
 
 
+def test_samples_are_compared_to_the_last_digit(tmp_path: Path) -> None:
+    train(iterations=10, checkpoint=tmp_path / "run.pt")
+    changed = shards()
+    features = changed[0][0].view(-1)
+    features[features.abs().argmin()] += 2e-8
+    with pytest.raises(InputError, match="another set of samples;"):
+        train(shards=changed, iterations=20, checkpoint=tmp_path / "run.pt")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

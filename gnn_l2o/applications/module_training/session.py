@@ -229,7 +229,7 @@ class ModuleSession:
         decisive = {
             "module or seed": problem.function.network.module,
             "loss": getattr(problem.function.criterion, "__qualname__", type(problem.function.criterion).__qualname__),
-            "set of samples": (problem.features, problem.targets, problem.count),
+            "set of samples": fingerprint(problem.features, problem.targets, problem.count),  # given, not computed
             "network": driver.network,
             "optimizer": driver.algorithm,
             "regularizer": problem.regularizer,
